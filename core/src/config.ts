@@ -1,0 +1,255 @@
+import { readFileSync } from 'node:fs';
+import { parseDocument } from 'yaml';
+import { z } from 'zod';
+import { type Issue, messageOf, TidemarkError } from './errors.ts';
+
+const port = z.coerce.number().int().min(0).max(65535);
+const count = z.coerce.number().int().min(1);
+const bytes = z.coerce.number().int().min(1);
+const milliseconds = z.coerce.number().int().min(1);
+const list = (item: z.ZodType<string>) =>
+  z.preprocess(
+    (value) => (typeof value === 'string' ? value.split(',').map((part) => part.trim()) : value),
+    z.array(item),
+  );
+
+const roles = ['broker', 'ingest', 'api'] as const;
+export type Role = (typeof roles)[number];
+
+/**
+ * The whole configuration: one schema for YAML and environment, with its defaults, units and docs.
+ * A setting's environment variable is named by `.meta({ env })`; YAML nests as the schema does.
+ */
+export const configSchema = z.strictObject({
+  host: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe('Address that every listener binds to')
+    .meta({ env: 'TIDEMARK_HOST' }),
+  dataDir: z
+    .string()
+    .min(1)
+    .default('./data')
+    .describe('Folder of the spool, the embedded store, meta.db and secrets')
+    .meta({ env: 'TIDEMARK_DATA_DIR' }),
+  roles: list(z.enum(roles))
+    .default([...roles])
+    .describe('Parts that this process runs')
+    .meta({ env: 'TIDEMARK_ROLES' }),
+  logLevel: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('Least severe level that is logged')
+    .meta({ env: 'TIDEMARK_LOG_LEVEL' }),
+  mqtt: z
+    .strictObject({
+      port: port
+        .default(1883)
+        .describe('MQTT over TCP; 0 picks a free port')
+        .meta({ env: 'TIDEMARK_MQTT_PORT' }),
+      maxPacketBytes: bytes
+        .default(256 * 1024)
+        .describe('Largest MQTT packet that is accepted')
+        .meta({ env: 'TIDEMARK_MQTT_MAX_PACKET_BYTES' }),
+      maxTopicLevels: count
+        .max(100)
+        .default(64)
+        .describe('Most levels a topic may have')
+        .meta({ env: 'TIDEMARK_MQTT_MAX_TOPIC_LEVELS' }),
+    })
+    .prefault({}),
+  http: z
+    .strictObject({
+      port: port
+        .default(8080)
+        .describe('API, page, metrics and MQTT over WebSocket; 0 picks a free port')
+        .meta({ env: 'TIDEMARK_HTTP_PORT' }),
+      maxBodyBytes: bytes
+        .default(64 * 1024 * 1024)
+        .describe('Largest request body, after decompression')
+        .meta({ env: 'TIDEMARK_HTTP_MAX_BODY_BYTES' }),
+      allowedHosts: list(z.string().min(1))
+        .default([])
+        .describe('Host names besides localhost and the bound address that requests may name')
+        .meta({ env: 'TIDEMARK_ALLOWED_HOSTS' }),
+    })
+    .prefault({}),
+  ingest: z
+    .strictObject({
+      maxReadingsPerMessage: count
+        .default(1000)
+        .describe('Most readings in one MQTT message')
+        .meta({ env: 'TIDEMARK_MAX_READINGS_PER_MESSAGE' }),
+      maxFieldsPerReading: count
+        .default(64)
+        .describe('Most values in one reading')
+        .meta({ env: 'TIDEMARK_MAX_FIELDS_PER_READING' }),
+      maxFutureMs: milliseconds
+        .default(24 * 3600 * 1000)
+        .describe('How far ahead of the clock a time may be')
+        .meta({ env: 'TIDEMARK_MAX_FUTURE_MS' }),
+      batchPoints: count
+        .default(10_000)
+        .describe('Points that make a batch for the store')
+        .meta({ env: 'TIDEMARK_BATCH_POINTS' }),
+      batchBytes: bytes
+        .default(4 * 1024 * 1024)
+        .describe('Spooled bytes that make a batch for the store')
+        .meta({ env: 'TIDEMARK_BATCH_BYTES' }),
+      batchAgeMs: milliseconds
+        .default(100)
+        .describe('Longest that a point waits for its batch')
+        .meta({ env: 'TIDEMARK_BATCH_AGE_MS' }),
+    })
+    .prefault({}),
+  spool: z
+    .strictObject({
+      segmentBytes: bytes
+        .min(64 * 1024)
+        .default(64 * 1024 * 1024)
+        .describe('Size at which a segment is closed and the next begun')
+        .meta({ env: 'TIDEMARK_SPOOL_SEGMENT_BYTES' }),
+      maxBytes: bytes
+        .min(1024 * 1024)
+        .default(16 * 1024 * 1024 * 1024)
+        .describe('Disk the spool may use before publishers are held back')
+        .meta({ env: 'TIDEMARK_SPOOL_MAX_BYTES' }),
+    })
+    .prefault({}),
+  store: z
+    .strictObject({
+      kind: z
+        .enum(['embedded', 'influxdb'])
+        .default('embedded')
+        .describe('Where points are kept')
+        .meta({ env: 'TIDEMARK_STORE' }),
+      memoryBytes: bytes
+        .min(64 * 1024 * 1024)
+        .default(512 * 1024 * 1024)
+        .describe('Memory the embedded store may use')
+        .meta({ env: 'TIDEMARK_STORE_MEMORY_BYTES' }),
+    })
+    .prefault({}),
+  influx: z
+    .strictObject({
+      url: z.url().default('http://127.0.0.1:8086').describe('InfluxDB 2 server').meta({ env: 'INFLUX_URL' }),
+      token: z
+        .string()
+        .default('')
+        .describe('API token that may read and write the bucket')
+        .meta({ env: 'INFLUX_TOKEN' }),
+      org: z.string().default('tidemark').describe('Organization').meta({ env: 'INFLUX_ORG' }),
+      bucket: z
+        .string()
+        .min(1)
+        .default('tidemark')
+        .describe('Bucket, and the name of the InfluxDB 1 database')
+        .meta({ env: 'INFLUX_BUCKET' }),
+      timeoutMs: milliseconds
+        .default(30_000)
+        .describe('Longest that one request may take')
+        .meta({ env: 'INFLUX_TIMEOUT_MS' }),
+    })
+    .prefault({}),
+});
+
+export type Config = z.output<typeof configSchema>;
+
+interface ConfigSources {
+  env?: Record<string, string | undefined>;
+  /** Path of a YAML file; one that is named must exist. */
+  file?: string | undefined;
+  /** Settings given in code or on the command line; they win. */
+  overrides?: Record<string, unknown>;
+}
+
+/** One setting as the docs list it. */
+interface SettingDoc {
+  path: string;
+  env: string;
+  description: string;
+}
+
+/** Loads the configuration; throws `config_invalid` that lists every fault with its path. */
+export function loadConfig({ env = {}, file, overrides = {} }: ConfigSources = {}): Config {
+  const issues: Issue[] = [];
+  const tree = file === undefined ? {} : readYaml(file);
+  const known = new Map(listSettings().map((setting) => [setting.env, setting.path]));
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined || value === '') continue;
+    const path = known.get(name);
+    if (path !== undefined) setPath(tree, path, value);
+    else if (name.startsWith('TIDEMARK_') && name !== 'TIDEMARK_CONFIG')
+      issues.push({ path: name, message: 'no such setting' });
+  }
+  for (const [path, value] of Object.entries(overrides)) if (value !== undefined) setPath(tree, path, value);
+  const parsed = configSchema.safeParse(tree);
+  if (!parsed.success) issues.push(...parsed.error.issues.flatMap(toIssues));
+  if (issues.length > 0 || !parsed.success) throw invalid(issues);
+  return parsed.data;
+}
+
+/** Every setting: its YAML path, its environment variable and what it means. */
+export function listSettings(): SettingDoc[] {
+  return collectSettings(configSchema, []);
+}
+
+function collectSettings(schema: z.ZodType, path: string[]): SettingDoc[] {
+  const inner = schema instanceof z.ZodPrefault ? (schema.unwrap() as z.ZodType) : schema;
+  if (inner instanceof z.ZodObject) {
+    return Object.entries(inner.shape).flatMap(([key, child]) =>
+      collectSettings(child as z.ZodType, [...path, key]),
+    );
+  }
+  const meta = inner.meta() as { env?: string; description?: string } | undefined;
+  if (meta?.env === undefined) return [];
+  return [{ path: path.join('.'), env: meta.env, description: meta.description ?? '' }];
+}
+
+function readYaml(file: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new TidemarkError('config_invalid', `cannot read ${file}: ${messageOf(cause)}`, { cause });
+  }
+  const document = parseDocument(text);
+  const fault = document.errors[0];
+  if (fault)
+    throw new TidemarkError('config_invalid', `${file} is not valid YAML: ${fault.message.split('\n')[0]}`);
+  const value: unknown = document.toJS() ?? {};
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    throw new TidemarkError('config_invalid', `${file} must hold settings as a mapping`);
+  }
+  return value as Record<string, unknown>;
+}
+
+function setPath(tree: Record<string, unknown>, path: string, value: unknown): void {
+  const keys = path.split('.');
+  let node = tree;
+  for (const key of keys.slice(0, -1)) {
+    const child = node[key];
+    if (typeof child !== 'object' || child === null) node[key] = {};
+    node = node[key] as Record<string, unknown>;
+  }
+  node[keys.at(-1)!] = value;
+}
+
+function toIssues(issue: z.core.$ZodIssue): Issue[] {
+  const path = issue.path.join('.');
+  if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+  return issue.keys.map((key) => ({
+    path: path === '' ? key : `${path}.${key}`,
+    message: 'no such setting',
+  }));
+}
+
+function invalid(issues: Issue[]): TidemarkError {
+  const lines = issues.map(({ path, message }) => `${path}: ${message}`);
+  return new TidemarkError(
+    'config_invalid',
+    `the configuration has ${lines.length === 1 ? 'a fault' : `${lines.length} faults`}: ${lines.join('; ')}`,
+    { issues },
+  );
+}

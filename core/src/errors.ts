@@ -1,0 +1,59 @@
+/** Every error the platform raises on purpose carries one of these; users may match on them. */
+export const errorCodes = [
+  'config_invalid',
+  'bad_request',
+  'not_found',
+  'conflict',
+  'forbidden',
+  'unauthorized',
+  'payload_too_large',
+  'unavailable',
+  'spool_full',
+  'spool_failed',
+  'store_unavailable',
+  'store_rejected',
+  'store_newer',
+  'address_in_use',
+  'data_dir_unusable',
+  'internal',
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** One fault in an input, with the place it was found at. */
+export interface Issue {
+  /** Dotted path of the field, empty for the whole input. */
+  path: string;
+  message: string;
+}
+
+interface TidemarkErrorOptions {
+  cause?: unknown;
+  /** True when the same call may succeed later without any change by the caller. */
+  retryable?: boolean;
+  issues?: Issue[];
+  /** How long the other side asked us to wait before the next try. */
+  retryAfterMs?: number;
+}
+
+/** The platform's one error class. A bug is any other error, and may crash the process. */
+export class TidemarkError extends Error {
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  readonly issues: Issue[];
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, message: string, options: TidemarkErrorOptions = {}) {
+    super(message, { cause: options.cause });
+    this.name = 'TidemarkError';
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+    this.issues = options.issues ?? [];
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** The message of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,138 @@
+import type { TidemarkError } from './errors.ts';
+import type { Point } from './point.ts';
+
+// What the packages ask of each other without importing each other; `cli` wires them together.
+
+/** Why something that claims to be a reading could not be stored. A closed list: users may match on it. */
+export const quarantineReasons = [
+  'malformed_json',
+  'invalid_utf8',
+  'bad_line',
+  'wrong_type',
+  'missing_value',
+  'not_finite',
+  'empty',
+  'bad_sensor',
+  'bad_location',
+  'bad_metric',
+  'bad_time',
+  'time_out_of_range',
+  'too_many_readings',
+  'too_many_fields',
+  'type_conflict',
+  'store_rejected',
+] as const;
+
+export type QuarantineReason = (typeof quarantineReasons)[number];
+
+/** A message that claims to hold readings, as a source took it in. */
+export type Submission =
+  /** An MQTT message; its topic says how to decode it. */
+  | { source: 'mqtt'; topic: string; payload: Uint8Array; delivery?: Delivery | undefined }
+  /** Parsed JSON readings, flat: `{sensor, location?, time?, <metric>: value}`. */
+  | { source: 'http'; topic: string; items: readonly unknown[] };
+
+/** Which QoS 1 or 2 delivery a message is: a resent one keeps the time it was first given. */
+export interface Delivery {
+  clientId: string;
+  messageId: number;
+  isDuplicate: boolean;
+}
+
+/** One refused part of a submission; it is in the quarantine. */
+export interface Refusal {
+  /** Position in the submission, from 0. */
+  index: number;
+  code: QuarantineReason;
+  detail: string;
+}
+
+/** What became of a submission, given once the answer is durable. */
+export interface Outcome {
+  /** Ids (`<sensor>@<time in ns>`) of the accepted readings, in order. */
+  ids: readonly string[];
+  /** How many points were accepted; line-protocol points have no id. */
+  accepted: number;
+  rejected: readonly Refusal[];
+}
+
+/**
+ * The one way in. `done` is called exactly once, in the order of the calls, after everything accepted or
+ * quarantined is on stable storage. With an error (`spool_full`, `spool_failed`: retryable) nothing was kept.
+ */
+export interface Acceptor {
+  accept(submission: Submission, done: (error: TidemarkError | undefined, outcome: Outcome) => void): void;
+}
+
+/** One accepted message in the log. */
+export interface JournalEntry {
+  /** Where the entry starts; grows with each entry, in bytes. */
+  offset: number;
+  /** Where the next entry starts. */
+  nextOffset: number;
+  points: readonly Point[];
+}
+
+/** The accepted points in the order of acceptance, readable from any offset that is still held. */
+export interface Journal {
+  /** Offset of the oldest entry still held. */
+  readonly firstOffset: number;
+  /** Offset after the newest durable entry. */
+  readonly endOffset: number;
+  /**
+   * Durable entries from `offset` on, in batches, waiting for new ones at the end; ends when `signal`
+   * aborts. An offset before `firstOffset` starts at `firstOffset`; the caller sees it by the entry's offset.
+   */
+  read(offset: number, signal: AbortSignal): AsyncIterable<readonly JournalEntry[]>;
+}
+
+/** Something that was refused, kept with its reason. */
+export interface QuarantineItem {
+  id: string;
+  timeNs: bigint;
+  source: string;
+  topic: string;
+  reason: QuarantineReason;
+  detail: string;
+  payload: Uint8Array;
+  sensor: string | undefined;
+}
+
+export interface QuarantineFilter {
+  reason?: QuarantineReason | undefined;
+  sensor?: string | undefined;
+  /** Inclusive. */
+  fromNs?: bigint | undefined;
+  /** Exclusive. */
+  toNs?: bigint | undefined;
+  limit: number;
+  /** Items older than the one with this id; newest come first. */
+  before?: string | undefined;
+}
+
+export interface Quarantine {
+  list(filter: QuarantineFilter): QuarantineItem[];
+  get(id: string): QuarantineItem | undefined;
+  count(): number;
+}
+
+/** Brings queries up to date with what was acknowledged before them. */
+export interface Freshness {
+  /** Waits up to `timeoutMs` for the store to hold all that is durable now; returns the lag left, in ms. */
+  flush(timeoutMs: number): Promise<number>;
+}
+
+export interface PartHealth {
+  /** What is checked: `broker`, `spool`, `store`, … */
+  name: string;
+  status: 'pass' | 'fail';
+  message: string;
+}
+
+/** Checks name and password of an MQTT user, or an API token; without credentials configured, lets all in. */
+export interface Access {
+  /** True when clients must show credentials. */
+  readonly isRequired: boolean;
+  checkUser(username: string, password: Uint8Array): Promise<boolean>;
+  checkToken(token: string): boolean;
+}

@@ -1,0 +1,86 @@
+import { formatTime } from './time.ts';
+import type { Field, Point } from './point.ts';
+
+/** The measurement that sensor readings are stored in. */
+export const READINGS = 'readings';
+/** Text values go to `<metric>_text`, so that one device's text never poisons another's numbers. */
+export const TEXT_SUFFIX = '_text';
+
+/** What a metric can be told as; text is stored apart from numbers. */
+export type MetricValue = number | boolean | string;
+
+/** Named values that one sensor reports for one instant. Its identity is sensor + metric + time. */
+export interface Reading {
+  sensor: string;
+  location: string | undefined;
+  timeNs: bigint;
+  /** At least one; names are unique; numbers are finite. */
+  values: readonly (readonly [metric: string, value: MetricValue])[];
+}
+
+/** `<sensor>@<time in ns>`, the same on every store. */
+export function readingId(sensor: string, timeNs: bigint): string {
+  return `${sensor}@${timeNs}`;
+}
+
+/** The parts of a reading's id, or undefined when it is none. */
+export function parseReadingId(id: string): { sensor: string; timeNs: bigint } | undefined {
+  const match = /^(.+)@(-?\d{1,19})$/s.exec(id);
+  return match ? { sensor: match[1]!, timeNs: BigInt(match[2]!) } : undefined;
+}
+
+/** The point a reading is stored as: measurement `readings`, tags `sensor` and `location`, booleans as 0/1. */
+export function readingToPoint(reading: Reading): Point {
+  const { sensor, location } = reading;
+  return {
+    measurement: READINGS,
+    tags:
+      location === undefined
+        ? [['sensor', sensor]]
+        : [
+            ['location', location],
+            ['sensor', sensor],
+          ],
+    fields: reading.values.map(toField),
+    timeNs: reading.timeNs,
+  };
+}
+
+/** The reading a point of measurement `readings` holds; text metrics get their own name back. */
+export function pointToReading(point: Point): Reading {
+  return {
+    sensor: tagOf(point, 'sensor') ?? '',
+    location: tagOf(point, 'location'),
+    timeNs: point.timeNs,
+    values: point.fields.map(([name, value]) => [
+      metricOfField(name, typeof value === 'string'),
+      value as MetricValue,
+    ]),
+  };
+}
+
+/** The metric that a stored field belongs to. */
+export function metricOfField(field: string, isText: boolean): string {
+  return isText && field.endsWith(TEXT_SUFFIX) ? field.slice(0, -TEXT_SUFFIX.length) : field;
+}
+
+/** A reading as the API shows it: flat, its id first. */
+export function readingToJson(reading: Reading): Record<string, unknown> {
+  const json: Record<string, unknown> = Object.assign(Object.create(null), {
+    id: readingId(reading.sensor, reading.timeNs),
+    sensor: reading.sensor,
+    location: reading.location ?? null,
+    time: formatTime(reading.timeNs),
+  });
+  for (const [metric, value] of reading.values) json[metric] = value;
+  return json;
+}
+
+function toField([metric, value]: readonly [string, MetricValue]): Field {
+  if (typeof value === 'string') return [metric + TEXT_SUFFIX, value];
+  return [metric, typeof value === 'boolean' ? Number(value) : value];
+}
+
+function tagOf(point: Point, key: string): string | undefined {
+  return point.tags.find(([name]) => name === key)?.[1];
+}

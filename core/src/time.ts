@@ -1,0 +1,113 @@
+import { TidemarkError } from './errors.ts';
+
+export const NS_PER_MS = 1_000_000n;
+export const NS_PER_SECOND = 1_000_000_000n;
+export const NS_PER_DAY = 86_400n * NS_PER_SECOND;
+
+const durationUnitsNs: Record<string, bigint> = {
+  ns: 1n,
+  us: 1000n,
+  µs: 1000n,
+  ms: NS_PER_MS,
+  s: NS_PER_SECOND,
+  m: 60n * NS_PER_SECOND,
+  h: 3600n * NS_PER_SECOND,
+  d: NS_PER_DAY,
+  w: 7n * NS_PER_DAY,
+};
+
+// RFC 3339 section 5.6, with a space allowed for "T" and a missing zone read as UTC.
+const timestampPattern =
+  /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:[.,](\d{1,9})\d*)?(?:([Zz])|([+-]\d{2}):?(\d{2}))?$/;
+const integerPattern = /^-?\d{1,19}$/;
+const relativePattern = /^now(?:([+-])(.+))?$/;
+
+/**
+ * Reads a point in time as users write it: RFC 3339, `YYYY-MM-DD hh:mm:ss` (UTC), or an integer whose
+ * unit follows from its size (< 5e9 s, < 5e12 ms, < 5e15 µs, else ns).
+ * Returns nanoseconds since 1970, or undefined when it is none of these.
+ */
+export function parseTime(value: unknown): bigint | undefined {
+  if (typeof value === 'bigint') return scaleInteger(value);
+  if (typeof value === 'number') return parseNumber(value);
+  if (typeof value !== 'string') return undefined;
+  const text = value.trim();
+  return integerPattern.test(text) ? scaleInteger(BigInt(text)) : parseTimestamp(text);
+}
+
+/** As `parseTime`, and `now`, `now-1h`, `now+5m`; throws `bad_request` with the name of the parameter. */
+export function parseTimeParameter(name: string, text: string, nowNs: bigint): bigint {
+  const relative = relativePattern.exec(text.trim());
+  if (relative) {
+    const [, sign, rest] = relative;
+    if (rest === undefined) return nowNs;
+    const offsetNs = parseDuration(rest);
+    if (offsetNs !== undefined) return sign === '-' ? nowNs - offsetNs : nowNs + offsetNs;
+  }
+  const timeNs = parseTime(text);
+  if (timeNs !== undefined) return timeNs;
+  const message = `${name} is no time: ${JSON.stringify(text)}; use RFC 3339, an integer, or now-1h`;
+  throw new TidemarkError('bad_request', message, { issues: [{ path: name, message: 'not a time' }] });
+}
+
+/** `90s`, `5m`, `1h30m`, `1d` as nanoseconds; undefined when it is no duration or is zero. */
+export function parseDuration(text: string): bigint | undefined {
+  if (!/^(\d{1,15}(ns|us|µs|ms|s|m|h|d|w))+$/.test(text)) return undefined;
+  let totalNs = 0n;
+  for (const [, amount, unit] of text.matchAll(/(\d+)(ns|us|µs|ms|s|m|h|d|w)/g)) {
+    totalNs += BigInt(amount!) * durationUnitsNs[unit!]!;
+  }
+  return totalNs > 0n ? totalNs : undefined;
+}
+
+/** RFC 3339 in UTC with as many decimals as the time needs, 0 to 9. */
+export function formatTime(timeNs: bigint): string {
+  const seconds = floorDivide(timeNs, NS_PER_SECOND);
+  const fractionNs = timeNs - seconds * NS_PER_SECOND;
+  const base = new Date(Number(seconds) * 1000).toISOString().slice(0, -5);
+  if (fractionNs === 0n) return `${base}Z`;
+  return `${base}.${String(fractionNs).padStart(9, '0').replace(/0+$/, '')}Z`;
+}
+
+/** Division rounded towards minus infinity, for times before 1970. */
+export function floorDivide(value: bigint, divisor: bigint): bigint {
+  const quotient = value / divisor;
+  return value % divisor < 0n ? quotient - 1n : quotient;
+}
+
+function parseNumber(value: number): bigint | undefined {
+  if (!Number.isFinite(value)) return undefined;
+  if (Number.isInteger(value)) return scaleInteger(BigInt(value));
+  // A fraction is meant in the unit its integer part has; seconds with decimals are the usual case.
+  const unitNs = unitOf(BigInt(Math.trunc(value)));
+  return BigInt(Math.trunc(value)) * unitNs + BigInt(Math.round((value % 1) * Number(unitNs)));
+}
+
+function scaleInteger(value: bigint): bigint {
+  return value * unitOf(value);
+}
+
+function unitOf(value: bigint): bigint {
+  const size = value < 0n ? -value : value;
+  if (size < 5_000_000_000n) return NS_PER_SECOND;
+  if (size < 5_000_000_000_000n) return NS_PER_MS;
+  if (size < 5_000_000_000_000_000n) return 1000n;
+  return 1n;
+}
+
+function parseTimestamp(text: string): bigint | undefined {
+  const match = timestampPattern.exec(text);
+  if (!match) return undefined;
+  const [, date, time, fraction, , offsetHours, offsetMinutes] = match;
+  const utcMs = Date.parse(`${date}T${time}Z`);
+  // Date.parse rolls 30 February over to March; a date that does not read back is no date.
+  if (Number.isNaN(utcMs) || !new Date(utcMs).toISOString().startsWith(`${date}T${time}`)) return undefined;
+  const fractionNs = fraction === undefined ? 0n : BigInt(fraction.padEnd(9, '0'));
+  return BigInt(utcMs) * NS_PER_MS + fractionNs - zoneOffsetNs(offsetHours, offsetMinutes);
+}
+
+function zoneOffsetNs(hours: string | undefined, minutes: string | undefined): bigint {
+  if (hours === undefined || minutes === undefined) return 0n;
+  const size = BigInt(Number(hours.slice(1)) * 60 + Number(minutes)) * 60n * NS_PER_SECOND;
+  return hours.startsWith('-') ? -size : size;
+}

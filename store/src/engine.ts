@@ -1,0 +1,110 @@
+import type {
+  FieldType,
+  Fill,
+  MetricValue,
+  Point,
+  QuarantineReason,
+  Reading,
+  Window,
+  WindowFunction,
+  WindowTag,
+} from '@tidemark/core';
+
+/** Which readings: an empty or missing list means all. */
+export interface ReadingFilter {
+  sensors?: readonly string[] | undefined;
+  locations?: readonly string[] | undefined;
+  metrics?: readonly string[] | undefined;
+}
+
+export interface ReadingsQuery extends ReadingFilter {
+  /** Inclusive. */
+  fromNs: bigint;
+  /** Exclusive. */
+  toNs: bigint;
+  /** By time, then by sensor in code-point order; `desc` turns both round. */
+  order: 'asc' | 'desc';
+  /** Most readings to answer. */
+  limit: number;
+  /** Only readings that come after this one in the order asked for. */
+  after?: { timeNs: bigint; sensor: string } | undefined;
+}
+
+/** The newest value of one metric of one sensor. */
+export interface LatestValue {
+  sensor: string;
+  location: string | undefined;
+  metric: string;
+  value: MetricValue;
+  timeNs: bigint;
+}
+
+export interface WindowsQuery extends ReadingFilter {
+  /** Inclusive. */
+  fromNs: bigint;
+  /** Exclusive; points outside never count, so the windows at the ends may be partial. */
+  toNs: bigint;
+  /** Length of a window. Windows are aligned to the epoch, or to midnight of `timeZone`. */
+  everyNs: bigint;
+  /** IANA name; undefined means UTC. */
+  timeZone: string | undefined;
+  functions: readonly WindowFunction[];
+  by: readonly WindowTag[];
+  fill: Fill;
+}
+
+/** A point the store will never take, as it is; the rest of its batch was written. */
+export interface RejectedPoint {
+  /** Position in the batch. */
+  index: number;
+  reason: Extract<QuarantineReason, 'type_conflict' | 'store_rejected'>;
+  detail: string;
+}
+
+export interface StoreStatus {
+  /** False when the store cannot be reached or written. */
+  isHealthy: boolean;
+  message: string;
+  /** Number of series, where the store knows it. */
+  series?: number | undefined;
+  /** Bytes on disk, where the store knows them. */
+  diskBytes?: number | undefined;
+}
+
+/**
+ * Where points are kept. Numbers of a metric are floats (booleans are 0 and 1); text metrics are in
+ * `<metric>_text` and take part in readings and latest, not in windows.
+ */
+export interface Engine {
+  start(): Promise<void>;
+  /** Lets running calls end, makes everything durable, releases the files. */
+  stop(): Promise<void>;
+
+  /**
+   * Writes points. Idempotent: the identity is series + field + time, the last write wins, and later in the
+   * batch is later. One call at a time. Resolves when queries see the points (not yet durable: `sync`).
+   * Rejects with a retryable TidemarkError (`store_unavailable`) when nothing can be said of any point;
+   * the caller then writes the same batch again.
+   */
+  write(points: readonly Point[]): Promise<readonly RejectedPoint[]>;
+
+  /** Resolves when everything written before the call is on stable storage. */
+  sync(): Promise<void>;
+
+  /** Readings in order; the fields of one sensor at one time are one reading. */
+  readings(query: ReadingsQuery): Promise<Reading[]>;
+
+  /** The newest value of each sensor and metric, by sensor, then metric. */
+  latest(filter: ReadingFilter): Promise<LatestValue[]>;
+
+  /** Windows ordered by metric, then the `by` tags, then time. `metrics` empty means every numeric one. */
+  windows(query: WindowsQuery): Promise<Window[]>;
+
+  /** Measurements with their fields' types. */
+  fields(): Promise<{ measurement: string; field: string; type: FieldType }[]>;
+
+  status(): Promise<StoreStatus>;
+}
+
+/** Most windows (rows, filled ones included) that one query may ask for; more is a `bad_request`. */
+export const MAX_WINDOWS = 1_000_000;
