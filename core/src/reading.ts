@@ -1,5 +1,5 @@
-import { formatTime } from './time.ts';
 import type { Field, Point } from './point.ts';
+import { formatTime } from './time.ts';
 
 /** The measurement that sensor readings are stored in. */
 export const READINGS = 'readings';

@@ -1,0 +1,42 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { TidemarkError } from '@tidemark/core';
+
+export type MetaDb = DatabaseSync;
+
+// Each entry brings the schema from its index to the next version; entries never change once released.
+const migrations = [
+  `CREATE TABLE users (name TEXT PRIMARY KEY, salt BLOB NOT NULL, hash BLOB NOT NULL, created_ns INTEGER NOT NULL) STRICT;
+   CREATE TABLE tokens (name TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, created_ns INTEGER NOT NULL) STRICT;
+   CREATE TABLE quarantine (
+     id INTEGER PRIMARY KEY,
+     spool_offset INTEGER NOT NULL,
+     item INTEGER NOT NULL,
+     time_ns INTEGER NOT NULL,
+     source TEXT NOT NULL,
+     topic TEXT NOT NULL,
+     reason TEXT NOT NULL,
+     detail TEXT NOT NULL,
+     payload BLOB NOT NULL,
+     sensor TEXT,
+     UNIQUE (spool_offset, item)
+   ) STRICT;`,
+];
+
+/** Opens the control database (`meta.db`), bringing an older schema up to date and refusing a newer one. */
+export function openMetaDb(path: string): MetaDb {
+  mkdirSync(dirname(path), { recursive: true });
+  const db = new DatabaseSync(path);
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;');
+  const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+  if (version > migrations.length) {
+    db.close();
+    const message = `${path} was written by a newer Tidemark (schema ${version}, this one knows ${migrations.length})`;
+    throw new TidemarkError('store_newer', message);
+  }
+  migrations.slice(version).forEach((sql, index) => {
+    db.exec(`BEGIN; ${sql} PRAGMA user_version = ${version + index + 1}; COMMIT;`);
+  });
+  return db;
+}
