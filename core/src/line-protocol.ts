@@ -1,24 +1,35 @@
 import type { Field, FieldValue, Point, Tag, Uint64 } from './point.ts';
+import { encodeSeriesKey, escapeKey } from './series-key.ts';
 
 // Encoding of InfluxDB line protocol: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 
-/** One point as a line without its newline, time in nanoseconds. */
+/** One point as a line without its newline, time in nanoseconds, as InfluxDB reads it. */
 export function encodeLine(point: Point): string {
-  return `${encodeSeriesKey(point.measurement, point.tags)} ${encodeFields(point.fields)} ${point.timeNs}`;
+  const head = encodeHead(point.measurement, point.tags);
+  return `${head} ${encodeFields(point.fields, escapeLineKey)} ${point.timeNs}`;
 }
 
-/** `measurement,tag=value,…` with tags in the order given: the identity of a series, and a line's head. */
-export function encodeSeriesKey(measurement: string, tags: readonly Tag[]): string {
-  let key = escapeMeasurement(measurement);
-  for (const [name, value] of tags) key += `,${escapeKey(name)}=${escapeKey(value)}`;
-  return key;
+/**
+ * One point as a line in which names are escaped as in a series key: any name survives the way through
+ * `parseLines` with `escapes: 'all'`. `seriesKey` is the point's own, given so that callers can keep it.
+ */
+export function encodeExactLine(
+  point: Point,
+  seriesKey = encodeSeriesKey(point.measurement, point.tags),
+): string {
+  return `${seriesKey} ${encodeFields(point.fields, escapeKey)} ${point.timeNs}`;
 }
 
-/** `field=value,…` */
-export function encodeFields(fields: readonly Field[]): string {
+function encodeHead(measurement: string, tags: readonly Tag[]): string {
+  let head = /[, ]/.test(measurement) ? measurement.replace(/[, ]/g, '\\$&') : measurement;
+  for (const [name, value] of tags) head += `,${escapeLineKey(name)}=${escapeLineKey(value)}`;
+  return head;
+}
+
+function encodeFields(fields: readonly Field[], escapeName: (name: string) => string): string {
   let text = '';
   for (const [name, value] of fields) {
-    text += `${text === '' ? '' : ','}${escapeKey(name)}=${encodeValue(value)}`;
+    text += `${text === '' ? '' : ','}${escapeName(name)}=${encodeValue(value)}`;
   }
   return text;
 }
@@ -39,10 +50,6 @@ function encodeValue(value: FieldValue): string {
   }
 }
 
-function escapeMeasurement(text: string): string {
-  return /[, ]/.test(text) ? text.replace(/[, ]/g, '\\$&') : text;
-}
-
-function escapeKey(text: string): string {
+function escapeLineKey(text: string): string {
   return /[,= ]/.test(text) ? text.replace(/[,= ]/g, '\\$&') : text;
 }
