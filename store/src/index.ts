@@ -1,2 +1,4 @@
+export * from './credentials.ts';
 export * from './engine.ts';
+export * from './loopback.ts';
 export * from './meta-db.ts';
