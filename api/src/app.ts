@@ -1,0 +1,83 @@
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { type Issue, TidemarkError } from '@tidemark/core';
+import type { z } from 'zod';
+import { checkAccess } from './middleware/access.ts';
+import { freshQueries } from './middleware/freshness.ts';
+import { checkHosts, createHostPolicy } from './middleware/hosts.ts';
+import { requestMetrics } from './middleware/request-metrics.ts';
+import { securityHeaders } from './middleware/security-headers.ts';
+import type { ApiEnv, ApiParts } from './parts.ts';
+import { createErrorHandler, invalidFields, problemOf } from './problem.ts';
+import { docs } from './routes/docs.ts';
+import { health } from './routes/health.ts';
+import { latest } from './routes/latest.ts';
+import { live } from './routes/live.ts';
+import { page } from './routes/page.ts';
+import { postReadings } from './routes/post-readings.ts';
+import { quarantine } from './routes/quarantine.ts';
+import { readings } from './routes/readings.ts';
+import { windows } from './routes/windows.ts';
+
+export type ApiApp = OpenAPIHono<ApiEnv>;
+
+/** The whole HTTP API over the given parts; it opens nothing and can be asked by `app.request()`. */
+export function createApp(parts: ApiParts): ApiApp {
+  const app: ApiApp = new OpenAPIHono<ApiEnv>({
+    defaultHook: (result) => {
+      if (!result.success) throw invalidFields(result.error.issues.flatMap(toIssues));
+    },
+  });
+  app.onError(createErrorHandler(parts.logger));
+  app.notFound((c) => problemOf(new TidemarkError('not_found', `there is no ${c.req.path}`)));
+
+  app.use(securityHeaders);
+  app.use(requestMetrics(parts.metrics, parts.clock));
+  app.use(checkHosts(createHostPolicy(parts.config)));
+  app.use(checkAccess(parts.access));
+  const fresh = freshQueries(parts.freshness);
+  app.get('/api/v1/readings/*', fresh);
+  app.get('/api/v1/latest', fresh);
+  app.get('/api/v1/windows', fresh);
+
+  postReadings(app, parts);
+  readings(app, parts);
+  latest(app, parts);
+  windows(app, parts);
+  live(app, parts);
+  quarantine(app, parts);
+  health(app, parts);
+  docs(app, parts);
+  page(app, parts);
+  refuseOtherMethods(app);
+  return app;
+}
+
+/** A path that exists, asked with a method that it has not: 405, with those it has. */
+function refuseOtherMethods(app: ApiApp): void {
+  const methodsOf = new Map<string, Set<string>>();
+  for (const { path, method } of app.routes) {
+    if (method === 'ALL' || path.endsWith('*')) continue;
+    const methods = methodsOf.get(path) ?? new Set();
+    methodsOf.set(path, methods.add(method));
+    if (method === 'GET') methods.add('HEAD');
+  }
+  for (const [path, methods] of methodsOf) {
+    const allow = [...methods].sort().join(', ');
+    app.all(path, (c) => {
+      const error = new TidemarkError(
+        'method_not_allowed',
+        `${c.req.method} is not for ${path}; use ${allow}`,
+      );
+      const response = problemOf(error);
+      response.headers.set('allow', allow);
+      return response;
+    });
+  }
+}
+
+function toIssues(issue: z.core.$ZodIssue): Issue[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ path: key, message: 'no such parameter' }));
+  }
+  return [{ path: issue.path.join('.'), message: issue.message }];
+}

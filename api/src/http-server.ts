@@ -1,0 +1,94 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { getRequestListener } from '@hono/node-server';
+import { type Config, TidemarkError } from '@tidemark/core';
+import type { ApiApp } from './app.ts';
+import { createHostPolicy } from './middleware/hosts.ts';
+import { problemOf } from './problem.ts';
+
+/** Takes over a connection that asked for an upgrade; the Host and Origin checks have passed. */
+type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+// Requests that are being answered get this long; live streams are told to end at once.
+const stopGraceMs = 1500;
+
+/** The HTTP listener of one process. */
+export class HttpServer {
+  readonly #config: Pick<Config, 'host' | 'http'>;
+  readonly #app: ApiApp;
+  readonly #upgrades = new Map<string, UpgradeHandler>();
+  readonly #stopping = new AbortController();
+  #server: Server | undefined;
+
+  constructor({ config, app }: { config: Pick<Config, 'host' | 'http'>; app: ApiApp }) {
+    this.#config = config;
+    this.#app = app;
+  }
+
+  /** The port it listens on; 0 before `start`. */
+  get port(): number {
+    return (this.#server?.address() as AddressInfo | null | undefined)?.port ?? 0;
+  }
+
+  /** Hands upgrade requests for a path (`/mqtt`) to a handler; call it before `start`. */
+  onUpgrade(path: string, handler: UpgradeHandler): void {
+    this.#upgrades.set(path, handler);
+  }
+
+  /** Listens; throws `address_in_use` when another process does already. */
+  async start(): Promise<void> {
+    const { host, http } = this.#config;
+    const stopping = this.#stopping.signal;
+    const listener = getRequestListener((request) => this.#app.fetch(request, { stopping }), {
+      overrideGlobalObjects: false,
+      errorHandler: () =>
+        problemOf(new TidemarkError('bad_request', 'the request line or its Host is not valid')),
+    });
+    const server = createServer(listener);
+    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error) => reject(toListenError(error, host, http.port)));
+      server.listen(http.port, host, resolve);
+    });
+    this.#server = server;
+  }
+
+  /** Ends live streams, lets requests finish for a moment, then closes what is left. */
+  async stop(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined) return;
+    this.#server = undefined;
+    this.#stopping.abort();
+    const closed = new Promise((resolve) => server.close(resolve));
+    server.closeIdleConnections();
+    const timer = setTimeout(() => server.closeAllConnections(), stopGraceMs);
+    await closed;
+    clearTimeout(timer);
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    const { host, origin } = request.headers;
+    const handler = this.#upgrades.get(request.url?.split('?')[0] ?? '');
+    if (createHostPolicy(this.#config)(host, origin) !== undefined) refuse(socket, '403 Forbidden');
+    else if (handler === undefined) refuse(socket, '404 Not Found');
+    else handler(request, socket, head);
+  }
+}
+
+function refuse(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
+}
+
+function toListenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  if (error.code === 'EADDRINUSE') {
+    const message = `HTTP port ${port} on ${host} is in use by another process; set TIDEMARK_HTTP_PORT to another one`;
+    return new TidemarkError('address_in_use', message, { cause: error });
+  }
+  if (error.code === 'EACCES' || error.code === 'EADDRNOTAVAIL') {
+    const message = `cannot listen for HTTP on ${host} port ${port}: ${error.code}`;
+    return new TidemarkError('config_invalid', message, { cause: error });
+  }
+  return error;
+}

@@ -1,0 +1,46 @@
+import type { LiveEvent } from './live-events.ts';
+
+/** One event as server-sent events (WHATWG HTML, section 9.2). */
+export function encodeEvent(event: LiveEvent): string {
+  switch (event.kind) {
+    case 'readings':
+      return event.readings
+        .map(({ json, resumeAt }) => `id: ${resumeAt}\ndata: ${JSON.stringify(json)}\n\n`)
+        .join('');
+    case 'gap':
+      return `id: ${event.resumeAt}\nevent: gap\ndata: ${JSON.stringify(event.gap)}\n\n`;
+    case 'heartbeat':
+      // An id without data dispatches nothing, but moves the place that a client resumes at: a filter that
+      // matches seldom does not fall behind what the log still holds.
+      return `: heartbeat\nid: ${event.resumeAt}\n\n`;
+  }
+}
+
+interface StreamOptions {
+  events: AsyncGenerator<LiveEvent>;
+  /** Called once, when the client has gone or the events have ended. */
+  onClose: () => void;
+}
+
+/** The events as a body that takes the next one only when the client has room for it. */
+export function toEventStream({ events, onClose }: StreamOptions): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        controller.enqueue(encoder.encode('retry: 1000\n\n'));
+      },
+      async pull(controller) {
+        const { done, value } = await events.next();
+        if (done === true) {
+          onClose();
+          controller.close();
+        } else {
+          controller.enqueue(encoder.encode(encodeEvent(value)));
+        }
+      },
+      cancel: onClose,
+    },
+    { highWaterMark: 1 },
+  );
+}

@@ -1,0 +1,42 @@
+import type {
+  Acceptor,
+  Access,
+  Clock,
+  Config,
+  Freshness,
+  Journal,
+  Logger,
+  PartHealth,
+  Quarantine,
+  Registry,
+} from '@tidemark/core';
+import type { Engine } from '@tidemark/store';
+
+/** What the API is made of; `cli` passes the real parts. */
+export interface ApiParts {
+  config: Config;
+  clock: Clock;
+  logger: Logger;
+  metrics: Registry;
+  engine: Engine;
+  acceptor: Acceptor;
+  journal: Journal;
+  quarantine: Quarantine;
+  freshness: Freshness;
+  access: Access;
+  /** State of every part of the process. */
+  health: () => Promise<PartHealth[]>;
+  /** True once MQTT, HTTP and queries work. */
+  isReady: () => boolean;
+  build: { version: string };
+  /** Folder of the built page; without it, `/` says that the page is not built. */
+  pageDir?: string | undefined;
+}
+
+/** What the server passes along with each request. */
+export interface ApiEnv {
+  Bindings: {
+    /** Aborted when the server stops: endless answers end themselves. */
+    stopping?: AbortSignal;
+  };
+}

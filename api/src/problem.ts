@@ -1,0 +1,78 @@
+import { STATUS_CODES } from 'node:http';
+import { type ErrorCode, type Issue, type Logger, TidemarkError } from '@tidemark/core';
+import type { ErrorHandler } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import type { ApiEnv } from './parts.ts';
+
+const statusOf: Record<ErrorCode, number> = {
+  bad_request: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  conflict: 409,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  nothing_accepted: 422,
+  store_rejected: 422,
+  unavailable: 503,
+  spool_full: 503,
+  spool_failed: 503,
+  store_unavailable: 503,
+  config_invalid: 500,
+  store_newer: 500,
+  address_in_use: 500,
+  data_dir_unusable: 500,
+  internal: 500,
+};
+
+const defaultRetryAfterMs = 1000;
+
+/**
+ * Any error on purpose as `application/problem+json` (RFC 9457): `code` and `detail` always, `errors` where
+ * fields are at fault, `Retry-After` where the same request may succeed later, and `members` as they are.
+ */
+export function problemOf(error: TidemarkError, members: Record<string, unknown> = {}): Response {
+  const status = statusOf[error.code];
+  const body = {
+    type: 'about:blank',
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
+    code: error.code,
+    detail: error.message,
+    ...(error.issues.length > 0 && { errors: error.issues }),
+    ...members,
+  };
+  const headers = new Headers({ 'content-type': 'application/problem+json' });
+  if (status === 503) {
+    headers.set('retry-after', String(Math.ceil((error.retryAfterMs ?? defaultRetryAfterMs) / 1000)));
+  }
+  if (status === 401) headers.set('www-authenticate', 'Bearer realm="tidemark"');
+  return new Response(JSON.stringify(body), { status, headers });
+}
+
+/** Turns whatever a route threw into a problem; what was not thrown on purpose is logged and told as `internal`. */
+export function createErrorHandler(logger: Logger): ErrorHandler<ApiEnv> {
+  return (error, c) => {
+    if (error instanceof TidemarkError) {
+      if (statusOf[error.code] === 500) logger.error({ err: error, path: c.req.path }, 'request failed');
+      return problemOf(error);
+    }
+    if (error instanceof HTTPException && error.status < 500) {
+      return problemOf(new TidemarkError('bad_request', error.message));
+    }
+    if (c.req.raw.signal.aborted) {
+      return problemOf(new TidemarkError('bad_request', 'the request ended before its body did'));
+    }
+    logger.error({ err: error, path: c.req.path }, 'request failed');
+    return problemOf(new TidemarkError('internal', 'something went wrong here; the log says what'));
+  };
+}
+
+/** The refusal of a request whose fields are at fault, naming each. */
+export function invalidFields(issues: Issue[]): TidemarkError {
+  const detail = issues
+    .map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
+    .join('; ');
+  return new TidemarkError('bad_request', detail, { issues });
+}

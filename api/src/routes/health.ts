@@ -1,0 +1,87 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { TidemarkError } from '@tidemark/core';
+import { isTrusted } from '../middleware/access.ts';
+import type { ApiEnv, ApiParts } from '../parts.ts';
+import { jsonContent, problems } from '../schemas.ts';
+
+const status = z.enum(['pass', 'fail']);
+const healthSchema = z
+  .object({
+    name: z.string().openapi({ example: 'tidemark' }),
+    message: z.string().openapi({ example: 'ready for queries and writes' }),
+    status,
+    checks: z
+      .array(z.object({ name: z.string(), status, message: z.string() }))
+      .openapi({ example: [{ name: 'store', status: 'pass', message: 'embedded, 12 series' }] }),
+    version: z.string().openapi({ example: '0.1.0' }),
+  })
+  .openapi('Health');
+
+const healthRoute = createRoute({
+  method: 'get',
+  path: '/health',
+  tags: ['Operation'],
+  summary: 'Health of every part',
+  description: "InfluxDB's shape. Open to all; `checks` are shown to those who may read data.",
+  responses: {
+    200: { description: 'All parts are well', content: jsonContent(healthSchema) },
+    503: { description: 'A part has failed', content: jsonContent(healthSchema) },
+  },
+});
+
+const readyRoute = createRoute({
+  method: 'get',
+  path: '/ready',
+  tags: ['Operation'],
+  summary: 'Whether the platform serves',
+  responses: {
+    200: { description: 'It does', content: jsonContent(z.object({ status: z.literal('ready') })) },
+    ...problems(503),
+  },
+});
+
+const pingRoute = createRoute({
+  method: 'get',
+  path: '/ping',
+  tags: ['Operation'],
+  summary: 'Whether the process answers',
+  responses: { 204: { description: 'It does' } },
+});
+
+const metricsRoute = createRoute({
+  method: 'get',
+  path: '/metrics',
+  tags: ['Operation'],
+  summary: "Metrics in Prometheus' text format",
+  responses: {
+    200: { description: 'Metrics', content: { 'text/plain': { schema: z.string() } } },
+    ...problems(),
+  },
+});
+
+/** `GET /health`, `/ready`, `/ping`, `/metrics`. */
+export function health(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
+  app.openapi(healthRoute, async (c) => {
+    const checks = await parts.health();
+    const failed = checks.filter((check) => check.status === 'fail').map((check) => check.name);
+    const body = {
+      name: 'tidemark',
+      message: failed.length === 0 ? 'ready for queries and writes' : `failed: ${failed.join(', ')}`,
+      checks: isTrusted(parts.access, c) ? checks : [],
+      version: parts.build.version,
+    };
+    if (failed.length > 0) return c.json({ ...body, status: 'fail' as const }, 503);
+    return c.json({ ...body, status: 'pass' as const }, 200);
+  });
+
+  app.openapi(readyRoute, (c) => {
+    if (!parts.isReady()) throw new TidemarkError('unavailable', 'not ready yet');
+    return c.json({ status: 'ready' as const }, 200);
+  });
+
+  app.openapi(pingRoute, (c) => c.body(null, 204));
+
+  app.openapi(metricsRoute, async (c) =>
+    c.text(await parts.metrics.metrics(), 200, { 'content-type': parts.metrics.contentType }),
+  );
+}

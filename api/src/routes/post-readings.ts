@@ -1,0 +1,179 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { type Acceptor, messageOf, parseJson, type Refusal, TidemarkError } from '@tidemark/core';
+import { readLines } from '../body/lines.ts';
+import { readBody, readText } from '../body/read-body.ts';
+import { jsonFaultAt, placeOf } from '../json-fault.ts';
+import type { ApiEnv, ApiParts } from '../parts.ts';
+import { problemOf } from '../problem.ts';
+import { problems, writeResultSchema } from '../schemas.ts';
+
+const path = '/api/v1/readings';
+const ndjsonTypes = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
+
+const newReading = z.looseObject({
+  sensor: z.string(),
+  location: z.string().optional(),
+  time: z.union([z.string(), z.number()]).optional(),
+});
+
+// Described, not validated here: every source's readings are judged in one place, with one list of reasons.
+const requestSchema = z.unknown().openapi({
+  oneOf: [
+    { $ref: '#/components/schemas/NewReading' },
+    { type: 'array', items: { $ref: '#/components/schemas/NewReading' } },
+  ],
+  example: { sensor: 'greenhouse-1', location: 'north-hall', temperature: 21.5, humidity: 40 },
+});
+
+const route = createRoute({
+  method: 'post',
+  path,
+  tags: ['Readings'],
+  summary: 'Record readings',
+  description:
+    'One reading, an array, or a stream of NDJSON; gzip is read too. The answer is given once the readings are on ' +
+    'stable storage. Without `time` (RFC 3339, or an integer of s, ms, µs or ns by its size) a reading is stamped ' +
+    'with the time of acceptance. Sending the same sensor, metric and time again is safe: the last value wins.',
+  request: {
+    body: {
+      required: true,
+      content: {
+        'application/json': { schema: requestSchema },
+        'application/x-ndjson': {
+          schema: z.string().openapi({ example: '{"sensor":"a","co2":410}\n{"sensor":"b","co2":420}\n' }),
+        },
+      },
+    },
+  },
+  responses: {
+    200: {
+      description: 'At least one reading was accepted; those that were not are listed with their reasons.',
+      content: { 'application/json': { schema: writeResultSchema } },
+    },
+    ...problems(400, 413, 415, 422, 503),
+  },
+});
+
+/** `POST /api/v1/readings`. */
+export function postReadings(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
+  const { http, ingest } = parts.config;
+  app.openAPIRegistry.register(
+    'NewReading',
+    newReading.openapi({
+      additionalProperties: { type: ['number', 'boolean', 'string'] },
+      description: 'Sensor, optional location and time, and one member for each metric.',
+    }),
+  );
+  app.openAPIRegistry.registerPath(route);
+  app.post(path, async (c) => {
+    const contentType = c.req.header('content-type')?.split(';')[0]?.trim().toLowerCase() ?? '';
+    const isStream = ndjsonTypes.includes(contentType);
+    if (!isStream && contentType !== 'application/json') {
+      throw new TidemarkError(
+        'unsupported_media_type',
+        `content type ${JSON.stringify(contentType)} is not read here; send application/json or application/x-ndjson`,
+      );
+    }
+    const intake = new Intake(parts.acceptor, ingest.maxReadingsPerMessage);
+    try {
+      if (isStream) await intake.takeLines(readBody(c.req.raw, http.maxBodyBytes));
+      else await intake.take(parseBody(await readText(c.req.raw, http.maxBodyBytes)));
+    } catch (error) {
+      // Chunks before the fault may be stored already; the sender has to learn which.
+      if (error instanceof TidemarkError && intake.hasAnswers) return problemOf(error, intake.result());
+      throw error;
+    }
+    if (intake.accepted > 0) return c.json(intake.result());
+    const nothing = new TidemarkError(
+      'nothing_accepted',
+      'none of the readings was accepted; rejected says why',
+    );
+    return problemOf(nothing, intake.result());
+  });
+}
+
+/** Hands readings to the acceptor in chunks that it takes whole, and adds up what became of them. */
+class Intake {
+  accepted = 0;
+  readonly #acceptor: Acceptor;
+  readonly #maxItems: number;
+  readonly #ids: string[] = [];
+  readonly #rejected: Refusal[] = [];
+  #taken = 0;
+
+  constructor(acceptor: Acceptor, maxItems: number) {
+    this.#acceptor = acceptor;
+    this.#maxItems = maxItems;
+  }
+
+  get hasAnswers(): boolean {
+    return this.accepted > 0 || this.#rejected.length > 0;
+  }
+
+  result() {
+    return { accepted: this.accepted, ids: this.#ids, rejected: this.#rejected };
+  }
+
+  async take(items: readonly unknown[]): Promise<void> {
+    for (let start = 0; start < items.length; start += this.#maxItems) {
+      await this.#takeChunk(items.slice(start, start + this.#maxItems), new Map());
+    }
+  }
+
+  async takeLines(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const lines of readLines(chunks, this.#maxItems)) {
+      const faults = new Map<number, string>();
+      const items = lines.map((line, index) => {
+        try {
+          return parseJson(line);
+        } catch (error) {
+          faults.set(index, faultOf(line, error));
+          // The line itself goes on, so that it is refused and kept in the quarantine as it came.
+          return line;
+        }
+      });
+      await this.#takeChunk(items, faults);
+    }
+  }
+
+  async #takeChunk(items: readonly unknown[], faults: ReadonlyMap<number, string>): Promise<void> {
+    const start = this.#taken;
+    this.#taken += items.length;
+    const { accepted, ids, rejected } = await submit(this.#acceptor, items);
+    this.accepted += accepted;
+    for (const id of ids) this.#ids.push(id);
+    for (const { index, code, detail } of rejected) {
+      const fault = faults.get(index);
+      this.#rejected.push(
+        fault === undefined
+          ? { index: start + index, code, detail }
+          : { index: start + index, code: 'malformed_json', detail: fault },
+      );
+    }
+  }
+}
+
+function submit(acceptor: Acceptor, items: readonly unknown[]) {
+  return new Promise<Parameters<Parameters<Acceptor['accept']>[1]>[1]>((resolve, reject) => {
+    acceptor.accept({ source: 'http', topic: path, items }, (error, outcome) => {
+      if (error === undefined) resolve(outcome);
+      else reject(error);
+    });
+  });
+}
+
+function parseBody(text: string): readonly unknown[] {
+  try {
+    const body = parseJson(text);
+    return Array.isArray(body) ? body : [body];
+  } catch (error) {
+    const detail = faultOf(text, error);
+    throw new TidemarkError('bad_request', detail, { issues: [{ path: '', message: detail }] });
+  }
+}
+
+function faultOf(text: string, error: unknown): string {
+  const position = jsonFaultAt(text);
+  const reason = messageOf(error).replace(/(?: in JSON)? at position .*$|, .* is not valid JSON$/s, '');
+  return `not valid JSON at position ${position} (${placeOf(text, position)}): ${reason}`;
+}
