@@ -1,0 +1,122 @@
+import type { Reading } from '@tidemark/core';
+import { describe, expect, test } from 'vitest';
+import { baseNs, readingAt, type Subject, shown } from './subject.ts';
+
+// Out of order, with equal times, several locations and sensors whose order differs by UTF-16 unit.
+const written = [
+  readingAt(3, 'b', { x: 8 }, 'north'),
+  readingAt(0, 'a', { x: 1, y: 2, state: 'on' }, 'north'),
+  readingAt(0, 'b', { x: 3 }, 'south'),
+  readingAt(0, '🚲', { x: 4 }),
+  readingAt(0, '\uff21', { x: 5 }),
+  readingAt(1, 'a', { y: 6 }),
+  readingAt(2, 'a', { state: 'off' }, 'south'),
+  readingAt(3, 'a', { x: 7 }, 'north'),
+];
+
+const inOrder = [1, 2, 4, 3, 5, 6, 7, 0].map((index) => written[index]!);
+
+/** Readings by time, then sensor; filtered, limited and paged. */
+export function readingsContract(subject: Subject): void {
+  describe('readings', () => {
+    test('come by time, then by sensor', async () => {
+      await subject.write(...written);
+      expect(shown(await subject.readings())).toEqual(shown(inOrder));
+      expect(shown(await subject.readings({ order: 'desc' }))).toEqual(shown(inOrder.toReversed()));
+    });
+
+    test('lie in [from, to)', async () => {
+      await subject.write(...written);
+      const found = await subject.readings({
+        fromNs: baseNs + 1_000_000_000n,
+        toNs: baseNs + 3_000_000_000n,
+      });
+      expect(shown(found)).toEqual(shown([written[5]!, written[6]!]));
+      expect(await subject.readings({ fromNs: baseNs + 1n, toNs: baseNs + 1n })).toEqual([]);
+      expect(await subject.readings({ fromNs: baseNs + 2n, toNs: baseNs + 1n })).toEqual([]);
+    });
+
+    const filters: [string, object, Reading[]][] = [
+      ['a sensor', { sensors: ['b'] }, [written[2]!, written[0]!]],
+      ['sensors', { sensors: ['b', '🚲'] }, [written[2]!, written[3]!, written[0]!]],
+      ['a location', { locations: ['south'] }, [written[2]!, written[6]!]],
+      ['locations', { locations: ['north', 'south'] }, [1, 2, 6, 7, 0].map((index) => written[index]!)],
+      ['a sensor at a location', { sensors: ['a'], locations: ['south'] }, [written[6]!]],
+      ['a text metric', { metrics: ['state'] }, [readingAt(0, 'a', { state: 'on' }, 'north'), written[6]!]],
+      ['a metric', { metrics: ['y'] }, [readingAt(0, 'a', { y: 2 }, 'north'), written[5]!]],
+      [
+        'metrics',
+        { metrics: ['y', 'state'] },
+        [readingAt(0, 'a', { y: 2, state: 'on' }, 'north'), written[5]!, written[6]!],
+      ],
+      ['empty lists', { sensors: [], locations: [], metrics: [] }, inOrder],
+      ['an unknown sensor', { sensors: ['nobody'] }, []],
+      ['an unknown location', { locations: ['nowhere'] }, []],
+      ['an unknown metric', { metrics: ['nothing'] }, []],
+      ['a known and an unknown sensor', { sensors: ['nobody', 'b'] }, [written[2]!, written[0]!]],
+    ];
+    test.each(filters)('of %s', async (_name, filter, expected) => {
+      await subject.write(...written);
+      expect(shown(await subject.readings(filter))).toEqual(shown(expected));
+    });
+
+    test.each(['asc', 'desc'] as const)('are limited, %s', async (order) => {
+      await subject.write(...written);
+      const all = order === 'asc' ? inOrder : inOrder.toReversed();
+      for (let limit = 1; limit <= all.length + 1; limit += 1) {
+        expect(shown(await subject.readings({ order, limit })), `${limit}`).toEqual(
+          shown(all.slice(0, limit)),
+        );
+      }
+    });
+
+    test.each(['asc', 'desc'] as const)('go on after any of them, %s', async (order) => {
+      await subject.write(...written);
+      const all = order === 'asc' ? inOrder : inOrder.toReversed();
+      for (const limit of [1, 2, 3, 5]) {
+        const paged: Reading[] = [];
+        for (;;) {
+          const last = paged.at(-1);
+          const after = last && { timeNs: last.timeNs, sensor: last.sensor };
+          const page = await subject.readings({ order, limit, after });
+          expect(page.length).toBeLessThanOrEqual(limit);
+          if (page.length === 0) break;
+          paged.push(...page);
+        }
+        expect(shown(paged), `pages of ${limit}`).toEqual(shown(all));
+      }
+    });
+
+    test('go on after a place where no reading is', async () => {
+      await subject.write(...written);
+      const after = { timeNs: baseNs, sensor: 'aa' };
+      expect(shown(await subject.readings({ after }))).toEqual(shown(inOrder.slice(1)));
+      expect(shown(await subject.readings({ after, order: 'desc' }))).toEqual(shown(inOrder.slice(0, 1)));
+      const outside = { timeNs: baseNs - 5n, sensor: 'a' };
+      expect(shown(await subject.readings({ after: outside, fromNs: baseNs }))).toEqual(shown(inOrder));
+      expect(await subject.readings({ after: outside, fromNs: baseNs, order: 'desc' })).toEqual([]);
+    });
+
+    test('many sensors at each time are paged without gap or repetition', async () => {
+      const many = Array.from({ length: 300 }, (_, index) =>
+        readingAt(Math.floor(index / 50), `s${String(index % 50).padStart(2, '0')}`, { x: index }),
+      );
+      await subject.write(...many);
+      const values: unknown[] = [];
+      for (let after: Reading | undefined; ; ) {
+        const page = await subject.readings({ limit: 37, after });
+        if (page.length === 0) break;
+        values.push(...page.map((item) => item.values[0]?.[1]));
+        after = page.at(-1);
+      }
+      expect(values).toEqual(many.map((_, index) => index));
+    });
+
+    test('of an empty store are none', async () => {
+      expect(await subject.readings()).toEqual([]);
+      expect(await subject.engine.latest({})).toEqual([]);
+      expect(await subject.windows()).toEqual([]);
+      expect(await subject.engine.fields()).toEqual([]);
+    });
+  });
+}

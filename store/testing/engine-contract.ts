@@ -1,0 +1,31 @@
+import { describe } from 'vitest';
+import { conflictContract } from './contract/conflicts.ts';
+import { fillContract } from './contract/fill.ts';
+import { identityContract } from './contract/identity.ts';
+import { latestContract } from './contract/latest.ts';
+import { lifecycleContract } from './contract/lifecycle.ts';
+import { modelContract } from './contract/model.ts';
+import { readingsContract } from './contract/readings.ts';
+import { type EngineSource, useEngine } from './contract/subject.ts';
+import { valuesContract } from './contract/values.ts';
+import { windowsContract } from './contract/windows.ts';
+import { zoneContract } from './contract/zones.ts';
+
+export type { EngineSource, OpenedEngine } from './contract/subject.ts';
+
+/** The suite every engine must pass: what is asked of it has one answer, whichever store is behind. */
+export function engineContract(name: string, source: EngineSource): void {
+  describe(name, () => {
+    const subject = useEngine(source);
+    valuesContract(subject);
+    identityContract(subject);
+    conflictContract(subject);
+    readingsContract(subject);
+    latestContract(subject);
+    windowsContract(subject);
+    fillContract(subject);
+    zoneContract(subject);
+    modelContract(subject);
+    lifecycleContract(subject);
+  });
+}

@@ -1,0 +1,3 @@
+export * from './engine-contract.ts';
+export * from './influxd.ts';
+export * from './require-tool.ts';
