@@ -156,6 +156,15 @@ export const configSchema = z.strictObject({
 
 export type Config = z.output<typeof configSchema>;
 
+/** Variables of our commands that are no settings of the platform. */
+const clientVariables = [
+  'TIDEMARK_CONFIG',
+  'TIDEMARK_URL',
+  'TIDEMARK_USERNAME',
+  'TIDEMARK_PASSWORD',
+  'TIDEMARK_TOKEN',
+];
+
 interface ConfigSources {
   env?: Record<string, string | undefined>;
   /** Path of a YAML file; one that is named must exist. */
@@ -180,7 +189,7 @@ export function loadConfig({ env = {}, file, overrides = {} }: ConfigSources = {
     if (value === undefined || value === '') continue;
     const path = known.get(name);
     if (path !== undefined) setPath(tree, path, value);
-    else if (name.startsWith('TIDEMARK_') && name !== 'TIDEMARK_CONFIG')
+    else if (name.startsWith('TIDEMARK_') && !clientVariables.includes(name))
       issues.push({ path: name, message: 'no such setting' });
   }
   for (const [path, value] of Object.entries(overrides)) if (value !== undefined) setPath(tree, path, value);

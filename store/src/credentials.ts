@@ -165,7 +165,7 @@ export function assertBindAllowed(config: Config, credentials: Credentials): voi
   throw new TidemarkError(
     'forbidden',
     `listening on ${config.host} needs credentials and none exist in ${config.dataDir}; ` +
-      'create them with `npx tidemark init`',
+      `create them with \`npx tidemark init --data-dir ${config.dataDir}\``,
   );
 }
 

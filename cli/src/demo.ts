@@ -1,0 +1,117 @@
+import { join } from 'node:path';
+import { systemClock } from '@tidemark/core';
+import { authority } from './connection.ts';
+import { untilInterrupted } from './interrupt.ts';
+import { metricsOption } from './options.ts';
+import { Platform } from './platform.ts';
+import { type OutputOptions, printJson } from './progress.ts';
+import { Publisher } from './publisher.ts';
+import { OWN_NAME, readSecret, secretPath } from './secrets.ts';
+import { loadSettings } from './settings.ts';
+import { runSensors } from './simulate.ts';
+
+const prefix = 'greenhouse';
+const seed = 1;
+const maxInFlight = 500;
+
+export interface DemoOptions extends OutputOptions {
+  config?: string;
+  dataDir?: string;
+  mqttPort?: number;
+  httpPort?: number;
+  sensors: number;
+  rate: number;
+}
+
+/** Runs the platform on the embedded store, and simulated sensors that publish to it over MQTT, until Ctrl-C. */
+export async function demo(options: DemoOptions): Promise<void> {
+  const startedMs = performance.now();
+  const config = demoSettings(options);
+  const platform = new Platform({ config });
+  await untilInterrupted(async (signal) => {
+    const { mqttPort, httpPort } = await platform.start();
+    try {
+      const address: DemoAddress = {
+        mqttUrl: `mqtt://${authority(config.host, mqttPort)}`,
+        httpUrl: `http://${authority(config.host, httpPort)}`,
+        dataDir: config.dataDir,
+        password: readSecret(config.dataDir, 'mqtt-password'),
+      };
+      const publisher = createPublisher(address);
+      await publisher.start();
+      try {
+        announce({ options, address, readyMs: Math.round(performance.now() - startedMs) });
+        const { sensors, rate } = options;
+        const metrics = metricsOption('temperature,humidity,pressure');
+        await runSensors({ sensors, rate, seed, metrics, prefix, publisher, clock: systemClock, signal });
+      } finally {
+        await publisher.stop();
+      }
+    } finally {
+      await platform.stop();
+    }
+  });
+}
+
+interface DemoAddress {
+  mqttUrl: string;
+  httpUrl: string;
+  dataDir: string;
+  password: string | undefined;
+}
+
+/** The settings as for `serve`, but its own data folder, the embedded store, and no chatter between the lines. */
+function demoSettings({ config: file, dataDir, mqttPort, httpPort }: DemoOptions) {
+  const base = loadSettings({ file });
+  return loadSettings({
+    file,
+    overrides: {
+      dataDir: dataDir ?? join(base.dataDir, 'demo'),
+      logLevel: base.logLevel === 'info' ? 'warn' : base.logLevel,
+      'store.kind': 'embedded',
+      'mqtt.port': mqttPort,
+      'http.port': httpPort,
+    },
+  });
+}
+
+function createPublisher({ mqttUrl, password }: DemoAddress): Publisher {
+  const username = password === undefined ? undefined : OWN_NAME;
+  return new Publisher({ connection: { url: mqttUrl, username, password }, qos: 1, maxInFlight });
+}
+
+function announce({
+  options,
+  address,
+  readyMs,
+}: {
+  options: DemoOptions;
+  address: DemoAddress;
+  readyMs: number;
+}) {
+  const { mqttUrl, httpUrl, dataDir, password } = address;
+  if (options.json) {
+    return printJson({ event: 'ready', readyMs, mqttUrl, httpUrl, dataDir, sensors: options.sensors });
+  }
+  if (options.quiet) return;
+  const { hostname, port } = new URL(mqttUrl);
+  const secret = `"$(cat ${secretPath(dataDir, 'mqtt-password')})"`;
+  const [ourLogin, theirLogin] =
+    password === undefined
+      ? ['', '']
+      : [` --username ${OWN_NAME} --password ${secret}`, ` -u ${OWN_NAME} -P ${secret}`];
+  process.stdout.write(`ready in ${readyMs} ms
+
+  page       ${httpUrl}/
+  API        ${httpUrl}/docs
+  MQTT       ${mqttUrl}
+  data       ${dataDir}
+  sensors    ${options.sensors} simulated, ${options.rate} readings a second each
+
+Publish one of your own:
+  npx tidemark publish --url ${mqttUrl}${ourLogin} sensors/kitchen/temperature 21.5
+  mosquitto_pub -h ${hostname} -p ${port}${theirLogin} -q 1 -t sensors/kitchen/temperature -m 21.5
+
+Ctrl-C stops it.
+`);
+}

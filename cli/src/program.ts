@@ -1,0 +1,177 @@
+import { readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { httpUrlOption, mqttUrlOption } from './connection.ts';
+import type { DemoOptions } from './demo.ts';
+import type { InitOptions } from './init.ts';
+import {
+  durationOption,
+  integerOption,
+  listOption,
+  metricsOption,
+  positiveOption,
+  qosOption,
+  speedOption,
+} from './options.ts';
+import type { PublishOptions } from './publish.ts';
+import type { QueryKind, QueryOptions, QueryParameters } from './query.ts';
+import type { ReplayOptions } from './replay.ts';
+import type { SimulateOptions } from './simulate.ts';
+
+const port = integerOption(0, 65_535);
+const inFlight = () =>
+  new Option('--in-flight <n>', 'most messages that wait for their acknowledgement')
+    .argParser(integerOption(1, 60_000))
+    .default(500);
+
+/** The command line: every command, its options and what it does. A command's code is loaded when it runs. */
+export function createProgram(): Command {
+  const program = new Command('tidemark')
+    .description('Self-hosted time-series platform for sensors')
+    .version(readVersion())
+    .exitOverride()
+    .showHelpAfterError('Run it with --help for what it takes.')
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage. Settings: docs/configuration.md.');
+  addPlatformCommands(program);
+  addPublishingCommands(program);
+  addQueryCommand(program);
+  return program;
+}
+
+function addPlatformCommands(program: Command): void {
+  withOutput(withConfig(program.command('serve')))
+    .description('run the platform until Ctrl-C')
+    .action(async (options) => (await import('./serve.ts')).serve(options));
+  withOutput(withConfig(program.command('demo')))
+    .description('run the platform with simulated sensors, and say where to look')
+    .option('--data-dir <folder>', 'where it keeps its data (default: demo in the data folder)')
+    .option('--mqtt-port <port>', 'MQTT port; 0 picks a free one', port)
+    .option('--http-port <port>', 'HTTP port; 0 picks a free one', port)
+    .option('--sensors <n>', 'simulated sensors', integerOption(0, 10_000), 3)
+    .option('--rate <n>', 'readings a second of each sensor', positiveOption(1000), 1)
+    .action(async (options: DemoOptions) => (await import('./demo.ts')).demo(options));
+  withOutput(withConfig(program.command('init')))
+    .description('create an MQTT user and an API token, and print them once')
+    .option('--data-dir <folder>', 'data folder of the platform')
+    .option('--rotate', 'replace the secrets that exist', false)
+    .action(async (options: InitOptions) => (await import('./init.ts')).init(options));
+}
+
+function addPublishingCommands(program: Command): void {
+  withOutput(withMqtt(program.command('simulate')))
+    .description('publish readings of simulated sensors over MQTT')
+    .option('--sensors <n>', 'how many sensors', integerOption(1, 100_000), 3)
+    .option('--rate <n>', 'readings a second of each sensor', positiveOption(10_000), 1)
+    .option('--count <n>', 'stop after that many readings in all', integerOption(1, Number.MAX_SAFE_INTEGER))
+    .option('--seed <n>', 'the same seed gives the same values', integerOption(0, 2 ** 32 - 1), 1)
+    .addOption(
+      new Option('--metrics <list>', 'NAME or NAME:KIND, comma separated')
+        .argParser(metricsOption)
+        .default(metricsOption('temperature,humidity,pressure'), 'temperature,humidity,pressure'),
+    )
+    .option('--prefix <text>', 'sensors are called <text>-1, <text>-2, …', 'sensor')
+    .addOption(qosOption(1))
+    .addOption(inFlight())
+    .action(async (options: SimulateOptions) => (await import('./simulate.ts')).simulate(options));
+  withOutput(withMqtt(program.command('replay')))
+    .description('publish a CSV recording over MQTT')
+    .argument('<file>', 'CSV file with a header and a time column')
+    .option('--sensor <id>', "whose readings they are (default: the file's name)")
+    .option('--metric <id>', "what the column `value` measures (default: the file's name)")
+    .option('--time <column>', 'the time column, when its name is not a usual one')
+    .addOption(
+      new Option('--speed <factor>', '1 is real time, 60 an hour a minute, max as fast as possible')
+        .argParser(speedOption)
+        .default(Number.POSITIVE_INFINITY, 'max'),
+    )
+    .addOption(qosOption(1))
+    .addOption(inFlight())
+    .action(
+      async (file: string, options: ReplayOptions) =>
+        void (await (await import('./replay.ts')).replay(file, options)),
+    );
+  withOutput(withMqtt(program.command('publish')))
+    .description('publish one message and wait for its acknowledgement')
+    .argument('<topic>', 'such as sensors/greenhouse-1/temperature')
+    .argument('<payload>', 'such as 21.5; - reads it from standard input')
+    .addOption(qosOption(1))
+    .option('--retain', 'let the broker keep it for new subscribers', false)
+    .action(async (topic: string, payload: string, options: PublishOptions) =>
+      (await import('./publish.ts')).publish(topic, payload, options),
+    );
+}
+
+function addQueryCommand(program: Command): void {
+  const query = program.command('query').description('ask a running platform over HTTP');
+  withWindowOptions(withSelection(query.command('windows')))
+    .description('aggregates of windows of time')
+    .action(runQuery('windows'));
+  withRange(withSelection(query.command('readings')))
+    .description('readings in order of time')
+    .addOption(new Option('--order <order>', 'oldest or newest first').choices(['asc', 'desc']))
+    .option('--limit <n>', 'most readings to answer', integerOption(1, 1_000_000))
+    .option('--cursor <text>', 'go on where an earlier answer ended')
+    .action(runQuery('readings'));
+  withSelection(query.command('latest')).description('the newest value of each').action(runQuery('latest'));
+}
+
+function withWindowOptions(command: Command): Command {
+  return withRange(command)
+    .option('--every <duration>', 'length of a window, such as 1m or 1h', durationOption)
+    .option('--fn <list>', 'count, sum, min, max, mean, median, stddev, p95, …', listOption)
+    .option('--by <list>', 'tell apart by sensor, location or both', listOption)
+    .option('--fill <what>', 'none, null, previous, linear or a number')
+    .option('--tz <zone>', 'IANA time zone whose midnight windows are aligned to');
+}
+
+/** Options of the connection and of the output; all others are parameters of the API by the same name. */
+function runQuery(kind: QueryKind) {
+  return async (options: QueryOptions & QueryParameters) => {
+    const { url, token, config, json, csv, fn, by, ...rest } = options;
+    const lists = { fn: joined(fn), by: joined(by) };
+    const connection = { url, token, config, json, csv } as QueryOptions;
+    await (await import('./query.ts')).query(kind, { ...rest, ...lists }, connection);
+  };
+}
+
+function joined(list: QueryParameters[string]): string | undefined {
+  return Array.isArray(list) ? list.join(',') : undefined;
+}
+
+function withSelection(command: Command): Command {
+  return withConfig(command)
+    .addOption(new Option('--url <url>', 'the platform').env('TIDEMARK_URL').argParser(httpUrlOption))
+    .addOption(new Option('--token <token>', 'API token').env('TIDEMARK_TOKEN'))
+    .option('--sensor <list>', 'only these sensors', listOption)
+    .option('--location <list>', 'only at these locations', listOption)
+    .option('--metric <list>', 'only these metrics', listOption)
+    .addOption(new Option('--json', 'print the answer as it came').conflicts('csv'))
+    .option('--csv', 'print CSV');
+}
+
+function withRange(command: Command): Command {
+  return command
+    .option('--from <time>', 'RFC 3339, an integer, or now-1h')
+    .option('--to <time>', 'as --from, exclusive');
+}
+
+function withMqtt(command: Command): Command {
+  return withConfig(command)
+    .addOption(new Option('--url <url>', 'the broker').env('TIDEMARK_URL').argParser(mqttUrlOption))
+    .addOption(new Option('--username <name>', 'MQTT user').env('TIDEMARK_USERNAME'))
+    .addOption(new Option('--password <password>', 'its password').env('TIDEMARK_PASSWORD'));
+}
+
+function withConfig(command: Command): Command {
+  return command.addOption(new Option('--config <file>', 'settings as YAML').env('TIDEMARK_CONFIG'));
+}
+
+function withOutput(command: Command): Command {
+  return command
+    .addOption(new Option('--json', 'print JSON lines').conflicts('quiet'))
+    .option('--quiet', 'print errors only');
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,50 @@
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+
+/** The MQTT user and the API token that `tidemark init` creates, both by this name. */
+export const OWN_NAME = 'tidemark';
+
+/** The clear secrets, in files that only their owner may read. */
+export type SecretName = 'mqtt-password' | 'api-token';
+
+/** Where a secret is kept. */
+export function secretPath(dataDir: string, name: SecretName): string {
+  return join(dataDir, 'secrets', name);
+}
+
+/** The secret that `tidemark init` wrote, or undefined when there is none that we may read. */
+export function readSecret(dataDir: string, name: SecretName): string | undefined {
+  try {
+    return readFileSync(secretPath(dataDir, name), 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes a secret durably (file mode 600 in a folder of mode 700), replacing an older one; answers its path. */
+export function writeSecret(dataDir: string, name: SecretName, secret: string): string {
+  const folder = join(dataDir, 'secrets');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  chmodSync(folder, 0o700);
+  const path = secretPath(dataDir, name);
+  const draft = `${path}.new`;
+  const file = openSync(draft, 'w', 0o600);
+  try {
+    chmodSync(draft, 0o600);
+    writeSync(file, `${secret}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(draft, path);
+  return path;
+}
