@@ -5,14 +5,17 @@ import { type Field, type FieldValue, type Point, type Tag, Uint64 } from './poi
 interface ParseOptions {
   /** Nanoseconds in one unit of the timestamps; 1 by default. */
   unitNs?: bigint;
-  /** Time of a line that has none; called once for each such line. */
-  defaultTimeNs: () => bigint;
   /** Which backslashes escape in names: those before `,` `=` and space (InfluxDB), or all (our own logs). */
   escapes?: 'special' | 'all';
 }
 
 /** One line: its point, or why it holds none. `line` counts from 1; `text` is the line as it came. */
-export type ParsedLine = { line: number; point: Point } | { line: number; text: string; problem: string };
+export type ParsedLine =
+  | { line: number; point: ParsedPoint }
+  | { line: number; text: string; problem: string };
+
+/** A point whose line may have no timestamp. */
+export type ParsedPoint = Omit<Point, 'timeNs'> & { timeNs: bigint | undefined };
 
 const MIN_INT64 = -(2n ** 63n);
 const MAX_INT64 = 2n ** 63n - 1n;
@@ -29,14 +32,14 @@ const EQUALS = 61;
 const BACKSLASH = 92;
 
 /** Parses line protocol line by line; empty lines and comments (`#`) are passed over. */
-export function* parseLines(text: string, options: ParseOptions): Generator<ParsedLine> {
+export function* parseLines(text: string, options: ParseOptions = {}): Generator<ParsedLine> {
   const scanner = new LineScanner(text, options);
   let line = 1;
   while (!scanner.atEnd()) {
     const start = scanner.position;
     const firstLine = line;
     let problem: string | undefined;
-    let point: Point | undefined;
+    let point: ParsedPoint | undefined;
     try {
       point = scanner.scanLine();
     } catch (error) {
@@ -58,13 +61,11 @@ class LineScanner {
   position = 0;
   readonly #text: string;
   readonly #unitNs: bigint;
-  readonly #defaultTimeNs: () => bigint;
   readonly #escapesAll: boolean;
 
-  constructor(text: string, { unitNs = 1n, defaultTimeNs, escapes = 'special' }: ParseOptions) {
+  constructor(text: string, { unitNs = 1n, escapes = 'special' }: ParseOptions) {
     this.#text = text;
     this.#unitNs = unitNs;
-    this.#defaultTimeNs = defaultTimeNs;
     this.#escapesAll = escapes === 'all';
   }
 
@@ -73,7 +74,7 @@ class LineScanner {
   }
 
   /** The point of the line at the position, or undefined for an empty line or comment; moves past it. */
-  scanLine(): Point | undefined {
+  scanLine(): ParsedPoint | undefined {
     this.#skipSpaces();
     if (this.#atLineEnd() || this.#text[this.position] === '#') {
       this.skipLine();
@@ -85,7 +86,7 @@ class LineScanner {
     this.#skipSpaces();
     const fields = this.#scanFields();
     this.#skipSpaces();
-    const timeNs = this.#atLineEnd() ? this.#defaultTimeNs() : this.#scanTime();
+    const timeNs = this.#atLineEnd() ? undefined : this.#scanTime();
     this.#skipSpaces();
     if (!this.#atLineEnd()) throw new LineFault('text after the timestamp');
     this.skipLine();

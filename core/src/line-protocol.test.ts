@@ -1,21 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeExactLine, encodeLine } from './line-protocol.ts';
-import { type ParsedLine, parseLines } from './line-protocol-parse.ts';
-import { type Point, Uint64 } from './point.ts';
+import { type ParsedLine, type ParsedPoint, parseLines } from './line-protocol-parse.ts';
+import { Uint64 } from './point.ts';
 
-const parse = (text: string, unitNs = 1n): ParsedLine[] => [
-  ...parseLines(text, { unitNs, defaultTimeNs: () => 42n }),
-];
+const parse = (text: string, unitNs = 1n): ParsedLine[] => [...parseLines(text, { unitNs })];
 
-function pointOf(text: string): Point {
+function pointOf(text: string): ParsedPoint {
   const [line] = parse(text);
   if (!line || !('point' in line)) throw new Error(`no point in ${text}: ${JSON.stringify(line)}`);
   return line.point;
 }
 
 describe('parseLines', () => {
-  it.each<[string, Partial<Point>]>([
+  it.each<[string, Partial<ParsedPoint>]>([
     ['m f=1 5', { measurement: 'm', tags: [], fields: [['f', 1]], timeNs: 5n }],
     [
       'm,b=2,a=1 f=1',
@@ -24,7 +22,7 @@ describe('parseLines', () => {
           ['a', '1'],
           ['b', '2'],
         ],
-        timeNs: 42n,
+        timeNs: undefined,
       },
     ],
     ['a\\,b\\ c,t\\=1=x\\,y f=1 5', { measurement: 'a,b c', tags: [['t=1', 'x,y']] }],
@@ -91,9 +89,7 @@ describe('parseLines', () => {
   });
 
   it('scales timestamps by their unit', () => {
-    expect([...parseLines('m f=1 5', { unitNs: 1000n, defaultTimeNs: () => 0n })]).toMatchObject([
-      { point: { timeNs: 5000n } },
-    ]);
+    expect([...parseLines('m f=1 5', { unitNs: 1000n })]).toMatchObject([{ point: { timeNs: 5000n } }]);
   });
 });
 
@@ -120,7 +116,7 @@ describe('encoding', () => {
     fc.assert(
       fc.property(fc.array(point, { maxLength: 3 }), (points) => {
         const text = points.map((item) => encodeExactLine(item)).join('\n');
-        const parsed = [...parseLines(text, { defaultTimeNs: () => 0n, escapes: 'all' })];
+        const parsed = [...parseLines(text, { escapes: 'all' })];
         expect(parsed.map((line) => ('point' in line ? line.point : line))).toEqual(points);
       }),
       { numRuns: 500 },

@@ -1,0 +1,112 @@
+import { type Acceptor, type Clock, claimOf, isOwnTopic, TidemarkError } from '@tidemark/core';
+import type { Client, PublishPacket } from 'aedes';
+import type { BrokerMetrics } from './metrics.ts';
+
+/** How long a publisher may wait for its fsync before its connection is closed, so that it tries again later. */
+const MAX_HOLD_MS = 5000;
+const CHECK_EVERY_MS = 500;
+
+type Callback = (error?: Error | null) => void;
+
+interface Waiting {
+  publishes: number;
+  /** When the oldest of them began to wait, or the last one before it was answered. */
+  sinceMs: number;
+}
+
+interface AcceptanceOptions {
+  acceptor: Acceptor;
+  clock: Clock;
+  metrics: BrokerMetrics;
+}
+
+/**
+ * Makes PUBACK mean durable: Aedes acknowledges after `authorizePublish` calls back, and this calls back
+ * only once the reading is fsynced (for QoS 2 that is before PUBREC). It never answers a reading with an
+ * error: an MQTT 3.1.1 client would resend the same poison for ever, and an MQTT 5 client would give it up.
+ */
+export class Acceptance {
+  readonly #options: AcceptanceOptions;
+  readonly #waiting = new Map<Client, Waiting>();
+  #nowMs: number;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: AcceptanceOptions) {
+    this.#options = options;
+    this.#nowMs = options.clock.monotonicMs();
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.#closeTheStuck(), CHECK_EVERY_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Aedes' `authorizePublish`; also called for wills, then perhaps without a client. */
+  authorizePublish(client: Client | null, packet: PublishPacket, callback: Callback): void {
+    const { metrics } = this.#options;
+    if (isOwnTopic(packet.topic)) {
+      metrics.forbidden.inc();
+      callback(new TidemarkError('forbidden', `only the platform itself publishes on ${packet.topic}`));
+    } else if (claimOf(packet.topic).kind === 'other' || isRetainedRemoval(packet)) {
+      metrics.otherMessages.inc();
+      callback();
+    } else if (client === null || packet.qos === 0) {
+      this.#acceptUnwaited(packet, callback);
+    } else {
+      this.#acceptAndWait(client, packet, callback);
+    }
+  }
+
+  /** QoS 0 promises nothing and waits for nothing; what the log can't take is dropped and counted. */
+  #acceptUnwaited(packet: PublishPacket, callback: Callback): void {
+    const payload = bytesOf(packet);
+    this.#options.acceptor.accept({ source: 'mqtt', topic: packet.topic, payload }, (error) => {
+      if (error) this.#options.metrics.dropped.inc();
+    });
+    callback();
+  }
+
+  #acceptAndWait(client: Client, packet: PublishPacket, callback: Callback): void {
+    const waiting = this.#waitingOf(client);
+    waiting.publishes++;
+    const delivery = { clientId: client.id, messageId: packet.messageId ?? 0, isDuplicate: packet.dup };
+    const submission = { source: 'mqtt' as const, topic: packet.topic, payload: bytesOf(packet), delivery };
+    this.#options.acceptor.accept(submission, (error) => {
+      // With an error the publisher is held: no answer, and closed when it has waited long enough.
+      if (error) return;
+      waiting.sinceMs = this.#nowMs;
+      if (--waiting.publishes === 0) this.#waiting.delete(client);
+      callback();
+    });
+  }
+
+  #waitingOf(client: Client): Waiting {
+    const known = this.#waiting.get(client);
+    if (known) return known;
+    const waiting = { publishes: 0, sinceMs: this.#nowMs };
+    this.#waiting.set(client, waiting);
+    return waiting;
+  }
+
+  #closeTheStuck(): void {
+    this.#nowMs = this.#options.clock.monotonicMs();
+    for (const [client, { sinceMs }] of this.#waiting) {
+      if (this.#nowMs - sinceMs < MAX_HOLD_MS) continue;
+      this.#waiting.delete(client);
+      this.#options.metrics.heldTooLong.inc();
+      client.conn.destroy();
+    }
+  }
+}
+
+/** A retained message with no payload removes the retained one; it is no reading. */
+function isRetainedRemoval({ retain, payload }: PublishPacket): boolean {
+  return retain && payload.length === 0;
+}
+
+function bytesOf({ payload }: PublishPacket): Uint8Array {
+  return typeof payload === 'string' ? Buffer.from(payload) : payload;
+}

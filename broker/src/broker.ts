@@ -1,0 +1,183 @@
+import type { EventEmitter } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import {
+  type Acceptor,
+  type Access,
+  type Clock,
+  type Config,
+  type Logger,
+  type PartHealth,
+  type Registry,
+  TidemarkError,
+} from '@tidemark/core';
+import { Aedes, type AuthenticateError, type Client } from 'aedes';
+import LevelPersistence from 'aedes-persistence-level/asyncPersistence.js';
+import { ClassicLevel } from 'classic-level';
+import { createWebSocketStream, WebSocketServer } from 'ws';
+import { Acceptance } from './acceptance.ts';
+import { BrokerMetrics } from './metrics.ts';
+
+/** A subscriber that takes nothing for this long is disconnected, before it holds up the others. */
+const DRAIN_TIMEOUT_MS = 10_000;
+/** CONNACK code for bad credentials, MQTT 3.1.1 section 3.2.2.3. */
+const BAD_USERNAME_OR_PASSWORD = 4;
+
+interface BrokerOptions {
+  config: Config;
+  acceptor: Acceptor;
+  access: Access;
+  clock: Clock;
+  logger: Logger;
+  metrics: Registry;
+}
+
+/** The MQTT broker: Aedes over TCP, and over the WebSocket connections that the HTTP server hands on. */
+export class Broker {
+  readonly #options: BrokerOptions;
+  readonly #metrics: BrokerMetrics;
+  readonly #acceptance: Acceptance;
+  readonly #webSockets: WebSocketServer;
+  #aedes: Aedes | undefined;
+  #sessions: ClassicLevel<string, unknown> | undefined;
+  #server: Server | undefined;
+
+  constructor(options: BrokerOptions) {
+    this.#options = options;
+    this.#metrics = new BrokerMetrics(options.metrics, {
+      connectedClients: () => this.#aedes?.connectedClients ?? 0,
+    });
+    this.#acceptance = new Acceptance({ ...options, metrics: this.#metrics });
+    const maxPayload = options.config.mqtt.maxPacketBytes;
+    this.#webSockets = new WebSocketServer({
+      noServer: true,
+      maxPayload,
+      handleProtocols: chooseProtocol,
+      perMessageDeflate: false,
+    });
+  }
+
+  async start(): Promise<void> {
+    const { dataDir, mqtt, host } = this.#options.config;
+    const directory = join(dataDir, 'broker');
+    await mkdir(directory, { recursive: true });
+    this.#sessions = new ClassicLevel(directory, { valueEncoding: 'json' });
+    await this.#sessions.open();
+    this.#aedes = await Aedes.createBroker({
+      persistence: new LevelPersistence(this.#sessions),
+      maximumPacketSize: mqtt.maxPacketBytes,
+      maxTopicLevels: mqtt.maxTopicLevels,
+      drainTimeout: DRAIN_TIMEOUT_MS,
+      authenticate: (_client, username, password, done) => this.#authenticate(username, password, done),
+      authorizePublish: (client, packet, callback) =>
+        this.#acceptance.authorizePublish(client, packet, callback),
+    });
+    this.#watch(this.#aedes);
+    this.#acceptance.start();
+    this.#server = createServer({ noDelay: true }, this.#aedes.handle);
+    await listen(this.#server, mqtt.port, host);
+  }
+
+  /** Disconnects everyone; what they had sent and was accepted is in the log. */
+  async stop(): Promise<void> {
+    const server = this.#server;
+    const isClosed = server && new Promise((resolve) => server.close(resolve));
+    const aedes = this.#aedes;
+    if (aedes) await new Promise<void>((resolve) => aedes.close(() => resolve()));
+    await isClosed;
+    this.#webSockets.close();
+    this.#acceptance.stop();
+    await this.#sessions?.close();
+  }
+
+  /** The TCP port in use. */
+  get port(): number {
+    const address = this.#server?.address();
+    if (!address || typeof address === 'string') throw new Error('the broker does not listen');
+    return address.port;
+  }
+
+  /** Takes over an HTTP connection that asked for a WebSocket; the caller has checked who may. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#aedes?.handle(createWebSocketStream(webSocket), request);
+    });
+  }
+
+  health(): PartHealth {
+    const isListening = this.#server?.listening === true;
+    return {
+      name: 'broker',
+      status: isListening ? 'pass' : 'fail',
+      message: isListening ? `${this.#aedes?.connectedClients ?? 0} clients` : 'not listening',
+    };
+  }
+
+  #authenticate(
+    username: string | undefined,
+    password: Uint8Array | undefined,
+    done: (error: AuthenticateError | null, success: boolean | null) => void,
+  ): void {
+    const { access, logger } = this.#options;
+    if (!access.isRequired) {
+      done(null, true);
+      return;
+    }
+    const refuse = (): void => {
+      this.#metrics.refusedLogins.inc();
+      done(
+        Object.assign(new Error('bad user name or password'), { returnCode: BAD_USERNAME_OR_PASSWORD }),
+        null,
+      );
+    };
+    if (username === undefined || password === undefined) {
+      refuse();
+      return;
+    }
+    access.checkUser(username, password).then(
+      (isKnown) => (isKnown ? done(null, true) : refuse()),
+      (error: unknown) => {
+        logger.error({ err: error }, 'a login could not be checked');
+        refuse();
+      },
+    );
+  }
+
+  #watch(aedes: Aedes): void {
+    const onError = (client: Client | null, error: Error): void => {
+      if (error.message === 'packet too large') this.#metrics.tooLargePackets.inc();
+      else this.#metrics.clientErrors.inc();
+      this.#options.logger.debug(
+        { client: client?.id, err: error },
+        'a client connection ended with an error',
+      );
+    };
+    aedes.on('clientError', onError);
+    aedes.on('connectionError', onError);
+    // Aedes emits it when its persistence fails; its types do not list it.
+    (aedes as EventEmitter).on('error', (error: Error) =>
+      this.#options.logger.error({ err: error }, 'the broker reports an error'),
+    );
+  }
+}
+
+/** Clients ask for `mqtt` (MQTT 3.1.1 section 6) or, older ones, `mqttv3.1`. */
+function chooseProtocol(offered: Set<string>): string | false {
+  return ['mqtt', 'mqttv3.1'].find((name) => offered.has(name)) ?? false;
+}
+
+async function listen(server: Server, port: number, host: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const isTaken = cause.code === 'EADDRINUSE';
+      const message = isTaken
+        ? `MQTT port ${port} on ${host} is in use; set TIDEMARK_MQTT_PORT to another, or 0 for any`
+        : `cannot listen for MQTT on ${host}:${port}: ${cause.message}`;
+      reject(new TidemarkError(isTaken ? 'address_in_use' : 'unavailable', message, { cause }));
+    });
+    server.listen(port, host, () => resolve());
+  });
+}

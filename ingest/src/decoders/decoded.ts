@@ -1,0 +1,44 @@
+import type { MetricValue, ParsedPoint, QuarantineReason } from '@tidemark/core';
+
+/** Readings of one message before they have a time: what a decoder answers. */
+export interface Decoded {
+  readings: DraftReading[];
+  /** Points of line protocol, which need no more than their time. */
+  points: ParsedPoint[];
+  faults: Fault[];
+}
+
+export interface DraftReading {
+  /** Position in the message, from 0. */
+  index: number;
+  sensor: string;
+  location: string | undefined;
+  /** Undefined: the time of acceptance. */
+  timeNs: bigint | undefined;
+  values: [metric: string, value: MetricValue][];
+  /** The part of the message this reading came from, when it is not the whole. */
+  raw: unknown;
+}
+
+/** Why a part of a message can't be stored. */
+export interface Fault {
+  index: number;
+  reason: QuarantineReason;
+  detail: string;
+  sensor?: string | undefined;
+  /** The part at fault, when it is not the whole message. */
+  raw?: unknown;
+}
+
+export interface Limits {
+  maxReadingsPerMessage: number;
+  maxFieldsPerReading: number;
+}
+
+export function noneDecoded(): Decoded {
+  return { readings: [], points: [], faults: [] };
+}
+
+export function onlyFault(reason: QuarantineReason, detail: string, sensor?: string): Decoded {
+  return { readings: [], points: [], faults: [{ index: 0, reason, detail, sensor }] };
+}

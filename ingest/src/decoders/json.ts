@@ -1,0 +1,123 @@
+import { isUtf8 } from 'node:buffer';
+import { messageOf, parseJson } from '@tidemark/core';
+import { type Decoded, type Limits, noneDecoded, onlyFault } from './decoded.ts';
+import { decodeFields, isOwnKey, nameProblem, preview, readValue } from './fields.ts';
+
+/** `sensors/<sensor>`: an object of metrics, or an array of such objects. */
+export function decodeSensorMessage(sensor: string, payload: Buffer, limits: Limits): Decoded {
+  const parsed = parsePayload(payload, sensor);
+  if ('faults' in parsed) return parsed;
+  const { value } = parsed;
+  if (!Array.isArray(value)) return decodeOne(value, sensor, limits);
+  if (value.length === 0) return onlyFault('empty', 'the array is empty', sensor);
+  if (value.length > limits.maxReadingsPerMessage) {
+    return onlyFault(
+      'too_many_readings',
+      `${value.length} readings; the limit is ${limits.maxReadingsPerMessage}`,
+      sensor,
+    );
+  }
+  const decoded = noneDecoded();
+  value.forEach((item: unknown, index) => {
+    if (isObject(item)) decodeFields(item, sensor, index, item, limits, decoded);
+    else
+      decoded.faults.push({
+        index,
+        reason: 'wrong_type',
+        detail: `expected an object, not ${preview(item)}`,
+        sensor,
+        raw: item,
+      });
+  });
+  return decoded;
+}
+
+/** `sensors/<sensor>/<metric>`: a number, boolean or string, or `{"value": …, "time": …}`. */
+export function decodeMetricMessage(
+  sensor: string,
+  metric: string,
+  payload: Buffer,
+  limits: Limits,
+): Decoded {
+  const parsed = parsePayload(payload, sensor);
+  if ('faults' in parsed) return parsed;
+  const problem = isOwnKey(metric) ? 'has a name that a reading uses for itself' : nameProblem(metric);
+  if (problem) return onlyFault('bad_metric', `metric ${problem}`, sensor);
+  const { value } = parsed;
+  if (Array.isArray(value))
+    return onlyFault(value.length === 0 ? 'empty' : 'wrong_type', 'expected a value, not an array', sensor);
+  const fields = isObject(value) ? fieldsOfValueObject(value, metric) : { [metric]: value };
+  if (fields === undefined) return onlyFault('missing_value', 'the object has no "value"', sensor);
+  const decoded = noneDecoded();
+  decodeFields(fields, sensor, 0, undefined, limits, decoded);
+  return decoded;
+}
+
+/** Readings that were parsed already: `{"sensor", "location", "time", "<metric>": value}`, flat. */
+export function decodeItems(items: readonly unknown[], limits: Limits): Decoded {
+  const decoded = noneDecoded();
+  items.forEach((item, index) => {
+    const sensor = isObject(item) ? (item as Record<string, unknown>).sensor : undefined;
+    if (!isObject(item))
+      decoded.faults.push({
+        index,
+        reason: 'wrong_type',
+        detail: `expected an object, not ${preview(item)}`,
+        raw: item,
+      });
+    else if (typeof sensor !== 'string')
+      decoded.faults.push({
+        index,
+        reason: 'bad_sensor',
+        detail: 'sensor is missing or no string',
+        raw: item,
+      });
+    else decodeFields(item, sensor, index, item, limits, decoded);
+  });
+  return decoded;
+}
+
+function decodeOne(value: unknown, sensor: string, limits: Limits): Decoded {
+  if (!isObject(value)) {
+    const { reason, detail } = faultOfBareValue(value);
+    return onlyFault(reason, detail, sensor);
+  }
+  const decoded = noneDecoded();
+  decodeFields(value, sensor, 0, undefined, limits, decoded);
+  return decoded;
+}
+
+/** A bare value on a topic that names no metric. */
+function faultOfBareValue(value: unknown): { reason: 'not_finite' | 'wrong_type'; detail: string } {
+  const read = readValue('the value', value);
+  if (typeof read === 'object' && read.reason === 'not_finite')
+    return { reason: 'not_finite', detail: read.detail };
+  return { reason: 'wrong_type', detail: `expected an object of metrics, not ${preview(value)}` };
+}
+
+function fieldsOfValueObject(object: object, metric: string): object | undefined {
+  const keys = Object.keys(object);
+  if (keys.length === 0) return object;
+  if (!keys.includes('value')) return undefined;
+  return Object.fromEntries(
+    Object.entries(object).map(([key, value]) => [key === 'value' ? metric : key, value]),
+  );
+}
+
+function parsePayload(payload: Buffer, sensor: string): { value: unknown } | Decoded {
+  if (!isUtf8(payload)) return onlyFault('invalid_utf8', 'the payload is no UTF-8', sensor);
+  const text = payload.toString('utf8');
+  try {
+    return { value: parseJson(text) };
+  } catch (error) {
+    const trimmed = text.trim();
+    if (trimmed === '') return onlyFault('empty', 'the payload is empty', sensor);
+    if (/^[-+]?(nan|inf|infinity)$/i.test(trimmed))
+      return onlyFault('not_finite', `${trimmed} is no finite number`, sensor);
+    return onlyFault('malformed_json', messageOf(error), sensor);
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,1 @@
+export { Ingest } from './ingest.ts';

@@ -1,0 +1,99 @@
+import { join } from 'node:path';
+import type {
+  Acceptor,
+  Clock,
+  Config,
+  Freshness,
+  Journal,
+  Logger,
+  PartHealth,
+  Quarantine,
+  Registry,
+} from '@tidemark/core';
+import type { Engine, MetaDb } from '@tidemark/store';
+import { BatchWriter } from './batch-writer.ts';
+import { SpoolJournal } from './journal.ts';
+import { IngestMetrics } from './metrics.ts';
+import { Pipeline } from './pipeline.ts';
+import { QuarantineStore } from './quarantine/quarantine-store.ts';
+import { QuarantineWriter } from './quarantine/quarantine-writer.ts';
+import { Spool } from './spool/spool.ts';
+import { Stamper } from './stamper.ts';
+
+interface IngestOptions {
+  config: Config;
+  clock: Clock;
+  logger: Logger;
+  metrics: Registry;
+  engine: Engine;
+  meta: MetaDb;
+}
+
+/** Everything between a source and the store: acceptance, the log, the quarantine, the batch writer. */
+export class Ingest {
+  readonly quarantine: Quarantine;
+  readonly journal: Journal;
+  readonly freshness: Freshness;
+  readonly #options: IngestOptions;
+  readonly #metrics: IngestMetrics;
+  readonly #spool: Spool;
+  readonly #batchWriter: BatchWriter;
+  readonly #quarantineWriter: QuarantineWriter;
+  #pipeline: Pipeline | undefined;
+
+  constructor(options: IngestOptions) {
+    const { config, logger, metrics, meta } = options;
+    this.#options = options;
+    const store = new QuarantineStore(meta);
+    this.quarantine = store;
+    this.#metrics = new IngestMetrics(metrics, { quarantineItems: () => store.count() });
+    this.#spool = new Spool({ directory: join(config.dataDir, 'spool'), ...config.spool, logger, metrics });
+    this.journal = new SpoolJournal(this.#spool);
+    this.#batchWriter = new BatchWriter({
+      ...options,
+      ...config.ingest,
+      spool: this.#spool,
+      metrics: this.#metrics,
+    });
+    this.freshness = this.#batchWriter;
+    this.#quarantineWriter = new QuarantineWriter({
+      spool: this.#spool,
+      store,
+      metrics: this.#metrics,
+      logger,
+    });
+  }
+
+  /** Recovers the log, then takes up writing where the cursors stand. The engine must have started. */
+  async start(): Promise<void> {
+    const { clock, config } = this.#options;
+    await this.#spool.start();
+    const stamper = new Stamper(clock, this.#spool.stampFloorNs);
+    this.#pipeline = new Pipeline({
+      spool: this.#spool,
+      stamper,
+      clock,
+      metrics: this.#metrics,
+      limits: config.ingest,
+    });
+    this.#batchWriter.start();
+    this.#quarantineWriter.start();
+  }
+
+  /** Ends with everything accepted in the log, and in the store if it takes it. Sources must have stopped. */
+  async stop(): Promise<void> {
+    await this.#spool.drain();
+    await this.#batchWriter.stop();
+    await this.#quarantineWriter.stop();
+    await this.#spool.stop();
+  }
+
+  get acceptor(): Acceptor {
+    if (!this.#pipeline) throw new Error('ingest has not started');
+    return this.#pipeline;
+  }
+
+  health(): PartHealth[] {
+    return [this.#spool.health(), this.#batchWriter.health()];
+  }
+}

@@ -1,0 +1,83 @@
+import { Counter, Gauge, Histogram, type QuarantineReason, type Registry } from '@tidemark/core';
+
+/** What ingest tells Prometheus; the quarantine's counts are by reason, never by sensor. */
+export class IngestMetrics {
+  readonly batches: Counter;
+  readonly storedPoints: Counter;
+  readonly storeFailures: Counter;
+  readonly storeSeconds: Histogram;
+  readonly quarantineEvicted: Counter;
+  readonly #messages: Counter;
+  readonly #points: Counter;
+  readonly #quarantined: Counter;
+
+  constructor(registry: Registry, read: { quarantineItems: () => number }) {
+    const registers = [registry];
+    this.#messages = new Counter({
+      name: 'tidemark_ingest_messages_total',
+      help: 'Messages that held readings or claimed to',
+      labelNames: ['source'],
+      registers,
+    });
+    this.#points = new Counter({
+      name: 'tidemark_ingest_points_total',
+      help: 'Points accepted, durable in the spool',
+      labelNames: ['source'],
+      registers,
+    });
+    this.#quarantined = new Counter({
+      name: 'tidemark_ingest_quarantined_total',
+      help: 'Parts of messages refused, by reason',
+      labelNames: ['source', 'reason'],
+      registers,
+    });
+    this.batches = new Counter({
+      name: 'tidemark_store_batches_total',
+      help: 'Batches written to the store',
+      registers,
+    });
+    this.storedPoints = new Counter({
+      name: 'tidemark_store_points_total',
+      help: 'Points written to the store',
+      registers,
+    });
+    this.storeFailures = new Counter({
+      name: 'tidemark_store_write_failures_total',
+      help: 'Writes to the store that failed and will be repeated',
+      registers,
+    });
+    this.storeSeconds = new Histogram({
+      name: 'tidemark_store_write_duration_seconds',
+      help: 'Time of one batch write',
+      buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
+      registers,
+    });
+    this.quarantineEvicted = new Counter({
+      name: 'tidemark_quarantine_evicted_total',
+      help: 'Oldest items dropped to keep the quarantine within its bound',
+      registers,
+    });
+    new Gauge({
+      name: 'tidemark_quarantine_items',
+      help: 'Items in the quarantine',
+      registers,
+      collect() {
+        this.set(read.quarantineItems());
+      },
+    });
+  }
+
+  count(
+    source: string,
+    { points, faults }: { points: readonly unknown[]; faults: readonly { reason: QuarantineReason }[] },
+  ): void {
+    this.#messages.inc({ source });
+    if (points.length > 0) this.#points.inc({ source }, points.length);
+    for (const { reason } of faults) this.#quarantined.inc({ source, reason });
+  }
+
+  /** A point that the store refused for good. */
+  countRefusedByStore(reason: QuarantineReason): void {
+    this.#quarantined.inc({ source: 'store', reason });
+  }
+}

@@ -1,0 +1,80 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import {
+  encodeHeader,
+  SEGMENT_HEADER_BYTES,
+  type SegmentHeader,
+  segmentPath,
+  syncDirectory,
+} from './segment.ts';
+
+/** The segment being written. Its bytes count only once `append` has resolved. */
+export class SegmentWriter {
+  readonly base: number;
+  readonly #handle: FileHandle;
+  /** Position behind the last durable byte. */
+  #durable = SEGMENT_HEADER_BYTES;
+  /** Position behind the last byte ever written, durable or not. */
+  #written = SEGMENT_HEADER_BYTES;
+
+  private constructor(base: number, handle: FileHandle) {
+    this.base = base;
+    this.#handle = handle;
+  }
+
+  /** Makes a new segment; resolves once its header and its directory entry are durable. */
+  static async create(directory: string, header: SegmentHeader): Promise<SegmentWriter> {
+    const flags = constants.O_CREAT | constants.O_WRONLY | constants.O_TRUNC;
+    const handle = await open(segmentPath(directory, header.base), flags, 0o600);
+    try {
+      await handle.write(encodeHeader(header), 0, SEGMENT_HEADER_BYTES, 0);
+      await handle.datasync();
+      await syncDirectory(directory);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+    return new SegmentWriter(header.base, handle);
+  }
+
+  /** Log offset behind the last durable byte. */
+  get end(): number {
+    return this.base + this.#durable;
+  }
+
+  /** Log offset that no byte of this segment reaches, durable or not. */
+  get writtenEnd(): number {
+    return this.base + this.#written;
+  }
+
+  get sizeBytes(): number {
+    return this.#durable;
+  }
+
+  /** Writes behind the last durable byte; may be repeated with the same bytes after it failed. */
+  async write(bytes: Buffer): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesWritten } = await this.#handle.write(
+        bytes,
+        done,
+        bytes.length - done,
+        this.#durable + done,
+      );
+      done += bytesWritten;
+      this.#written = Math.max(this.#written, this.#durable + done);
+    }
+  }
+
+  /**
+   * Makes the `length` bytes just written durable. After a failure the segment must not be used again: the
+   * kernel may have dropped the dirty pages and would report a second fdatasync as success.
+   */
+  async sync(length: number): Promise<void> {
+    await this.#handle.datasync();
+    this.#durable += length;
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+}

@@ -1,0 +1,325 @@
+import { unlink } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Logger, messageOf, type PartHealth, type Registry, TidemarkError } from '@tidemark/core';
+import { type CursorName, Cursors } from './cursors.ts';
+import { DamageKeeper } from './damage.ts';
+import type { NewEntry, SpoolEntry } from './entry.ts';
+import { SpoolMetrics } from './metrics.ts';
+import { RecordBuffer } from './record.ts';
+import { recover, type SegmentInfo } from './recover.ts';
+import { segmentPath, syncDirectory } from './segment.ts';
+import { readSegment } from './segment-reader.ts';
+import { SegmentWriter } from './segment-writer.ts';
+import { Tail } from './tail.ts';
+
+/** Un-fsynced bytes at which appends are refused: fsync is that far behind. */
+const MAX_PENDING_BYTES = 64 * 1024 * 1024;
+/** Decoded entries kept in memory, by their bytes in the log. */
+const TAIL_BYTES = 16 * 1024 * 1024;
+/** How much a reader takes from the disk at once. */
+const READ_CHUNK_BYTES = 1024 * 1024;
+/** Pause before a write that failed is tried again. */
+const HOLD_RETRY_MS = 250;
+
+type Done = (error?: TidemarkError) => void;
+
+interface Batch {
+  buffer: RecordBuffer;
+  /** Offsets are relative to the batch until it is committed. */
+  entries: SpoolEntry[];
+  dones: Done[];
+}
+
+interface SpoolOptions {
+  directory: string;
+  segmentBytes: number;
+  maxBytes: number;
+  logger: Logger;
+  metrics: Registry;
+}
+
+/**
+ * The log: ordered, segmented, checksummed, on local disk. `append` calls back once its records are fsynced,
+ * in the order of the calls, one fdatasync for all that arrived meanwhile (group commit). When the disk is
+ * full or fails, nothing is called back: the batch is held and tried again until it is durable.
+ */
+export class Spool {
+  readonly #options: SpoolOptions;
+  readonly #metrics: SpoolMetrics;
+  readonly #damage: DamageKeeper;
+  readonly #tail = new Tail(TAIL_BYTES);
+  #cursors!: Cursors;
+  #segments: SegmentInfo[] = [];
+  #writer: SegmentWriter | undefined;
+  #endOffset = 0;
+  #stampFloorNs = 0n;
+  #pending: Batch = newBatch();
+  #spare: Batch = newBatch();
+  #flushing: Promise<void> | undefined;
+  readonly #waiters = new Set<() => void>();
+  #fault: string | undefined;
+  #isStopping = false;
+
+  constructor(options: SpoolOptions) {
+    this.#options = options;
+    this.#damage = new DamageKeeper(options);
+    this.#metrics = new SpoolMetrics(options.metrics, {
+      usedBytes: () => this.usedBytes,
+      backlogBytes: (name) => this.#endOffset - this.#cursors.get(name),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { directory } = this.#options;
+    const recovered = await recover(directory, this.#damage);
+    this.#segments = recovered.segments;
+    this.#endOffset = recovered.endOffset;
+    this.#stampFloorNs = recovered.stampFloorNs;
+    this.#cursors = await Cursors.load(directory, this.firstOffset, this.#endOffset);
+    await this.#reclaim();
+  }
+
+  /** Resolves when nothing waits for its fsync. */
+  async drain(): Promise<void> {
+    await this.#flushing;
+  }
+
+  /** Makes what is pending durable and closes the files. What cannot be written now is never called back. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#flushing;
+    await this.#writer?.close();
+    this.#writer = undefined;
+    this.#wake();
+  }
+
+  /** Server stamps must be above this, and the highest one yet known to the log. */
+  get stampFloorNs(): bigint {
+    return this.#stampFloorNs;
+  }
+
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
+  get firstOffset(): number {
+    return this.#segments[0]?.base ?? this.#endOffset;
+  }
+
+  /** Log offset behind the newest durable entry. */
+  get endOffset(): number {
+    return this.#endOffset;
+  }
+
+  get usedBytes(): number {
+    return this.#segments.reduce((sum, { base, end }) => sum + end - base, 0);
+  }
+
+  /** Appends the entries of one message; `done` without an error means they are on stable storage. */
+  append(entries: readonly NewEntry[], done: Done): void {
+    const batch = this.#pending;
+    const refusal = this.#refusal();
+    if (refusal) {
+      this.#metrics.refused.inc();
+      done(refusal);
+      return;
+    }
+    for (const { kind, acceptedNs, payload, points } of entries) {
+      const offset = batch.buffer.length;
+      batch.buffer.push(kind, acceptedNs, payload);
+      const kept = points.length > 0 ? '' : payload;
+      batch.entries.push({
+        offset,
+        nextOffset: batch.buffer.length,
+        kind,
+        acceptedNs,
+        points,
+        payload: kept,
+      });
+    }
+    batch.dones.push(done);
+    this.#flushing ??= this.#flush();
+  }
+
+  /**
+   * Durable entries from `offset` on, about `maxBytes` of them; none at the end. `keepsDamage` is for the
+   * durable cursors, which start at entries: what they find unreadable is set aside and counted.
+   */
+  async take(
+    offset: number,
+    maxBytes: number,
+    keepsDamage = false,
+  ): Promise<{ entries: SpoolEntry[]; nextOffset: number }> {
+    const from = Math.max(offset, this.firstOffset);
+    if (from >= this.#endOffset) return { entries: [], nextOffset: this.#endOffset };
+    const recent = this.#tail.read(from, maxBytes);
+    if (recent) return { entries: recent, nextOffset: recent.at(-1)?.nextOffset ?? this.#endOffset };
+    const segment = this.#segments.find(({ end }) => end > from);
+    if (!segment) return { entries: [], nextOffset: this.#endOffset };
+    return readSegment({
+      path: segmentPath(this.#options.directory, segment.base),
+      base: segment.base,
+      offset: from,
+      limit: segment.end,
+      chunkBytes: Math.min(READ_CHUNK_BYTES, maxBytes),
+      damage: keepsDamage ? this.#damage : undefined,
+    });
+  }
+
+  /** Resolves when there is something behind `offset`, when the spool stops, or when the signal aborts. */
+  async waitBeyond(offset: number, signal: AbortSignal): Promise<void> {
+    while (this.#endOffset <= offset && !signal.aborted && !this.#isStopping) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const wake = (): void => resolve();
+      this.#waiters.add(wake);
+      signal.addEventListener('abort', wake, { once: true });
+      await promise;
+      this.#waiters.delete(wake);
+      signal.removeEventListener('abort', wake);
+    }
+  }
+
+  cursor(name: CursorName): number {
+    return this.#cursors.get(name);
+  }
+
+  /** Moves a durable cursor; everything before it is on stable storage elsewhere. */
+  async advance(name: CursorName, offset: number): Promise<void> {
+    if (offset <= this.#cursors.get(name)) return;
+    await this.#cursors.set(name, offset);
+    await this.#reclaim();
+  }
+
+  /** Lets memory go of what the fastest way to the store has taken. */
+  forget(offset: number): void {
+    this.#tail.release(offset);
+  }
+
+  health(): PartHealth {
+    return { name: 'spool', status: this.#fault ? 'fail' : 'pass', message: this.#fault ?? 'accepting' };
+  }
+
+  #refusal(): TidemarkError | undefined {
+    if (this.#isStopping)
+      return new TidemarkError('spool_failed', 'the spool is stopping', { retryable: true });
+    if (this.#pending.buffer.length <= MAX_PENDING_BYTES) return undefined;
+    const message = this.#fault ?? 'the spool is behind its disk';
+    return new TidemarkError('spool_full', message, { retryable: true, retryAfterMs: 5000 });
+  }
+
+  async #flush(): Promise<void> {
+    // What is read from the sockets in the same turn of the event loop goes into the same fdatasync.
+    await new Promise(setImmediate);
+    while (this.#pending.dones.length > 0) {
+      const batch = this.#pending;
+      this.#pending = this.#spare;
+      const isDurable = await this.#commit(batch);
+      if (isDurable) for (const done of batch.dones) done();
+      clearBatch(batch);
+      this.#spare = batch;
+      if (!isDurable) break;
+    }
+    this.#flushing = undefined;
+  }
+
+  /** Writes until it succeeds; false when the spool was stopped before it did. */
+  async #commit(batch: Batch): Promise<boolean> {
+    const { bytes } = batch.buffer;
+    for (;;) {
+      try {
+        const base = await this.#write(bytes);
+        this.#publish(batch, base);
+        if (this.#fault) this.#options.logger.info('the spool accepts again');
+        this.#fault = undefined;
+        return true;
+      } catch (error) {
+        this.#metrics.failures.inc();
+        if (!this.#fault)
+          this.#options.logger.error({ err: error }, 'the spool cannot write; publishers are held back');
+        this.#fault = messageOf(error);
+      }
+      if (this.#isStopping) return false;
+      await delay(HOLD_RETRY_MS);
+    }
+  }
+
+  /** Writes and fsyncs; returns the log offset of the first byte. */
+  async #write(bytes: Buffer): Promise<number> {
+    const { maxBytes } = this.#options;
+    if (this.usedBytes + bytes.length > maxBytes)
+      throw new TidemarkError('spool_full', `the spool holds its limit of ${maxBytes} bytes`);
+    const writer = await this.#writerFor(bytes.length);
+    await writer.write(bytes);
+    const base = writer.end;
+    const stopTimer = this.#metrics.fsyncSeconds.startTimer();
+    try {
+      await writer.sync(bytes.length);
+    } catch (error) {
+      await this.#abandon(writer);
+      throw error;
+    }
+    stopTimer();
+    return base;
+  }
+
+  async #writerFor(moreBytes: number): Promise<SegmentWriter> {
+    const { directory, segmentBytes } = this.#options;
+    if (this.#writer && this.#writer.sizeBytes + moreBytes > segmentBytes) {
+      await this.#writer.close();
+      this.#writer = undefined;
+    }
+    if (!this.#writer) {
+      const base = this.#segments.at(-1)?.end ?? this.#endOffset;
+      this.#writer = await SegmentWriter.create(directory, { base, stampFloorNs: this.#stampFloorNs });
+      this.#segments.push({ base, end: this.#writer.end });
+    }
+    return this.#writer;
+  }
+
+  /** A segment whose fsync failed is never written or fsynced again; its batch goes into a new one. */
+  async #abandon(writer: SegmentWriter): Promise<void> {
+    this.#segments.at(-1)!.end = writer.writtenEnd;
+    this.#writer = undefined;
+    await writer.close();
+  }
+
+  #publish(batch: Batch, base: number): void {
+    for (const entry of batch.entries) {
+      entry.offset += base;
+      entry.nextOffset += base;
+      if (entry.acceptedNs > this.#stampFloorNs) this.#stampFloorNs = entry.acceptedNs;
+    }
+    this.#endOffset = base + batch.buffer.length;
+    this.#segments.at(-1)!.end = this.#endOffset;
+    this.#metrics.appendedBytes.inc(batch.buffer.length);
+    this.#metrics.commits.inc();
+    this.#tail.push({ offset: base, nextOffset: this.#endOffset, entries: batch.entries });
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiters) wake();
+  }
+
+  /** Removes segments that every durable cursor has passed. */
+  async #reclaim(): Promise<void> {
+    const { lowest } = this.#cursors;
+    let removed = 0;
+    while (this.#segments.length > 1 && this.#segments[0]!.end <= lowest) {
+      const [segment] = this.#segments.splice(0, 1);
+      await unlink(segmentPath(this.#options.directory, segment!.base));
+      removed++;
+    }
+    if (removed > 0) await syncDirectory(this.#options.directory);
+  }
+}
+
+function newBatch(): Batch {
+  return { buffer: new RecordBuffer(256 * 1024), entries: [], dones: [] };
+}
+
+function clearBatch(batch: Batch): void {
+  batch.buffer.clear();
+  batch.entries = [];
+  batch.dones = [];
+}
