@@ -31,6 +31,8 @@ export interface ApiParts {
   build: { version: string };
   /** Folder of the built page; without it, `/` says that the page is not built. */
   pageDir?: string | undefined;
+  /** The port that MQTT listens on, which the page shows; undefined where this process runs no broker. */
+  mqttPort: () => number | undefined;
 }
 
 /** What the server passes along with each request. */

@@ -52,7 +52,10 @@ export async function* liveEvents(options: LiveOptions): AsyncGenerator<LiveEven
     }
     const [first, last] = [entries[0], entries.at(-1)];
     if (first === undefined || last === undefined) continue;
-    if (first.offset > at) yield { kind: 'gap', gap: reclaimed(at, first.offset), resumeAt: first.offset };
+    // Offsets also jump where a segment begins; only what was reclaimed in between is missed.
+    if (at < journal.firstOffset && journal.firstOffset <= first.offset) {
+      yield { kind: 'gap', gap: reclaimed(at, first.offset), resumeAt: first.offset };
+    }
     const isBehind = journal.endOffset - last.nextOffset > maxLagBytes;
     hasCaughtUp ||= !isBehind;
     at = last.nextOffset;

@@ -31,5 +31,5 @@ export function requestMetrics(registry: Registry, clock: Clock): MiddlewareHand
 }
 
 function routeOf(c: Context<ApiEnv>): string {
-  return matchedRoutes(c).findLast(({ path }) => !path.endsWith('*'))?.path ?? 'none';
+  return matchedRoutes(c).find(({ path }) => !path.endsWith('*'))?.path ?? 'none';
 }

@@ -1,0 +1,61 @@
+import type { Journal, JournalEntry, Point } from '@tidemark/core';
+
+/** A journal in memory whose entries are 100 bytes each; batches hold at most `batchEntries`. */
+export class MemoryJournal implements Journal {
+  readonly #entries: JournalEntry[] = [];
+  readonly #batchEntries: number;
+  #firstOffset = 0;
+  #endOffset = 0;
+  #wake: () => void = () => {};
+
+  constructor({ batchEntries = 10 } = {}) {
+    this.#batchEntries = batchEntries;
+  }
+
+  get firstOffset(): number {
+    return this.#firstOffset;
+  }
+
+  get endOffset(): number {
+    return this.#endOffset;
+  }
+
+  append(points: readonly Point[]): void {
+    const offset = this.#endOffset;
+    this.#endOffset = offset + 100;
+    this.#entries.push({ offset, nextOffset: this.#endOffset, points });
+    this.#wake();
+  }
+
+  /** Forgets the entries before an offset. */
+  reclaim(offset: number): void {
+    this.#firstOffset = offset;
+  }
+
+  async *read(start: number, signal: AbortSignal): AsyncGenerator<readonly JournalEntry[]> {
+    let offset = start;
+    while (!signal.aborted) {
+      const from = Math.max(offset, this.#firstOffset);
+      const batch = this.#entries.filter((entry) => entry.offset >= from).slice(0, this.#batchEntries);
+      if (batch.length === 0) {
+        await this.#change(signal);
+        continue;
+      }
+      offset = batch.at(-1)!.nextOffset;
+      yield batch;
+    }
+  }
+
+  #change(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const before = this.#wake;
+      const wake = () => {
+        signal.removeEventListener('abort', wake);
+        before();
+        resolve();
+      };
+      this.#wake = wake;
+      signal.addEventListener('abort', wake, { once: true });
+    });
+  }
+}

@@ -1,0 +1,136 @@
+import {
+  type Acceptor,
+  createMetrics,
+  loadConfig,
+  parseTime,
+  type Quarantine,
+  type QuarantineItem,
+  type QuarantineReason,
+  type Reading,
+  type Refusal,
+  readingId,
+  readingToPoint,
+  silentLogger,
+  stringifyJson,
+  systemClock,
+  type TidemarkError,
+} from '@tidemark/core';
+import { createApp } from '../app.ts';
+import type { ApiParts } from '../parts.ts';
+import { MemoryEngine } from './memory-engine.ts';
+import { MemoryJournal } from './memory-journal.ts';
+
+/** The API over parts in memory: what they were given can be looked at, and faults can be put in. */
+export function createMemoryPlatform(
+  overrides: Partial<ApiParts> = {},
+  settings: Record<string, unknown> = {},
+) {
+  const engine = new MemoryEngine();
+  const journal = new MemoryJournal();
+  const quarantine = new MemoryQuarantine();
+  const acceptor = new MemoryAcceptor({ engine, journal, quarantine });
+  const parts: ApiParts = {
+    config: loadConfig({ overrides: settings }),
+    clock: systemClock,
+    logger: silentLogger,
+    metrics: createMetrics(),
+    engine,
+    acceptor,
+    journal,
+    quarantine,
+    freshness: { flush: async () => 0 },
+    access: { isRequired: false, checkUser: async () => true, checkToken: () => true },
+    health: async () => [{ name: 'store', status: 'pass', message: 'in memory' }],
+    isReady: () => true,
+    build: { version: '0.0.0-test' },
+    mqttPort: () => 1883,
+    ...overrides,
+  };
+  return { app: createApp(parts), parts, engine, journal, quarantine, acceptor };
+}
+
+class MemoryQuarantine implements Quarantine {
+  readonly items: QuarantineItem[] = [];
+
+  add(reason: QuarantineReason, detail: string, payload: Uint8Array): void {
+    this.items.push({
+      id: String(this.items.length + 1),
+      timeNs: systemClock.nowNs(),
+      source: 'http',
+      topic: '/api/v1/readings',
+      reason,
+      detail,
+      payload,
+      sensor: undefined,
+    });
+  }
+
+  list({ limit, before, reason }: Parameters<Quarantine['list']>[0]): QuarantineItem[] {
+    return this.items
+      .filter((item) => reason === undefined || item.reason === reason)
+      .filter((item) => before === undefined || Number(item.id) < Number(before))
+      .reverse()
+      .slice(0, limit);
+  }
+
+  get(id: string): QuarantineItem | undefined {
+    return this.items.find((item) => item.id === id);
+  }
+
+  count(): number {
+    return this.items.length;
+  }
+}
+
+interface Sinks {
+  engine: MemoryEngine;
+  journal: MemoryJournal;
+  quarantine: MemoryQuarantine;
+}
+
+/** Takes readings whose values are numbers, booleans or text, and refuses the rest. */
+class MemoryAcceptor implements Acceptor {
+  /** Answers the next submissions with these errors, then accepts again. */
+  readonly errors: (TidemarkError | undefined)[] = [];
+  readonly submissions: (readonly unknown[])[] = [];
+  readonly #sinks: Sinks;
+
+  constructor(sinks: Sinks) {
+    this.#sinks = sinks;
+  }
+
+  accept(...[submission, done]: Parameters<Acceptor['accept']>): void {
+    const error = this.errors.shift();
+    if (submission.source !== 'http') throw new Error('only HTTP is played here');
+    if (error !== undefined) {
+      done(error, { ids: [], accepted: 0, rejected: [] });
+      return;
+    }
+    this.submissions.push(submission.items);
+    const readings: Reading[] = [];
+    const rejected: Refusal[] = [];
+    for (const [index, item] of submission.items.entries()) {
+      const reading = toReading(item);
+      if (reading !== undefined) readings.push(reading);
+      else rejected.push({ index, code: 'wrong_type', detail: 'is no reading' });
+    }
+    for (const { index, code, detail } of rejected) {
+      const payload = Buffer.from(stringifyJson(submission.items[index]));
+      this.#sinks.quarantine.add(code, detail, payload);
+    }
+    const points = readings.map(readingToPoint);
+    if (points.length > 0) this.#sinks.journal.append(points);
+    const ids = readings.map(({ sensor, timeNs }) => readingId(sensor, timeNs));
+    this.#sinks.engine.write(points).then(() => done(undefined, { ids, accepted: ids.length, rejected }));
+  }
+}
+
+function toReading(item: unknown): Reading | undefined {
+  if (typeof item !== 'object' || item === null) return undefined;
+  const { sensor, location, time, ...rest } = item as Record<string, unknown>;
+  const values = Object.entries(rest).filter(([, value]) => typeof value !== 'object');
+  if (typeof sensor !== 'string' || values.length === 0) return undefined;
+  const timeNs = time === undefined ? systemClock.nowNs() : parseTime(time);
+  if (timeNs === undefined) return undefined;
+  return { sensor, location: location as string | undefined, timeNs, values: values as Reading['values'] };
+}
