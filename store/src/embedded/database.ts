@@ -1,0 +1,146 @@
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type DuckDBConnection, DuckDBInstance, type DuckDBType, type DuckDBValue } from '@duckdb/node-api';
+import { messageOf, TidemarkError } from '@tidemark/core';
+import { baseTables, LAYOUT_VERSION } from './schema.ts';
+import { Slots } from './slots.ts';
+
+/** Values of named parameters (`$name`) with their types. */
+export type Parameters = Record<string, readonly [value: DuckDBValue, type: DuckDBType]>;
+export type Columns = DuckDBValue[][];
+
+const MAX_READS = 2;
+const MAX_WAITING_READS = 1000;
+
+// Two owners of one file within a process corrupt it without a word; DuckDB's own lock is for other processes.
+const openFiles = new Set<string>();
+
+/**
+ * The DuckDB file with its connections: one for writes, one for compaction, two for reads. At most three
+ * calls run at a time: one write, and two that are reads or a step of compaction.
+ */
+export class Database {
+  readonly file: string;
+  readonly writer: DuckDBConnection;
+  readonly #compactor: DuckDBConnection;
+  readonly #instance: DuckDBInstance;
+  readonly #idleReaders: DuckDBConnection[];
+  readonly #slots = new Slots({ limit: MAX_READS, maxWaiting: MAX_WAITING_READS });
+
+  private constructor(file: string, instance: DuckDBInstance, connections: DuckDBConnection[]) {
+    const [writer, compactor, ...readers] = connections;
+    this.file = file;
+    this.#instance = instance;
+    this.writer = writer!;
+    this.#compactor = compactor!;
+    this.#idleReaders = readers;
+  }
+
+  /** Opens or creates `store.duckdb` in the directory; a file of a newer layout is refused (`store_newer`). */
+  static async open({ path, memoryBytes }: { path: string; memoryBytes: number }): Promise<Database> {
+    const directory = resolve(path);
+    const file = join(directory, 'store.duckdb');
+    if (openFiles.has(file)) throw new TidemarkError('data_dir_unusable', `${file} is already open`);
+    openFiles.add(file);
+    let instance: DuckDBInstance | undefined;
+    try {
+      mkdirSync(directory, { recursive: true });
+      instance = await DuckDBInstance.create(file, settings(directory, memoryBytes));
+      const connections = [];
+      for (let index = 0; index < 2 + MAX_READS; index++) connections.push(await instance.connect());
+      const database = new Database(file, instance, connections);
+      await database.#prepareLayout();
+      return database;
+    } catch (error) {
+      instance?.closeSync();
+      openFiles.delete(file);
+      throw openingError(file, error);
+    }
+  }
+
+  /** Runs a query on a reading connection, waiting for a free slot; the answer comes by column. */
+  read(sql: string, parameters: Parameters = {}): Promise<Columns> {
+    return this.#slots.run(async () => {
+      const connection = this.#idleReaders.pop()!;
+      try {
+        return await query(connection, sql, parameters);
+      } finally {
+        this.#idleReaders.push(connection);
+      }
+    });
+  }
+
+  /** Runs a statement of compaction, in a slot that it shares with the reads. */
+  compact(sql: string): Promise<Columns> {
+    return this.#slots.run(() => query(this.#compactor, sql));
+  }
+
+  /** Runs `statements` of compaction in one transaction. */
+  async compactAtomically(statements: () => Promise<void>): Promise<void> {
+    await this.compact('BEGIN');
+    try {
+      await statements();
+      await this.compact('COMMIT');
+    } catch (error) {
+      await this.compact('ROLLBACK').catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Runs a statement on the writing connection; the caller keeps writes apart. */
+  write(sql: string): Promise<Columns> {
+    return query(this.writer, sql);
+  }
+
+  /** Closes the file once the running reads have ended; no write or compaction may be running. */
+  async close(): Promise<void> {
+    await this.#slots.drain();
+    for (const connection of [this.writer, this.#compactor, ...this.#idleReaders]) connection.closeSync();
+    this.#instance.closeSync();
+    openFiles.delete(this.file);
+  }
+
+  async #prepareLayout(): Promise<void> {
+    const found = await this.write("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'layout'");
+    if (found[0]?.[0] === 0n) {
+      await this.write(`BEGIN; ${baseTables.join('; ')}; COMMIT`);
+      return;
+    }
+    const version = Number((await this.write('SELECT max(version) FROM layout'))[0]?.[0]);
+    if (version > LAYOUT_VERSION) {
+      const message = `${this.file} was written by a newer Tidemark (layout ${version}, this one knows ${LAYOUT_VERSION})`;
+      throw new TidemarkError('store_newer', message);
+    }
+  }
+}
+
+async function query(connection: DuckDBConnection, sql: string, parameters?: Parameters): Promise<Columns> {
+  if (parameters === undefined || Object.keys(parameters).length === 0) {
+    return (await connection.run(sql)).getColumns();
+  }
+  const entries = Object.entries(parameters);
+  const values = Object.fromEntries(entries.map(([name, [value]]) => [name, value]));
+  const types = Object.fromEntries(entries.map(([name, [, type]]) => [name, type]));
+  return (await connection.run(sql, values, types)).getColumns();
+}
+
+function settings(directory: string, memoryBytes: number): Record<string, string> {
+  return {
+    memory_limit: `${Math.ceil(memoryBytes / 2 ** 20)}MiB`,
+    temp_directory: join(directory, 'tmp'),
+    // Bounds what a start after a crash has to replay.
+    wal_autocheckpoint: '64MiB',
+    // A table is sorted by filling it in order.
+    preserve_insertion_order: 'true',
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    enable_external_access: 'false',
+  };
+}
+
+function openingError(file: string, cause: unknown): unknown {
+  if (cause instanceof TidemarkError) return cause;
+  const message = messageOf(cause);
+  const reason = /lock/i.test(message) ? 'another process has it open' : message.split('\n')[0];
+  return new TidemarkError('data_dir_unusable', `cannot open ${file}: ${reason}`, { cause });
+}

@@ -1,0 +1,29 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLogger, systemClock } from '@tidemark/core';
+import { engineContract } from '../../testing/engine-contract.ts';
+import { EmbeddedEngine } from './engine.ts';
+
+engineContract('embedded', {
+  async open() {
+    const path = mkdtempSync(join(tmpdir(), 'tidemark-embedded-'));
+    const create = () =>
+      new EmbeddedEngine({ path, memoryBytes: 256 * 2 ** 20, clock: systemClock, logger: silentLogger });
+    let engine = create();
+    await engine.start();
+    return {
+      engine,
+      async reopen() {
+        await engine.stop();
+        engine = create();
+        await engine.start();
+        return engine;
+      },
+      async close() {
+        await engine.stop();
+        rmSync(path, { recursive: true });
+      },
+    };
+  },
+});

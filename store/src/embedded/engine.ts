@@ -1,0 +1,213 @@
+import { stat } from 'node:fs/promises';
+import {
+  type Clock,
+  type FieldType,
+  fieldTypes,
+  type Logger,
+  messageOf,
+  type Point,
+  type Reading,
+  TidemarkError,
+  type Window,
+} from '@tidemark/core';
+import type {
+  Engine,
+  LatestValue,
+  ReadingFilter,
+  ReadingsQuery,
+  RejectedPoint,
+  StoreStatus,
+  WindowsQuery,
+} from '../engine.ts';
+import {
+  Compaction,
+  type CompactionLimits,
+  defaultLimits,
+  insertCatalog,
+  newArrivalTable,
+} from './compaction.ts';
+import { Database } from './database.ts';
+import type { Layout } from './layout.ts';
+import { loadLayout, loadSeries } from './load.ts';
+import { Reader } from './reader.ts';
+import { latestValues, queryReadings } from './readings.ts';
+import { createPoints } from './schema.ts';
+import { queryWindows } from './windows.ts';
+import { Writer } from './writer.ts';
+
+interface EmbeddedOptions {
+  /** Directory of the store's files; created when missing. */
+  path: string;
+  memoryBytes: number;
+  clock: Clock;
+  logger: Logger;
+  limits?: CompactionLimits;
+}
+
+/** Everything that hangs on one opening of the file. */
+interface Session {
+  database: Database;
+  writer: Writer;
+  reader: Reader;
+  compaction: Compaction;
+}
+
+/** The store on a DuckDB file in this process. What `write` has resolved is on disk already. */
+export class EmbeddedEngine implements Engine {
+  readonly #options: EmbeddedOptions;
+  #session: Session | undefined;
+  #failure: string | undefined;
+  #writes: Promise<unknown> = Promise.resolve();
+
+  constructor(options: EmbeddedOptions) {
+    this.#options = options;
+  }
+
+  /** Opens or creates the file; throws `store_newer` or `data_dir_unusable`. */
+  async start(): Promise<void> {
+    const { clock, logger } = this.#options;
+    const startMs = clock.monotonicMs();
+    this.#session = await this.#open();
+    this.#failure = undefined;
+    const { series } = this.#session.reader;
+    logger.info({ series: series.size, tookMs: Math.round(clock.monotonicMs() - startMs) }, 'store opened');
+    this.#session.compaction.start();
+  }
+
+  async stop(): Promise<void> {
+    const session = this.#session;
+    if (session === undefined) return;
+    this.#session = undefined;
+    await session.compaction.stop();
+    await this.#exclusively(async () => {
+      session.writer.close();
+      // Saves the next start from replaying the log.
+      if (this.#failure === undefined) await session.database.write('CHECKPOINT');
+    }).catch((error: unknown) =>
+      this.#options.logger.warn({ err: messageOf(error) }, 'no checkpoint at the end'),
+    );
+    await session.database.close();
+  }
+
+  async write(points: readonly Point[]): Promise<readonly RejectedPoint[]> {
+    if (points.length === 0) return [];
+    if (this.#failure !== undefined) await this.#reopen();
+    const { writer, compaction } = this.#opened();
+    if (compaction.isOverrun) await compaction.running;
+    const rejected = await this.#exclusively(() => writer.write(points)).catch((cause: unknown) => {
+      this.#failure = messageOf(cause);
+      throw new TidemarkError('store_unavailable', `the store cannot be written: ${this.#failure}`, {
+        cause,
+        retryable: true,
+      });
+    });
+    compaction.poke();
+    return rejected;
+  }
+
+  /** Nothing is left to do: DuckDB's COMMIT returns after the fsync of its log. */
+  async sync(): Promise<void> {
+    this.#opened();
+  }
+
+  async readings(query: ReadingsQuery): Promise<Reading[]> {
+    return queryReadings(this.#opened().reader, query);
+  }
+
+  async latest(filter: ReadingFilter): Promise<LatestValue[]> {
+    return latestValues(this.#opened().reader.series, filter);
+  }
+
+  async windows(query: WindowsQuery): Promise<Window[]> {
+    return queryWindows(this.#opened().reader, query);
+  }
+
+  async fields(): Promise<{ measurement: string; field: string; type: FieldType }[]> {
+    return this.#opened().reader.series.fields();
+  }
+
+  async status(): Promise<StoreStatus> {
+    const session = this.#session;
+    if (session === undefined) return { isHealthy: false, message: 'the store is not open' };
+    const { file } = session.database;
+    const sizes = await Promise.all([file, `${file}.wal`].map(sizeOf));
+    return {
+      isHealthy: this.#failure === undefined,
+      message: this.#failure ?? 'embedded store',
+      series: session.reader.series.size,
+      diskBytes: sizes.reduce((sum, size) => sum + size, 0),
+    };
+  }
+
+  /** Brings every point to its final, sorted place now. */
+  async compact(): Promise<void> {
+    await this.#opened().compaction.runAll();
+  }
+
+  async #open(): Promise<Session> {
+    const { logger, limits = defaultLimits } = this.#options;
+    const database = await Database.open(this.#options);
+    try {
+      const layout = await loadLayout(database);
+      await createArrivalTables(database, layout);
+      const series = await loadSeries(database, layout);
+      const writer = new Writer({ connection: database.writer, layout, series });
+      const compaction = new Compaction({
+        database,
+        layout,
+        limits,
+        logger,
+        betweenWrites: (change) => this.#exclusively(change),
+        onSealed: (names) => writer.release(names),
+      });
+      return { database, writer, compaction, reader: new Reader({ database, layout, series }) };
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+  }
+
+  /** After a failed write, memory may be ahead of the file: both start anew from what is on disk. */
+  async #reopen(): Promise<void> {
+    await this.stop();
+    try {
+      await this.start();
+    } catch (cause) {
+      throw new TidemarkError('store_unavailable', `the store cannot be opened: ${messageOf(cause)}`, {
+        cause,
+        retryable: true,
+      });
+    }
+  }
+
+  #opened(): Session {
+    if (this.#session === undefined) {
+      throw new TidemarkError('store_unavailable', 'the store is not open', { retryable: true });
+    }
+    return this.#session;
+  }
+
+  /** Runs a change of the file while no other change through the writing connection runs. */
+  #exclusively<T>(change: () => Promise<T>): Promise<T> {
+    const turn = this.#writes.then(change);
+    this.#writes = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+async function createArrivalTables(database: Database, layout: Layout): Promise<void> {
+  for (const type of fieldTypes) {
+    for (const kind of ['hot', 'late'] as const) {
+      if (layout.of(type)[kind].length > 0) continue;
+      const table = newArrivalTable(layout, type, kind);
+      await database.write(
+        `BEGIN; ${createPoints(table.name, type)}; ${insertCatalog(table, kind, type)}; COMMIT`,
+      );
+      layout.of(type)[kind].push(table);
+    }
+  }
+}
+
+async function sizeOf(file: string): Promise<number> {
+  return (await stat(file).catch(() => undefined))?.size ?? 0;
+}

@@ -1,0 +1,126 @@
+import { type FieldType, fieldTypes, NS_PER_DAY } from '@tidemark/core';
+import { MAX_TIME_NS, MIN_TIME_NS, type TableKind } from './schema.ts';
+
+/** A table of points in arrival order. */
+export interface ArrivalTable {
+  readonly name: string;
+  readonly generation: number;
+  rows: number;
+  /** Least and greatest time in it; min > max while it is empty. */
+  minNs: bigint;
+  maxNs: bigint;
+}
+
+/** A table of points of a range of days: runs, each sorted by series and time, without duplicates. */
+export interface Partition {
+  readonly name: string;
+  readonly startDay: number;
+  readonly widthDays: number;
+  rows: number;
+  /** Rows of the first run, the rest came later. */
+  sortedRows: number;
+  runs: number;
+}
+
+/** Tables of one type's points. Of hot and late ones the last is written to, those before are sealed. */
+export interface TypeLayout {
+  hot: ArrivalTable[];
+  late: ArrivalTable[];
+  partitions: Partition[];
+}
+
+/** What the catalog table says of one table of points. */
+export interface CatalogRow {
+  name: string;
+  kind: TableKind;
+  type: FieldType;
+  generation: number;
+  startDay: number;
+  widthDays: number;
+  rows: number;
+  sortedRows: number;
+  runs: number;
+}
+
+/** Which tables of points there are, as queries and compaction see them; the same as the catalog table. */
+export class Layout {
+  readonly types: ReadonlyMap<FieldType, TypeLayout>;
+  /** Grows whenever a table comes or goes. */
+  version = 0;
+  /** Settles when a change that is being committed shows in here. */
+  change: Promise<void> | undefined;
+  #nextGeneration = 0;
+
+  constructor() {
+    this.types = new Map(fieldTypes.map((type) => [type, { hot: [], late: [], partitions: [] }]));
+  }
+
+  of(type: FieldType): TypeLayout {
+    return this.types.get(type)!;
+  }
+
+  /** A number that no table's name has had. */
+  nextGeneration(): number {
+    return this.#nextGeneration++;
+  }
+
+  /** Adds a table that the catalog knows; generations must come in order. */
+  add(row: CatalogRow): void {
+    const { hot, late, partitions } = this.of(row.type);
+    this.#nextGeneration = Math.max(this.#nextGeneration, row.generation + 1);
+    if (row.kind === 'part') partitions.push(partitionOf(row));
+    else (row.kind === 'hot' ? hot : late).push(emptyTable(row.name, row.generation));
+    this.version += 1;
+  }
+}
+
+/** The last table, which new rows go to. */
+export function activeOf(tables: readonly ArrivalTable[]): ArrivalTable {
+  return tables.at(-1)!;
+}
+
+export function emptyTable(name: string, generation: number): ArrivalTable {
+  return { name, generation, rows: 0, minNs: MAX_TIME_NS, maxNs: MIN_TIME_NS };
+}
+
+function partitionOf({ name, startDay, widthDays, rows, sortedRows, runs }: Partition): Partition {
+  return { name, startDay, widthDays, rows, sortedRows, runs };
+}
+
+/** A time before which no table holds anything; the greatest time there is when all are empty. */
+export function earliestNs({ types }: Layout): bigint {
+  let earliest = MAX_TIME_NS;
+  for (const { hot, late, partitions } of types.values()) {
+    const starts = [...hot, ...late].map(({ minNs }) => minNs);
+    for (const startNs of [...starts, ...partitions.map((partition) => timesOf(partition).firstNs)]) {
+      if (startNs < earliest) earliest = startNs;
+    }
+  }
+  return earliest;
+}
+
+/** Tables with a row at `fromNs` or after and at `lastNs` or before. */
+export function tablesIn<T extends ArrivalTable>(tables: readonly T[], fromNs: bigint, lastNs: bigint): T[] {
+  return tables.filter((table) => table.rows > 0 && table.minNs <= lastNs && table.maxNs >= fromNs);
+}
+
+/** Partitions whose days overlap the range, both ends inclusive. */
+export function partitionsIn(partitions: readonly Partition[], fromNs: bigint, lastNs: bigint): Partition[] {
+  return partitions.filter((partition) => {
+    const { firstNs, lastNs: endNs } = timesOf(partition);
+    return firstNs <= lastNs && endNs >= fromNs;
+  });
+}
+
+/** First and last nanosecond of a range of days, within what 64 bits hold. */
+export function timesOf({ startDay, widthDays }: Pick<Partition, 'startDay' | 'widthDays'>): {
+  firstNs: bigint;
+  lastNs: bigint;
+} {
+  const firstNs = BigInt(startDay) * NS_PER_DAY;
+  const lastNs = BigInt(startDay + widthDays) * NS_PER_DAY - 1n;
+  return {
+    firstNs: firstNs < MIN_TIME_NS ? MIN_TIME_NS : firstNs,
+    lastNs: lastNs > MAX_TIME_NS ? MAX_TIME_NS : lastNs,
+  };
+}

@@ -1,0 +1,69 @@
+import { messageOf, TidemarkError } from '@tidemark/core';
+import type { Columns, Database, Parameters } from './database.ts';
+import type { Layout } from './layout.ts';
+import type { SeriesIndex } from './series.ts';
+import { buildSource, type Source, type SourceQuery } from './source.ts';
+
+/** A query's text around its source, with the parameters that it adds. */
+export interface Statement {
+  sql: string;
+  parameters?: Parameters;
+}
+
+interface ReaderOptions {
+  database: Database;
+  layout: Layout;
+  series: SeriesIndex;
+}
+
+/** A table can go only once for each step of compaction, and steps take longer than the start of a query. */
+const MAX_TRIES = 20;
+
+/** Queries the tables as they are, while writes and compaction go on. */
+export class Reader {
+  readonly layout: Layout;
+  readonly series: SeriesIndex;
+  readonly #database: Database;
+
+  constructor({ database, layout, series }: ReaderOptions) {
+    this.#database = database;
+    this.layout = layout;
+    this.series = series;
+  }
+
+  /**
+   * Runs one statement over a source; no columns when no table holds anything in its range. A statement is
+   * one snapshot, in which each point is in exactly one table; one that names a table that compaction has
+   * dropped meanwhile fails as a whole, and is built anew.
+   */
+  async read(query: SourceQuery, build: (source: Source) => Statement): Promise<Columns> {
+    for (let tries = 1; ; tries++) {
+      const { version } = this.layout;
+      const source = buildSource(this.layout, this.series, query);
+      if (source === undefined) return [];
+      const { sql, parameters } = build(source);
+      try {
+        return await this.#database.read(sql, { ...source.parameters, ...parameters });
+      } catch (error) {
+        if (error instanceof TidemarkError) throw error;
+        await this.layout.change;
+        const isOutdated = /Table with name .* does not exist/.test(messageOf(error));
+        if (isOutdated && this.layout.version !== version && tries < MAX_TRIES) continue;
+        throw queryError(error);
+      }
+    }
+  }
+}
+
+function queryError(cause: unknown): Error {
+  const message = messageOf(cause);
+  if (/out of memory/i.test(message)) {
+    const advice =
+      'the query needs more memory than store.memoryBytes leaves: ask for less time, or fewer series';
+    return new TidemarkError('unavailable', advice, { cause, retryable: true });
+  }
+  return new TidemarkError('store_unavailable', `the store failed: ${message.split('\n')[0]}`, {
+    cause,
+    retryable: true,
+  });
+}

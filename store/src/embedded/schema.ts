@@ -1,0 +1,61 @@
+import {
+  BIGINT,
+  BOOLEAN,
+  DOUBLE,
+  type DuckDBType,
+  type DuckDBValue,
+  UBIGINT,
+  VARCHAR,
+} from '@duckdb/node-api';
+import { type FieldType, type FieldValue, fieldTypes, NS_PER_DAY, Uint64 } from '@tidemark/core';
+
+/** Version of the file's layout; raised with every change that an older Tidemark could not read. */
+export const LAYOUT_VERSION = 1;
+
+/** What a table of points is for: new rows, rows that arrived late or twice, or rows at their final place. */
+export type TableKind = 'hot' | 'late' | 'part';
+
+/** How each type's values are kept and turned back. */
+export const valueTypes: Record<
+  FieldType,
+  { duckdb: DuckDBType; fromStore(value: DuckDBValue): FieldValue }
+> = {
+  float: { duckdb: DOUBLE, fromStore: (value) => value as number },
+  integer: { duckdb: BIGINT, fromStore: (value) => value as bigint },
+  unsigned: { duckdb: UBIGINT, fromStore: (value) => new Uint64(value as bigint) },
+  boolean: { duckdb: BOOLEAN, fromStore: (value) => value as boolean },
+  string: { duckdb: VARCHAR, fromStore: (value) => value as string },
+};
+
+/** Tables that every file has. `tables` lists the tables of points and is the truth about them. */
+export const baseTables: readonly string[] = [
+  'CREATE TABLE layout (version INTEGER)',
+  `INSERT INTO layout VALUES (${LAYOUT_VERSION})`,
+  'CREATE TABLE series (id INTEGER, measurement VARCHAR, tags VARCHAR, field VARCHAR, type VARCHAR)',
+  `CREATE TABLE tables (
+     name VARCHAR, kind VARCHAR, type VARCHAR, generation BIGINT,
+     start_day BIGINT, width_days BIGINT, rows BIGINT, sorted_rows BIGINT, runs BIGINT
+   )`,
+  ...fieldTypes.map((type) => createPoints(lastTable(type), type)),
+];
+
+/** DDL of a table of points of one type; rows are (series, time in ns, value). */
+export function createPoints(name: string, type: FieldType): string {
+  return `CREATE TABLE ${quote(name)} (series INTEGER, time BIGINT, value ${valueTypes[type].duckdb})`;
+}
+
+/** The table that holds each series' newest point as of the last compaction, so that a start is quick. */
+export function lastTable(type: FieldType): string {
+  return `last_${type}`;
+}
+
+/** A name as SQL; names are our own, made of letters, digits, `_` and `-`. */
+export function quote(name: string): string {
+  return `"${name}"`;
+}
+
+/** SQL for the day (since 1970, rounded down) of a time; `//` alone rounds towards zero. */
+export const dayOfTimeSql = `(time // ${NS_PER_DAY} - CAST(time % ${NS_PER_DAY} < 0 AS BIGINT))`;
+
+export const MIN_TIME_NS = -(2n ** 63n);
+export const MAX_TIME_NS = 2n ** 63n - 1n;

@@ -1,0 +1,84 @@
+import { BIGINT, INTEGER, LIST, listValue } from '@duckdb/node-api';
+import type { FieldType } from '@tidemark/core';
+import type { Parameters } from './database.ts';
+import { type ArrivalTable, type Layout, partitionsIn, tablesIn } from './layout.ts';
+import { MAX_TIME_NS, MIN_TIME_NS, quote } from './schema.ts';
+import type { Series, SeriesIndex } from './series.ts';
+
+export interface SourceQuery {
+  type: FieldType;
+  /** Series of that type that are wanted; at least one. */
+  wanted: readonly Series[];
+  /** Inclusive. */
+  fromNs: bigint;
+  /** Exclusive. */
+  toNs: bigint;
+}
+
+/** A FROM clause that yields each wanted point once, as (series, time, value). */
+export interface Source {
+  sql: string;
+  parameters: Parameters;
+}
+
+/** Up to this many ids stand in the condition of each table, where they let whole row groups be skipped. */
+const MAX_IDS_IN_CONDITION = 64;
+
+/**
+ * Builds the source of a query from the tables that may hold something in the range; undefined when none
+ * does. Late rows replace rows of the same series and time, and of two late ones the last written counts.
+ */
+export function buildSource(layout: Layout, index: SeriesIndex, query: SourceQuery): Source | undefined {
+  const fromNs = query.fromNs < MIN_TIME_NS ? MIN_TIME_NS : query.fromNs;
+  const lastNs = query.toNs > MAX_TIME_NS ? MAX_TIME_NS : query.toNs - 1n;
+  if (fromNs > lastNs) return undefined;
+  const { hot, late, partitions } = layout.of(query.type);
+  const base = [...partitionsIn(partitions, fromNs, lastNs), ...tablesIn(hot, fromNs, lastNs)];
+  const late_ = tablesIn(late, fromNs, lastNs);
+  if (base.length === 0 && late_.length === 0) return undefined;
+  const { condition, parameters } = wantedSeries(index, query);
+  const where = `WHERE time BETWEEN $from AND $last${condition}`;
+  const rows = base.map(({ name }) => `SELECT series, time, value FROM ${quote(name)} ${where}`);
+  return {
+    sql: late_.length === 0 ? `(${rows.join(' UNION ALL ')})` : withLate(rows, late_, where),
+    parameters: { from: [fromNs, BIGINT], last: [lastNs, BIGINT], ...parameters },
+  };
+}
+
+function withLate(rows: readonly string[], late: readonly ArrivalTable[], where: string): string {
+  const arrivals = late.map(
+    ({ name, generation }) =>
+      `SELECT series, time, value, ${arrivalOrder(generation)} AS arrival FROM ${quote(name)} ${where}`,
+  );
+  const newest = `late AS (
+    SELECT series, time, arg_max(value, arrival) AS value FROM (${arrivals.join(' UNION ALL ')}) GROUP BY ALL
+  )`;
+  if (rows.length === 0) return `(WITH ${newest} SELECT * FROM late)`;
+  return `(WITH ${newest}
+    SELECT series, time, value FROM (${rows.join(' UNION ALL ')}) ANTI JOIN late USING (series, time)
+    UNION ALL SELECT series, time, value FROM late)`;
+}
+
+/** SQL that grows with each row written to the late tables; generations are far apart. */
+export function arrivalOrder(generation: number): string {
+  return `rowid + ${BigInt(generation) << 40n}`;
+}
+
+function wantedSeries(
+  index: SeriesIndex,
+  { type, wanted }: SourceQuery,
+): { condition: string; parameters: Parameters } {
+  if (wanted.length === index.countOf(type)) return { condition: '', parameters: {} };
+  const ids = wanted.map(({ id }) => id);
+  if (ids.length <= MAX_IDS_IN_CONDITION) {
+    const names = ids.map((_, position) => `s${position}`);
+    return {
+      condition: ` AND series IN (${names.map((name) => `$${name}`).join(', ')})`,
+      parameters: Object.fromEntries(names.map((name, position) => [name, [ids[position]!, INTEGER]])),
+    };
+  }
+  return {
+    condition: ' AND series IN (SELECT unnest($series))',
+    parameters: { series: [listValue(ids), LIST(INTEGER)] },
+  };
+}

@@ -1,0 +1,272 @@
+import { BIGINT, DOUBLE, type DuckDBValue, INTEGER, LIST, listValue } from '@duckdb/node-api';
+import { messageOf, percentileOf, type Window, type WindowFunction, type WindowTag } from '@tidemark/core';
+import { MAX_WINDOWS, type WindowsQuery } from '../engine.ts';
+import { fillWindows } from '../fill.ts';
+import { compareText } from '../order.ts';
+import { type WindowSpan, windowSpans } from '../zone.ts';
+import type { Columns, Parameters } from './database.ts';
+import type { Reader, Statement } from './reader.ts';
+import type { Series } from './series.ts';
+import type { Source } from './source.ts';
+
+/** What windows are told apart by, besides time. */
+interface Group {
+  metric: string;
+  sensor?: string;
+  location?: string | null;
+}
+
+/**
+ * Windows over the numbers of `readings`. Where several series fall in one window and have a point at its
+ * first or last time, `first` and `last` are the highest of these, as in InfluxQL.
+ */
+export async function queryWindows(reader: Reader, query: WindowsQuery): Promise<Window[]> {
+  const { fromNs, toNs, fill, functions, by } = query;
+  const spans = windowSpans(query);
+  const wanted = reader.series.select(query).filter(({ type }) => type === 'float');
+  if (wanted.length === 0 || spans.length === 0) return [];
+  const { groups, groupOfSeries } = groupSeries(wanted, by);
+  const build = functions.every(isMergeable) ? mergedStatement : wholeStatement;
+  const shape = { functions, spans, wanted, groupOfSeries };
+  const run = (isHuge: boolean) =>
+    reader.read({ type: 'float', wanted, fromNs, toNs }, (source) => build(source, { ...shape, isHuge }));
+  const columns = await run(false).catch((error: unknown) => {
+    // The only aggregate that refuses large numbers; scaling costs the precision of small ones.
+    if (/STDDEV_SAMP is out of range/.test(messageOf(error))) return run(true);
+    throw error;
+  });
+  const windows = toWindows(columns, groups, functions);
+  return fillWindows({ windows, spans, fill, functions, by });
+}
+
+/** Groups in the order of the answer, and for each series the position of its group. */
+function groupSeries(
+  wanted: readonly Series[],
+  by: readonly WindowTag[],
+): { groups: Group[]; groupOfSeries: number[] } {
+  const known = new Map<string, { group: Group; members: number[] }>();
+  wanted.forEach(({ metric, tagSet }, position) => {
+    const group: Group = { metric };
+    if (by.includes('sensor')) group.sensor = tagSet.sensor;
+    if (by.includes('location')) group.location = tagSet.location ?? null;
+    const key = JSON.stringify([group.metric, group.sensor, group.location]);
+    const entry = known.get(key) ?? { group, members: [] };
+    entry.members.push(position);
+    known.set(key, entry);
+  });
+  const entries = [...known.values()].sort((a, b) => compareGroups(a.group, b.group, by));
+  const groupOfSeries: number[] = [];
+  entries.forEach(({ members }, index) => {
+    for (const position of members) groupOfSeries[position] = index;
+  });
+  return { groups: entries.map(({ group }) => group), groupOfSeries };
+}
+
+function compareGroups(a: Group, b: Group, by: readonly WindowTag[]): number {
+  let order = compareText(a.metric, b.metric);
+  for (const tag of by) order ||= compareText(a[tag] ?? '', b[tag] ?? '');
+  return order;
+}
+
+interface Shape {
+  functions: readonly WindowFunction[];
+  spans: readonly WindowSpan[];
+  wanted: readonly Series[];
+  groupOfSeries: readonly number[];
+  /** True when the stddev of numbers beyond 1e150 is asked for, whose squares are beyond a double. */
+  isHuge: boolean;
+}
+
+// What functions are made of; each is one column of the answer.
+type Part = 'n' | 'total' | 'low' | 'high' | 'first_time' | 'first' | 'last_time' | 'last' | 'span';
+const partsOf: Partial<Record<WindowFunction, Part[]>> = {
+  count: [],
+  sum: ['total'],
+  mean: ['total'],
+  min: ['low'],
+  max: ['high'],
+  spread: ['low', 'high'],
+  first: ['first'],
+  last: ['last'],
+  rate: ['first', 'last', 'span'],
+};
+
+const partOfPoints: Record<Part, string> = {
+  n: 'count(*)',
+  total: 'sum(value)',
+  low: 'min(value)',
+  high: 'max(value)',
+  first_time: 'min(time)',
+  first: 'arg_min(value, {t: time, v: -value})',
+  last_time: 'max(time)',
+  last: 'arg_max(value, {t: time, v: value})',
+  span: 'max(time) - min(time)',
+};
+
+// Within one series times differ, so the comparison is by time alone, and quicker.
+const partOfSeries: Record<Part, string> = {
+  ...partOfPoints,
+  first: 'arg_min(value, time)',
+  last: 'arg_max(value, time)',
+};
+
+// What a part of a group needs of its series, where that is not the same part alone.
+const partsOfParts: Partial<Record<Part, Part[]>> = {
+  first: ['first_time', 'first'],
+  last: ['last_time', 'last'],
+  span: ['first_time', 'last_time'],
+};
+
+const partOfParts: Record<Part, string> = {
+  n: 'sum(n)',
+  total: 'sum(total)',
+  low: 'min(low)',
+  high: 'max(high)',
+  first_time: 'min(first_time)',
+  first: 'arg_min("first", {t: first_time, v: -"first"})',
+  last_time: 'max(last_time)',
+  last: 'arg_max("last", {t: last_time, v: "last"})',
+  span: 'max(last_time) - min(first_time)',
+};
+
+/** True for functions of a group that follow from those of its series. */
+function isMergeable(fn: WindowFunction): boolean {
+  return partsOf[fn] !== undefined;
+}
+
+/** Aggregates each series, then the series of each group: the bulk of the work needs no join. */
+function mergedStatement(source: Source, shape: Shape): Statement {
+  const start = windowStart(shape.spans);
+  const parts = neededParts(shape.functions);
+  const innerParts = new Set(parts.flatMap((part) => partsOfParts[part] ?? [part]));
+  return {
+    sql: `SELECT grp, start, ${columnsOf(parts, partOfParts)}
+      FROM (
+        SELECT series, ${start.sql} AS start, ${columnsOf([...innerParts], partOfSeries)}
+        FROM ${source.sql} GROUP BY series, start
+      ) JOIN (SELECT unnest($ids) AS id, unnest($groups) AS grp) ON id = series
+      GROUP BY grp, start ORDER BY grp, start LIMIT ${MAX_WINDOWS + 1}`,
+    parameters: { ...start.parameters, ...groupParameters(shape) },
+  };
+}
+
+/** Aggregates all points of each group at once, which medians, percentiles and distinct counts need. */
+function wholeStatement(source: Source, shape: Shape): Statement {
+  const { functions, isHuge } = shape;
+  const start = windowStart(shape.spans);
+  const inner = [columnsOf(neededParts(functions), partOfPoints)];
+  const outer = neededParts(functions).map((part) => `"${part}"`);
+  const parameters: Parameters = { ...start.parameters, ...groupParameters(shape) };
+  if (functions.some((fn) => fn === 'median' || percentileOf(fn) !== undefined)) {
+    inner.push('list_sort(list(value)) AS sorted');
+  }
+  functions.forEach((fn, index) => {
+    const percentile = percentileOf(fn);
+    if (percentile !== undefined) {
+      parameters[`p${index}`] = [percentile, DOUBLE];
+      outer.push(`sorted[CAST(floor(n * $p${index} / 100.0 + 0.5) AS BIGINT)] AS "${fn}"`);
+    } else if (fn === 'median') {
+      outer.push('sorted[(n + 1) // 2] + (sorted[n // 2 + 1] - sorted[(n + 1) // 2]) / 2 AS median');
+    } else if (fn === 'stddev') {
+      inner.push(`${isHuge ? hugeDeviation : 'stddev_samp(value)'} AS stddev`);
+      outer.push('stddev');
+    } else if (fn === 'distinct') {
+      inner.push('count(DISTINCT value) AS "distinct"');
+      outer.push('"distinct"');
+    }
+  });
+  return {
+    sql: `SELECT grp, start, ${outer.join(', ')}
+      FROM (
+        SELECT grp, ${start.sql} AS start, ${inner.join(', ')}
+        FROM ${source.sql} JOIN (SELECT unnest($ids) AS id, unnest($groups) AS grp) ON id = series
+        GROUP BY grp, start
+      ) ORDER BY grp, start LIMIT ${MAX_WINDOWS + 1}`,
+    parameters,
+  };
+}
+
+// 2^-512: an exact factor whose square keeps any double's square in range.
+const hugeDeviation = `CASE WHEN max(abs(value)) < 1e150 THEN stddev_samp(CASE WHEN abs(value) < 1e150 THEN value END)
+  ELSE stddev_samp(value * pow(2, -512)) * pow(2, 512) END`;
+
+function neededParts(functions: readonly WindowFunction[]): Part[] {
+  return [...new Set<Part>(['n', ...functions.flatMap((fn) => partsOf[fn] ?? [])])];
+}
+
+function columnsOf(parts: readonly Part[], expressions: Record<Part, string>): string {
+  return parts.map((part) => `${expressions[part]} AS "${part}"`).join(', ');
+}
+
+function groupParameters({ wanted, groupOfSeries }: Shape): Parameters {
+  return {
+    ids: [listValue(wanted.map(({ id }) => id)), LIST(INTEGER)],
+    groups: [listValue(groupOfSeries), LIST(INTEGER)],
+  };
+}
+
+/** SQL for the start of a time's window. */
+function windowStart(spans: readonly WindowSpan[]): { sql: string; parameters: Parameters } {
+  const parameters: Parameters = {};
+  const cases = spans.map(({ startNs, endNs, everyNs }, index) => {
+    parameters[`start${index}`] = [startNs, BIGINT];
+    parameters[`every${index}`] = [everyNs, BIGINT];
+    const start = `$start${index} + (time - $start${index}) // $every${index} * $every${index}`;
+    if (index === spans.length - 1) return { start, condition: 'TRUE' };
+    parameters[`end${index}`] = [endNs, BIGINT];
+    return { start, condition: `time < $end${index}` };
+  });
+  if (cases.length === 1) return { sql: `(${cases[0]!.start})`, parameters };
+  const branches = cases.map(({ condition, start }) => `WHEN ${condition} THEN ${start}`);
+  return { sql: `(CASE ${branches.join(' ')} END)`, parameters };
+}
+
+function toWindows(
+  columns: Columns,
+  groups: readonly Group[],
+  functions: readonly WindowFunction[],
+): Window[] {
+  const [groupColumn = [], starts = [], ...results] = columns;
+  const parts = neededParts(functions);
+  const others = functions.filter((fn) => !isMergeable(fn));
+  return groupColumn.map((group, row) => {
+    const value = (name: Part) => toNumber(results[parts.indexOf(name)]![row]);
+    const other = (fn: WindowFunction) => toNumber(results[parts.length + others.indexOf(fn)]![row]);
+    const values = functions.map(
+      (fn) => [fn, finite(isMergeable(fn) ? derive(fn, value) : other(fn))] as const,
+    );
+    return { ...groups[group as number]!, timeNs: starts[row] as bigint, values: new Map(values) };
+  });
+}
+
+function derive(fn: WindowFunction, part: (name: Part) => number): number {
+  switch (fn) {
+    case 'count':
+      return part('n');
+    case 'sum':
+      return part('total');
+    case 'mean':
+      return part('total') / part('n');
+    case 'min':
+      return part('low');
+    case 'max':
+      return part('high');
+    case 'spread':
+      return part('high') - part('low');
+    case 'first':
+      return part('first');
+    case 'last':
+      return part('last');
+    default:
+      return (part('last') - part('first')) / (part('span') / 1e9);
+  }
+}
+
+function toNumber(value: DuckDBValue | undefined): number {
+  return value === null || value === undefined ? Number.NaN : Number(value);
+}
+
+/** No value, and what is beyond a double, are null. */
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}

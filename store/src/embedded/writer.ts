@@ -1,0 +1,190 @@
+import {
+  BIGINT,
+  type DuckDBAppender,
+  type DuckDBConnection,
+  DuckDBDataChunk,
+  type DuckDBType,
+  type DuckDBValue,
+  INTEGER,
+  VARCHAR,
+} from '@duckdb/node-api';
+import { type FieldType, type FieldValue, fieldTypeOf, type Point, Uint64 } from '@tidemark/core';
+import type { RejectedPoint } from '../engine.ts';
+import { type ArrivalTable, activeOf, type Layout } from './layout.ts';
+import { MAX_TIME_NS, MIN_TIME_NS, valueTypes } from './schema.ts';
+import type { Series, SeriesIndex, TagSet } from './series.ts';
+
+/** DuckDB's own size of a chunk. */
+const CHUNK_ROWS = 2048;
+
+interface WriterOptions {
+  connection: DuckDBConnection;
+  layout: Layout;
+  series: SeriesIndex;
+}
+
+/** Rows on their way to a table, by column. */
+interface Rows {
+  series: number[];
+  times: bigint[];
+  values: DuckDBValue[];
+}
+
+/**
+ * Appends points to the hot and late tables. It changes the series and the layout before the commit, so
+ * after a failure both must be loaded anew.
+ */
+export class Writer {
+  readonly #connection: DuckDBConnection;
+  readonly #layout: Layout;
+  readonly #series: SeriesIndex;
+  readonly #appenders = new Map<string, DuckDBAppender>();
+  readonly #chunks = new Map<FieldType, DuckDBDataChunk>();
+
+  constructor({ connection, layout, series }: WriterOptions) {
+    this.#connection = connection;
+    this.#layout = layout;
+    this.#series = series;
+  }
+
+  /** Writes a batch in one transaction; the points it can't take come back, the rest is committed. */
+  async write(points: readonly Point[]): Promise<RejectedPoint[]> {
+    const rejected: RejectedPoint[] = [];
+    const seriesBefore = this.#series.size;
+    const rows = new Map<ArrivalTable, { type: FieldType; rows: Rows }>();
+    points.forEach((point, index) => {
+      const rejection = this.#stage(point, rows);
+      if (rejection !== undefined) rejected.push({ index, ...rejection });
+    });
+    if (rows.size === 0) return rejected;
+    await this.#connection.run('BEGIN');
+    await this.#appendSeries(seriesBefore);
+    for (const [table, { type, rows: staged }] of rows) await this.#appendRows(table, type, staged);
+    // Only the commit waits for the disk, and it does so off the main thread.
+    await this.#connection.run('COMMIT');
+    return rejected;
+  }
+
+  /** Forgets tables that are written to no more. */
+  release(names: readonly string[]): void {
+    for (const name of names) {
+      this.#appenders.get(name)?.closeSync();
+      this.#appenders.delete(name);
+    }
+  }
+
+  close(): void {
+    this.release([...this.#appenders.keys()]);
+  }
+
+  #stage(
+    point: Point,
+    rows: Map<ArrivalTable, { type: FieldType; rows: Rows }>,
+  ): Omit<RejectedPoint, 'index'> | undefined {
+    const { timeNs, fields } = point;
+    if (timeNs < MIN_TIME_NS || timeNs > MAX_TIME_NS) {
+      return { reason: 'store_rejected', detail: `time ${timeNs} is beyond 64 bits` };
+    }
+    const tagSet = this.#series.tagSetOf(point);
+    if (!fitsKnownSeries(tagSet, point)) {
+      const conflict = this.#series.conflictOf(point);
+      if (conflict !== undefined) {
+        const detail = `field ${JSON.stringify(conflict.field)} is ${conflict.pinned}, this is ${conflict.found}`;
+        return { reason: 'type_conflict', detail };
+      }
+      for (const [field, value] of fields) {
+        if (!tagSet.series.has(field)) this.#series.add(tagSet, field, fieldTypeOf(value));
+      }
+    }
+    for (const [field, value] of fields) this.#stageValue(tagSet.series.get(field)!, timeNs, value, rows);
+    return undefined;
+  }
+
+  #stageValue(
+    series: Series,
+    timeNs: bigint,
+    value: FieldValue,
+    staged: Map<ArrivalTable, { type: FieldType; rows: Rows }>,
+  ): void {
+    const tables = this.#layout.of(series.type);
+    const isNewest = timeNs > series.lastTimeNs;
+    const table = activeOf(isNewest ? tables.hot : tables.late);
+    let target = staged.get(table);
+    if (target === undefined) {
+      target = { type: series.type, rows: { series: [], times: [], values: [] } };
+      staged.set(table, target);
+    }
+    target.rows.series.push(series.id);
+    target.rows.times.push(timeNs);
+    target.rows.values.push(value instanceof Uint64 ? value.value : value);
+    if (timeNs < table.minNs) table.minNs = timeNs;
+    if (timeNs > table.maxNs) table.maxNs = timeNs;
+    table.rows += 1;
+    if (timeNs >= series.lastTimeNs) {
+      series.lastTimeNs = timeNs;
+      series.lastValue = value;
+    }
+  }
+
+  async #appendSeries(firstId: number): Promise<void> {
+    if (firstId === this.#series.size) return;
+    const added: Series[] = [];
+    for (let id = firstId; id < this.#series.size; id++) added.push(this.#series.byId(id));
+    const columns = [
+      added.map(({ id }) => id),
+      added.map(({ tagSet }) => tagSet.measurement),
+      added.map(({ tagSet }) => JSON.stringify(tagSet.tags)),
+      added.map(({ field }) => field),
+      added.map(({ type }) => type),
+    ];
+    const chunk = DuckDBDataChunk.create([INTEGER, VARCHAR, VARCHAR, VARCHAR, VARCHAR]);
+    await this.#append('series', chunk, columns);
+  }
+
+  async #appendRows(table: ArrivalTable, type: FieldType, { series, times, values }: Rows): Promise<void> {
+    let chunk = this.#chunks.get(type);
+    if (chunk === undefined) {
+      const types: DuckDBType[] = [INTEGER, BIGINT, valueTypes[type].duckdb];
+      chunk = DuckDBDataChunk.create(types);
+      this.#chunks.set(type, chunk);
+    }
+    await this.#append(table.name, chunk, [series, times, values]);
+  }
+
+  async #append(name: string, chunk: DuckDBDataChunk, columns: readonly DuckDBValue[][]): Promise<void> {
+    let appender = this.#appenders.get(name);
+    if (appender === undefined) {
+      appender = await this.#connection.createAppender(name);
+      this.#appenders.set(name, appender);
+    }
+    const rows = columns[0]!.length;
+    for (let start = 0; start < rows; start += CHUNK_ROWS) {
+      fillChunk(chunk, columns, start, Math.min(CHUNK_ROWS, rows - start));
+      appender.appendDataChunk(chunk);
+    }
+    appender.flushSync();
+  }
+}
+
+/** True when every field has its series and is of its type: the common case, and the quick one. */
+function fitsKnownSeries(tagSet: TagSet, { fields }: Point): boolean {
+  for (const [field, value] of fields) {
+    if (tagSet.series.get(field)?.type !== fieldTypeOf(value)) return false;
+  }
+  return true;
+}
+
+function fillChunk(
+  chunk: DuckDBDataChunk,
+  columns: readonly DuckDBValue[][],
+  start: number,
+  rows: number,
+): void {
+  chunk.reset();
+  chunk.rowCount = rows;
+  columns.forEach((values, index) => {
+    const vector = chunk.getColumnVector(index);
+    for (let row = 0; row < rows; row++) vector.setItem(row, values[start + row]!);
+    vector.flush();
+  });
+}
