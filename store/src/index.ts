@@ -2,3 +2,4 @@ export * from './credentials.ts';
 export * from './engine.ts';
 export * from './loopback.ts';
 export * from './meta-db.ts';
+export * from './open.ts';

@@ -72,6 +72,10 @@ async function launch(
     // The port is free when asked for, but another process may take it before influxd does.
     const address = `127.0.0.1:${port ?? (await freePort())}`;
     const child = spawn(binary, flags(folder, address), { stdio: ['ignore', 'pipe', 'pipe'] });
+    // A test run that is interrupted must not leave a server behind.
+    const abandon = () => child.kill('SIGKILL');
+    process.once('exit', abandon);
+    child.once('exit', () => process.removeListener('exit', abandon));
     let output = '';
     const keep = (chunk: Buffer) => {
       output = (output + chunk.toString()).slice(-4000);

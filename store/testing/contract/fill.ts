@@ -31,7 +31,7 @@ export function fillContract(subject: Subject): void {
     const cases: [Fill, (number | null)[][]][] = [
       ['null', [empty, one, empty, empty, four, empty]],
       ['previous', [nothing, one, one, one, four, four]],
-      ['linear', [nothing, one, [3, 5, null, 2, 5 + 4 / 3 + 1e-12], [2, 7, null, 1, 7], four, nothing]],
+      ['linear', [nothing, one, [3, 5, null, 2, 5 + 4 / 3], [2, 7, null, 1, 5 + 8 / 3], four, nothing]],
       [0, [[0, 0, 0, 0, 0], one, [0, 0, 0, 0, 0], [0, 0, 0, 0, 0], four, [0, 0, 0, 0, 0]]],
       [
         -1.5,

@@ -1,0 +1,91 @@
+import { type Config, messageOf, type Point, type Reading, type Window } from '@tidemark/core';
+import type {
+  Engine,
+  LatestValue,
+  ReadingFilter,
+  ReadingsQuery,
+  RejectedPoint,
+  StoreStatus,
+  WindowsQuery,
+} from '../engine.ts';
+import { Connection } from './connection.ts';
+import { FieldTypes } from './field-types.ts';
+import { queryLatest } from './latest.ts';
+import { queryReadings } from './readings.ts';
+import { type FieldInfo, loadFields } from './schema.ts';
+import { queryWindows } from './windows.ts';
+import { writeBatch } from './writer.ts';
+
+/** The store in a bucket of an InfluxDB 2 server. Starts without it, and works as soon as it answers. */
+export class InfluxEngine implements Engine {
+  readonly #connection: Connection;
+  readonly #running = new Set<Promise<unknown>>();
+  #types: FieldTypes | undefined;
+
+  constructor({ influx }: { influx: Config['influx'] }) {
+    this.#connection = new Connection(influx);
+  }
+
+  async start(): Promise<void> {}
+
+  async stop(): Promise<void> {
+    await Promise.allSettled([...this.#running]);
+  }
+
+  write(points: readonly Point[]): Promise<readonly RejectedPoint[]> {
+    return this.#run(async () => {
+      if (points.length === 0) return [];
+      const types = await this.#loadTypes();
+      return writeBatch(points, { connection: this.#connection, types });
+    });
+  }
+
+  /** InfluxDB answers a write after its log is fsynced (`storage-wal-fsync-delay` is 0 by default). */
+  async sync(): Promise<void> {}
+
+  readings(query: ReadingsQuery): Promise<Reading[]> {
+    return this.#run(() => queryReadings(this.#connection, query));
+  }
+
+  latest(filter: ReadingFilter): Promise<LatestValue[]> {
+    return this.#run(() => queryLatest(this.#connection, filter));
+  }
+
+  windows(query: WindowsQuery): Promise<Window[]> {
+    return this.#run(() => queryWindows(this.#connection, query));
+  }
+
+  fields(): Promise<FieldInfo[]> {
+    return this.#run(() => loadFields(this.#connection));
+  }
+
+  async status(): Promise<StoreStatus> {
+    try {
+      await this.#run(() => this.#connection.query(['SHOW MEASUREMENTS LIMIT 1'], 1));
+      return { isHealthy: true, message: 'InfluxDB answers' };
+    } catch (error) {
+      return { isHealthy: false, message: messageOf(error) };
+    }
+  }
+
+  async #loadTypes(): Promise<FieldTypes> {
+    if (this.#types !== undefined) return this.#types;
+    const types = new FieldTypes();
+    for (const { measurement, field, type } of await loadFields(this.#connection)) {
+      types.set(measurement, field, type);
+    }
+    this.#types = types;
+    return types;
+  }
+
+  /** Keeps hold of a call, so that `stop` can wait for it. */
+  async #run<T>(call: () => Promise<T>): Promise<T> {
+    const running = call();
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import { READINGS } from '@tidemark/core';
+import type { ReadingFilter } from '../engine.ts';
+import { encodeName } from './names.ts';
+
+// Every name and text in a query goes through the two quoting functions, and every number is a bigint or a
+// literal of ours: nothing a user gave is joined into a query in any other way.
+
+const minTimeNs = -9_223_372_036_854_775_806n;
+const maxTimeNs = 9_223_372_036_854_775_806n;
+
+/** What a field is read as; `float` turns the integers of others' data into floats. */
+export type Cast = 'float' | 'string';
+
+/** A range of time; `toNs` is exclusive. */
+export interface TimeRange {
+  fromNs: bigint;
+  toNs: bigint;
+}
+
+/** An identifier in double quotes, as InfluxQL's scanner reads it back. */
+export function quoteName(name: string): string {
+  return `"${name.replace(/["\\\n]/g, escapeCharacter)}"`;
+}
+
+/** A string literal in single quotes. */
+export function quoteText(text: string): string {
+  return `'${text.replace(/['\\\n]/g, escapeCharacter)}'`;
+}
+
+/** A field of the measurement, even where a tag has the same name. */
+export function fieldExpression(metric: string, cast: Cast): string {
+  return `${quoteName(encodeName(metric))}::${cast}`;
+}
+
+/** ` FROM "readings" WHERE …` with the time range and the tags of the filter. */
+export function fromReadings({ fromNs, toNs }: TimeRange, filter: ReadingFilter): string {
+  const conditions = [
+    `time >= ${fromNs < minTimeNs ? minTimeNs : fromNs}`,
+    // The end is inclusive here: 2^63 − 1 itself is no time that InfluxQL knows.
+    `time <= ${toNs > maxTimeNs ? maxTimeNs : toNs - 1n}`,
+    ...anyOf('sensor', filter.sensors),
+    ...anyOf('location', filter.locations),
+  ];
+  return ` FROM ${quoteName(READINGS)} WHERE ${conditions.join(' AND ')}`;
+}
+
+function anyOf(tag: 'sensor' | 'location', values: readonly string[] | undefined): string[] {
+  if (values === undefined || values.length === 0) return [];
+  return [
+    `(${values.map((value) => `${quoteName(tag)}::tag = ${quoteText(encodeName(value))}`).join(' OR ')})`,
+  ];
+}
+
+function escapeCharacter(character: string): string {
+  return character === '\n' ? '\\n' : `\\${character}`;
+}

@@ -1,0 +1,20 @@
+import { join } from 'node:path';
+import type { Clock, Config, Logger } from '@tidemark/core';
+import type { Engine } from './engine.ts';
+
+interface OpenOptions {
+  config: Config;
+  clock: Clock;
+  logger: Logger;
+}
+
+/** The engine that the configuration names, not yet started; the libraries of the other are not loaded. */
+export async function openEngine({ config, clock, logger }: OpenOptions): Promise<Engine> {
+  if (config.store.kind === 'influxdb') {
+    const { InfluxEngine } = await import('./influxdb/engine.ts');
+    return new InfluxEngine({ influx: config.influx });
+  }
+  const { EmbeddedEngine } = await import('./embedded/engine.ts');
+  const path = join(config.dataDir, 'store');
+  return new EmbeddedEngine({ path, memoryBytes: config.store.memoryBytes, clock, logger });
+}
