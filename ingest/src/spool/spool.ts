@@ -246,7 +246,7 @@ export class Spool {
   /** Writes and fsyncs; returns the log offset of the first byte. */
   async #write(bytes: Buffer): Promise<number> {
     const { maxBytes } = this.#options;
-    if (this.usedBytes + bytes.length > maxBytes)
+    if (this.usedBytes >= maxBytes)
       throw new TidemarkError('spool_full', `the spool holds its limit of ${maxBytes} bytes`);
     const writer = await this.#writerFor(bytes.length);
     await writer.write(bytes);

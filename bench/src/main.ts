@@ -1,0 +1,22 @@
+// `npm run bench` runs every benchmark and prints one table; `npm run bench -- NAME` one of them.
+import { availableParallelism, cpus } from 'node:os';
+import { mqttPublish } from './mqtt-publish.ts';
+import { start } from './start.ts';
+import { type Row, toTable } from './table.ts';
+
+const benchmarks: Record<string, () => Promise<Row[]>> = { start, 'mqtt-publish': mqttPublish };
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.find((name) => !(name in benchmarks));
+if (unknown !== undefined) {
+  process.stderr.write(`no benchmark ${unknown}; there are ${Object.keys(benchmarks).join(', ')}\n`);
+  process.exit(2);
+}
+const rows: Row[] = [];
+for (const [name, run] of Object.entries(benchmarks)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  process.stderr.write(`${name} …\n`);
+  rows.push(...(await run()));
+}
+const machine = `${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`;
+process.stdout.write(`\n${machine}\n\n${toTable(rows)}\n`);

@@ -1,0 +1,51 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { memoryMiBOf, startServer } from './process.ts';
+import type { Row } from './table.ts';
+
+const tidemark = fileURLToPath(new URL('../../cli/bin/tidemark.js', import.meta.url));
+const RUNS = 5;
+/** Long enough for start-up garbage to be collected or not, as it will. */
+const IDLE_MS = 10_000;
+
+/** From the process's start to its ready line, and memory when nothing has happened since. */
+export async function start(): Promise<Row[]> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'tidemark-bench-'));
+  const readyMs: number[] = [];
+  let memoryMiB = 0;
+  try {
+    for (let run = 0; run < RUNS; run++) {
+      const startedMs = performance.now();
+      const server = await startServer([tidemark, 'serve', '--json'], {
+        TIDEMARK_DATA_DIR: dataDir,
+        TIDEMARK_MQTT_PORT: '0',
+        TIDEMARK_HTTP_PORT: '0',
+        TIDEMARK_LOG_LEVEL: 'warn',
+      });
+      readyMs.push(performance.now() - startedMs);
+      if (run === RUNS - 1) {
+        await delay(IDLE_MS);
+        memoryMiB = memoryMiBOf(server.process.pid!);
+      }
+      await server.stop();
+    }
+  } finally {
+    await rm(dataDir, { recursive: true });
+  }
+  const median = readyMs.toSorted((a, b) => a - b)[Math.floor(RUNS / 2)]!;
+  return [
+    {
+      what: 'start to ready',
+      figure: `${Math.round(median)} ms`,
+      note: `median of ${RUNS}; target: under 1 500 ms`,
+    },
+    {
+      what: 'memory when idle',
+      figure: `${Math.round(memoryMiB)} MiB`,
+      note: 'resident; target: under 200 MB',
+    },
+  ];
+}

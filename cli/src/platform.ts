@@ -1,0 +1,120 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createApp, HttpServer } from '@tidemark/api';
+import { Broker } from '@tidemark/broker';
+import {
+  type Config,
+  createLogger,
+  createMetrics,
+  type Logger,
+  type PartHealth,
+  systemClock,
+} from '@tidemark/core';
+import { Ingest } from '@tidemark/ingest';
+import {
+  assertBindAllowed,
+  Credentials,
+  type Engine,
+  isLoopbackHost,
+  openEngine,
+  openMetaDb,
+} from '@tidemark/store';
+import { claimDataDir } from './data-dir.ts';
+import { version } from './version.ts';
+
+const pageDir = fileURLToPath(new URL('../../web/dist', import.meta.url));
+
+interface PlatformOptions {
+  config: Config;
+  logger?: Logger;
+}
+
+export interface PlatformAddress {
+  mqttPort: number;
+  httpPort: number;
+}
+
+/** The whole platform in one process: the composition root. */
+export class Platform {
+  readonly #config: Config;
+  readonly #logger: Logger;
+  readonly #running = new AsyncDisposableStack();
+  #isReady = false;
+
+  constructor({ config, logger }: PlatformOptions) {
+    this.#config = { ...config, dataDir: resolve(config.dataDir) };
+    this.#logger = logger ?? createLogger(config.logLevel);
+  }
+
+  /** Starts every part, in the order that data flows backwards; what had started is stopped if one fails. */
+  async start(): Promise<PlatformAddress> {
+    try {
+      return await this.#start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Stops in reverse: no new messages, then everything accepted goes into the store. */
+  async stop(): Promise<void> {
+    this.#isReady = false;
+    await this.#running.disposeAsync();
+  }
+
+  async #start(): Promise<PlatformAddress> {
+    const config = this.#config;
+    const logger = this.#logger;
+    const metrics = createMetrics();
+    const shared = { config, logger, metrics, clock: systemClock };
+
+    const dataDir = claimDataDir(config.dataDir);
+    this.#running.defer(() => dataDir.release());
+    const meta = openMetaDb(join(config.dataDir, 'meta.db'));
+    this.#running.defer(() => meta.close());
+    const access = new Credentials({
+      db: meta,
+      clock: systemClock,
+      isRequired: !isLoopbackHost(config.host),
+    });
+    assertBindAllowed(config, access);
+
+    const engine = await openEngine(shared);
+    await this.#run(engine);
+    const ingest = await this.#run(new Ingest({ ...shared, engine, meta }));
+    const { acceptor, journal, quarantine, freshness } = ingest;
+    const broker = await this.#run(new Broker({ ...shared, acceptor, access }));
+
+    const app = createApp({
+      ...shared,
+      engine,
+      acceptor,
+      journal,
+      quarantine,
+      freshness,
+      access,
+      health: async () => [broker.health(), ...ingest.health(), await engineHealth(engine)],
+      isReady: () => this.#isReady,
+      mqttPort: () => broker.port,
+      build: { version },
+      pageDir: existsSync(pageDir) ? pageDir : undefined,
+    });
+    const http = new HttpServer({ config, app });
+    http.onUpgrade('/mqtt', (request, socket, head) => broker.handleUpgrade(request, socket, head));
+    await this.#run(http);
+    this.#isReady = true;
+    return { mqttPort: broker.port, httpPort: http.port };
+  }
+
+  async #run<Part extends { start(): Promise<void>; stop(): Promise<void> }>(part: Part): Promise<Part> {
+    this.#running.defer(() => part.stop());
+    await part.start();
+    return part;
+  }
+}
+
+async function engineHealth(engine: Engine): Promise<PartHealth> {
+  const { isHealthy, message } = await engine.status();
+  return { name: 'engine', status: isHealthy ? 'pass' : 'fail', message };
+}

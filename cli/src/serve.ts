@@ -1,0 +1,33 @@
+import { authority } from './connection.ts';
+import { untilInterrupted } from './interrupt.ts';
+import { Platform } from './platform.ts';
+import { type OutputOptions, printJson } from './progress.ts';
+import { loadSettings } from './settings.ts';
+
+interface ServeOptions extends OutputOptions {
+  config?: string;
+}
+
+/** Runs the platform until Ctrl-C or SIGTERM; prints one line, or with `--json` one object, when it is ready. */
+export async function serve(options: ServeOptions): Promise<void> {
+  const config = loadSettings({ file: options.config });
+  const platform = new Platform({ config });
+  await untilInterrupted(async (signal) => {
+    const { mqttPort, httpPort } = await platform.start();
+    try {
+      const mqttUrl = `mqtt://${authority(config.host, mqttPort)}`;
+      const httpUrl = `http://${authority(config.host, httpPort)}`;
+      // Counted from the start of the process, which is what a person waits for.
+      const readyMs = Math.round(performance.now());
+      if (options.json)
+        printJson({ event: 'ready', readyMs, mqttPort, httpPort, mqttUrl, httpUrl, dataDir: config.dataDir });
+      else if (!options.quiet) process.stdout.write(`ready in ${readyMs} ms: ${httpUrl} and ${mqttUrl}\n`);
+      await new Promise<void>((resolve) => {
+        if (signal.aborted) resolve();
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    } finally {
+      await platform.stop();
+    }
+  });
+}
