@@ -1,0 +1,188 @@
+import { NS_PER_SECOND, type Point, readingToPoint } from '@tidemark/core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type FaultProxy, startFaultProxy } from '../../testing/fault-proxy.ts';
+import { findInfluxd, type Influxd, startInfluxd } from '../../testing/influxd.ts';
+import { requireTool } from '../../testing/require-tool.ts';
+import { Connection } from './connection.ts';
+import { InfluxEngine } from './engine.ts';
+
+const binary = findInfluxd();
+const unavailable = { code: 'store_unavailable', retryable: true };
+
+describe.skipIf(!requireTool('influxd', binary))('InfluxEngine and the faults of influxd', () => {
+  let influxd: Influxd;
+  let proxy: FaultProxy;
+  let bucket: string;
+  let engine: InfluxEngine;
+  let buckets = 0;
+
+  beforeAll(async () => {
+    influxd = await startInfluxd(binary!);
+    proxy = await startFaultProxy(influxd.url);
+  }, 60_000);
+  afterAll(async () => {
+    await proxy?.stop();
+    await influxd?.stop();
+  });
+  beforeEach(async () => {
+    bucket = `faults${buckets++}`;
+    await influxd.createBucket(bucket);
+    engine = engineWith({});
+    await engine.start();
+  });
+  afterEach(async () => {
+    proxy.fault = undefined;
+    proxy.seen = [];
+    await engine.stop();
+  });
+
+  const settings = () => ({ ...influxd, url: proxy.url, bucket, timeoutMs: 30_000 });
+  const engineWith = (part: object) => new InfluxEngine({ influx: { ...settings(), ...part } });
+  const stored = async () => {
+    const range = { fromNs: 0n, toNs: 2n ** 62n, order: 'asc', limit: 10_000 } as const;
+    return (await engine.readings(range)).map(({ timeNs }) => Number(timeNs / NS_PER_SECOND));
+  };
+  const answer = (status: number, headers: Record<string, string> = {}) => {
+    proxy.fault = ({ path }, response) => {
+      if (!path.startsWith('/api/v2/write')) return false;
+      response.writeHead(status, headers).end('{"code":"x","message":"made for a test"}');
+      return true;
+    };
+  };
+
+  test.each([429, 500, 502, 503, 401, 403, 404, 400, 422, 302])(
+    'status %i without a word about the points loses none',
+    async (status) => {
+      answer(status, { 'content-type': 'application/json' });
+      await expect(engine.write([at(1)])).rejects.toMatchObject(unavailable);
+      proxy.fault = undefined;
+      expect(await engine.write([at(1)])).toEqual([]);
+      expect(await stored()).toEqual([1]);
+    },
+  );
+
+  test('Retry-After is in seconds, or a date', async () => {
+    answer(503, { 'retry-after': '7' });
+    await expect(engine.write([at(1)])).rejects.toMatchObject({ retryAfterMs: 7000 });
+    answer(429, { 'retry-after': new Date(0).toUTCString() });
+    await expect(engine.write([at(1)])).rejects.toMatchObject({ retryAfterMs: 0 });
+    answer(503);
+    await expect(engine.write([at(1)])).rejects.toMatchObject({ retryAfterMs: undefined });
+  });
+
+  test('what is not there or not allowed is an outage, not the fault of the points', async () => {
+    for (const part of [{ token: 'wrong' }, { bucket: 'absent' }, { org: 'absent' }, { org: '' }]) {
+      const other = engineWith(part);
+      await expect(other.write([at(1)]), JSON.stringify(part)).rejects.toMatchObject(unavailable);
+    }
+    const other = engineWith({ token: 'wrong' });
+    await expect(other.latest({})).rejects.toMatchObject({ ...unavailable, message: /token/ });
+    expect(await other.status()).toMatchObject({ isHealthy: false, message: /token/ });
+  });
+
+  test('no server is an outage', async () => {
+    const closed = await startFaultProxy(influxd.url);
+    await closed.stop();
+    const other = engineWith({ url: closed.url });
+    await other.start();
+    await expect(other.write([at(1)])).rejects.toMatchObject(unavailable);
+    await expect(other.latest({})).rejects.toMatchObject(unavailable);
+    expect(await other.status()).toMatchObject({ isHealthy: false });
+    await other.stop();
+  });
+
+  test('a server that never answers is an outage', async () => {
+    const other = engineWith({ timeoutMs: 100 });
+    proxy.fault = () => true;
+    await expect(other.latest({})).rejects.toMatchObject(unavailable);
+    proxy.fault = ({ path }) => path.startsWith('/api/v2/write');
+    await expect(other.write([at(1)])).rejects.toMatchObject(unavailable);
+  });
+
+  test('an answer that breaks off is an outage', async () => {
+    proxy.fault = (_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' });
+      response.write('{"results":[{"statement_id":0}]}\n', () => response.destroy());
+      return true;
+    };
+    await expect(engine.latest({})).rejects.toMatchObject(unavailable);
+  });
+
+  test('a batch that is too large is split, and a point that is too large is refused', async () => {
+    proxy.fault = ({ path, body }, response) => {
+      if (!path.startsWith('/api/v2/write') || body.length <= 500) return false;
+      response.writeHead(413).end();
+      return true;
+    };
+    const points = Array.from({ length: 100 }, (_, index) => at(index));
+    points[40] = { ...points[40]!, fields: [['note_text', 'x'.repeat(600)]] };
+    const rejected = await engine.write(points);
+    expect(rejected).toMatchObject([{ index: 40, reason: 'store_rejected' }]);
+    expect(await stored()).toEqual(points.map((_, index) => index).filter((index) => index !== 40));
+  });
+
+  test('points that the server refuses are found among the others', async () => {
+    await engine.write([at(0)]);
+    // Another writer has pinned a type since.
+    await new Connection(settings()).write(`readings,sensor=s pinned="text" ${NS_PER_SECOND}`);
+    const points = Array.from({ length: 500 }, (_, index) => at(index));
+    points[7] = { ...points[7]!, fields: [['pinned', 1]] };
+    points[250] = { ...points[250]!, tags: [['_field', 'reserved']] };
+    points[499] = { ...points[499]!, tags: [['sensor', 'x'.repeat(70_000)]] };
+    const rejected = await engine.write(points);
+    expect(rejected).toMatchObject([
+      { index: 7, reason: 'type_conflict', detail: /pinned/ },
+      { index: 250, reason: 'store_rejected', detail: /_field/ },
+      { index: 499, reason: 'store_rejected' },
+    ]);
+    const range = { fromNs: 0n, toNs: 2n ** 62n, order: 'asc', limit: 10_000, metrics: ['x'] } as const;
+    expect(await engine.readings(range)).toHaveLength(497);
+  });
+
+  test('a refused point does not cost those it shares series and time with', async () => {
+    await engine.write([at(0)]);
+    await new Connection(settings()).write(`readings,sensor=s pinned="text" ${NS_PER_SECOND}`);
+    const rejected = await engine.write([
+      { ...at(2), fields: [['x', 1]] },
+      { ...at(2), fields: [['pinned', 1]] },
+      { ...at(2), fields: [['x', 2]] },
+    ]);
+    expect(rejected).toMatchObject([{ index: 1, reason: 'type_conflict' }]);
+    expect(await engine.latest({ metrics: ['x'] })).toMatchObject([{ value: 2 }]);
+  });
+
+  test('a refused value pins no type', async () => {
+    const bad: Point = { ...at(1), tags: [['_field', 'reserved']], fields: [['fresh', true]] };
+    expect(await engine.write([bad])).toMatchObject([{ index: 0, reason: 'store_rejected' }]);
+    expect(await engine.write([{ ...at(1), fields: [['fresh', 1]] }])).toEqual([]);
+  });
+
+  test('a field named "time" is refused, not dropped', async () => {
+    const point: Point = {
+      ...at(1),
+      fields: [
+        ['time', 1],
+        ['x', 1],
+      ],
+    };
+    expect(await engine.write([point, at(2)])).toMatchObject([{ index: 0, reason: 'store_rejected' }]);
+    expect(await stored()).toEqual([2]);
+  });
+
+  test('what was written is there after the server is killed', async () => {
+    for (let batch = 0; batch < 5; batch += 1) {
+      await engine.write(Array.from({ length: 200 }, (_, index) => at(batch * 200 + index)));
+    }
+    await engine.sync();
+    await influxd.kill();
+    await expect(engine.write([at(1000)])).rejects.toMatchObject(unavailable);
+    await influxd.restart();
+    expect(await engine.write([at(1000)])).toEqual([]);
+    expect(await stored()).toEqual(Array.from({ length: 1001 }, (_, index) => index));
+  }, 60_000);
+});
+
+function at(seconds: number): Point {
+  const timeNs = BigInt(seconds) * NS_PER_SECOND;
+  return readingToPoint({ sensor: 's', location: undefined, timeNs, values: [['x', seconds]] });
+}
