@@ -41,6 +41,8 @@ export async function* liveEvents(options: LiveOptions): AsyncGenerator<LiveEven
   const start = startOf(journal, resumeAt);
   let at = start.offset;
   if (start.gap !== undefined) yield { kind: 'gap', gap: start.gap, resumeAt: at };
+  // The first thing a client learns is where it is: lost before its first reading, it still misses none.
+  yield { kind: 'heartbeat', resumeAt: at };
   let hasCaughtUp = resumeAt === undefined;
   let skipped = 0;
   let skippedFrom = at;

@@ -21,9 +21,6 @@ const pagePolicy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** Where the page's HTML wants the MQTT port. */
-const portMark = '%MQTT_PORT%';
-
 const route = createRoute({
   method: 'get',
   path: '/',
@@ -33,12 +30,17 @@ const route = createRoute({
 });
 
 /** `GET /` and what the page loads. */
-export function page(app: OpenAPIHono<ApiEnv>, { pageDir, mqttPort }: ApiParts): void {
+export function page(app: OpenAPIHono<ApiEnv>, { pageDir, mqttPort, access }: ApiParts): void {
+  const fillIn = (html: string) =>
+    html
+      .replace('%MQTT_PORT%', String(mqttPort() ?? ''))
+      .replace('%ACCESS%', access.isRequired ? 'token' : '');
+
   app.openapi(route, async (c) => {
     const html = await readPageFile(pageDir, 'index.html');
     if (html === undefined)
       throw new TidemarkError('not_found', 'the page is not built; the API is at /docs');
-    return c.html(html.toString().replace(portMark, String(mqttPort() ?? '')), 200, {
+    return c.html(fillIn(html.toString()), 200, {
       'content-security-policy': pagePolicy,
       'cache-control': 'no-cache',
     });

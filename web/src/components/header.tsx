@@ -1,0 +1,41 @@
+import icon from '../icon.svg';
+import type { PageState } from '../model/state.ts';
+
+export function Header({ state }: { state: PageState }) {
+  return (
+    <header class="masthead">
+      <a class="brand" href="/" aria-label="Tidemark, home">
+        <img src={icon} alt="" width="26" height="26" />
+        <span>Tidemark</span>
+        {state.health && <small>{state.health.version}</small>}
+      </a>
+      <HealthLink state={state} />
+      <nav aria-label="Platform">
+        <a href="/docs">API</a>
+        <a href="/metrics">Metrics</a>
+        <a href="/health">Health</a>
+      </nav>
+    </header>
+  );
+}
+
+function HealthLink({ state: { health, connection } }: { state: PageState }) {
+  const [tone, text] = healthOf(health?.status, connection, health?.message);
+  return (
+    <a class="health" href="/health" data-tone={tone}>
+      <i class="dot" aria-hidden="true" />
+      <span role="status">{text}</span>
+    </a>
+  );
+}
+
+function healthOf(
+  status: 'pass' | 'fail' | undefined,
+  connection: PageState['connection'],
+  message: string | undefined,
+): [tone: 'good' | 'bad' | 'waiting', text: string] {
+  if (connection === 'lost') return ['bad', 'Connection lost'];
+  if (status === 'fail') return ['bad', message ?? 'A part has failed'];
+  if (status === undefined || connection === 'connecting') return ['waiting', 'Connecting'];
+  return ['good', 'All parts well'];
+}

@@ -1,0 +1,14 @@
+import { render } from 'preact';
+import { Page } from './components/page.tsx';
+import { PageState } from './model/state.ts';
+import 'uplot/dist/uPlot.min.css';
+import './styles/base.css';
+import './styles/masthead.css';
+import './styles/tiles.css';
+import './styles/sensors.css';
+import './styles/refusals.css';
+import './styles/first-steps.css';
+
+const state = new PageState();
+state.start();
+render(<Page state={state} />, document.querySelector('#page')!);

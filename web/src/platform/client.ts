@@ -1,0 +1,28 @@
+const tokenKey = 'tidemark-token';
+
+/** The server wants a token, or another one. */
+export class Unauthorized extends Error {}
+
+/** The token of this tab, or null. */
+export function readToken(): string | null {
+  return sessionStorage.getItem(tokenKey);
+}
+
+export function keepToken(token: string): void {
+  sessionStorage.setItem(tokenKey, token);
+}
+
+/** Asks the server this page came from; throws `Unauthorized`, or an Error with the problem's detail. */
+export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  const token = readToken();
+  const headers = new Headers(init.headers);
+  if (token !== null) headers.set('authorization', `Bearer ${token}`);
+  const response = await fetch(path, { ...init, headers });
+  if (response.status === 401) throw new Unauthorized();
+  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+  return response;
+}
+
+export async function askJson<T>(path: string): Promise<T> {
+  return (await ask(path)).json() as Promise<T>;
+}
