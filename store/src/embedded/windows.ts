@@ -5,6 +5,7 @@ import { fillWindows } from '../fill.ts';
 import { compareText } from '../order.ts';
 import { type WindowSpan, windowSpans } from '../zone.ts';
 import type { Columns, Parameters } from './database.ts';
+import { earliestNs } from './layout.ts';
 import type { Reader, Statement } from './reader.ts';
 import type { Series } from './series.ts';
 import type { Source } from './source.ts';
@@ -27,7 +28,8 @@ export async function queryWindows(reader: Reader, query: WindowsQuery): Promise
   if (wanted.length === 0 || spans.length === 0) return [];
   const { groups, groupOfSeries } = groupSeries(wanted, by);
   const build = functions.every(isMergeable) ? mergedStatement : wholeStatement;
-  const shape = { functions, spans, wanted, groupOfSeries };
+  const shape = { functions, spans: spansWithData(reader, spans, wanted), wanted, groupOfSeries };
+  if (shape.spans.length === 0) return [];
   const run = (isHuge: boolean) =>
     reader.read({ type: 'float', wanted, fromNs, toNs }, (source) => build(source, { ...shape, isHuge }));
   const columns = await run(false).catch((error: unknown) => {
@@ -37,6 +39,22 @@ export async function queryWindows(reader: Reader, query: WindowsQuery): Promise
   });
   const windows = toWindows(columns, groups, functions);
   return fillWindows({ windows, spans, fill, functions, by });
+}
+
+/** The part of the spans where there may be points: the ends of a query may be beyond 64 bits. */
+function spansWithData(
+  reader: Reader,
+  spans: readonly WindowSpan[],
+  wanted: readonly Series[],
+): WindowSpan[] {
+  const firstNs = earliestNs(reader.layout);
+  const lastNs = wanted.reduce((last, { lastTimeNs }) => (lastTimeNs > last ? lastTimeNs : last), firstNs);
+  return spans
+    .filter(({ startNs, endNs }) => endNs > firstNs && startNs <= lastNs)
+    .map(({ startNs, endNs, everyNs }) => {
+      const skipped = startNs < firstNs ? (firstNs - startNs) / everyNs : 0n;
+      return { startNs: startNs + skipped * everyNs, endNs, everyNs };
+    });
 }
 
 /** Groups in the order of the answer, and for each series the position of its group. */

@@ -1,0 +1,47 @@
+import { NS_PER_SECOND, type Reading, readingToPoint, silentLogger, systemClock } from '@tidemark/core';
+import { EmbeddedEngine } from './engine.ts';
+
+// Run by crash.test.ts as a process of its own, to be killed: writes batch after batch from a given one on,
+// and prints the number of each once it is committed. Each batch also writes the one before it anew.
+
+const BATCH_SECONDS = 10;
+const SENSORS = 20;
+
+/** The readings of a batch, with `value`. */
+export function batchReadings(batch: number, value: number): Reading[] {
+  return Array.from({ length: SENSORS * BATCH_SECONDS }, (_, index) => ({
+    sensor: `s${index % SENSORS}`,
+    location: undefined,
+    timeNs: BigInt(batch * BATCH_SECONDS + Math.floor(index / SENSORS)) * NS_PER_SECOND,
+    values: [['batch', value]],
+  }));
+}
+
+/** Which batch a reading is of. */
+export function batchOf(timeNs: bigint): number {
+  return Math.floor(Number(timeNs / NS_PER_SECOND) / BATCH_SECONDS);
+}
+
+/** An engine whose limits are so low that it compacts most of the time. */
+export function crashEngine(path: string): EmbeddedEngine {
+  const limits = { hotRows: 1000, lateRows: 500, partitionRows: 5000, rewriteRows: 1e6, runs: 3 };
+  return new EmbeddedEngine({
+    path,
+    memoryBytes: 256 * 2 ** 20,
+    clock: systemClock,
+    logger: silentLogger,
+    limits,
+  });
+}
+
+async function writeForEver(path: string, firstBatch: number): Promise<never> {
+  const engine = crashEngine(path);
+  await engine.start();
+  for (let batch = firstBatch; ; batch++) {
+    const again = batch > 0 ? batchReadings(batch - 1, batch) : [];
+    await engine.write([...batchReadings(batch, batch), ...again].map(readingToPoint));
+    process.stdout.write(`${batch}\n`);
+  }
+}
+
+if (import.meta.main) await writeForEver(process.argv[2]!, Number(process.argv[3]));
