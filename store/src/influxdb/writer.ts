@@ -41,6 +41,7 @@ export async function writeBatch(points: readonly Point[], deps: WriterDeps): Pr
     else unit.push(item);
   }
   await writeUnits([...units.values()], rejected, deps);
+  repin(points, rejected, deps.types);
   return rejected.sort((a, b) => a.index - b.index);
 }
 
@@ -82,6 +83,13 @@ function refuse(
   types.unpin(pins);
   const reason = fault.message.includes('field type conflict') ? 'type_conflict' : 'store_rejected';
   rejected.push({ index, reason, detail: fault.message });
+}
+
+/** A type that came with a refused point may have come with one that was taken, too. */
+function repin(points: readonly Point[], rejected: readonly RejectedPoint[], types: FieldTypes): void {
+  if (rejected.length === 0) return;
+  const refused = new Set(rejected.map(({ index }) => index));
+  for (const [index, point] of points.entries()) if (!refused.has(index)) types.pin(point);
 }
 
 function encodeUnit(unit: Unit): string {
