@@ -41,7 +41,9 @@ export function readingToPoint(reading: Reading): Point {
             ['location', location],
             ['sensor', sensor],
           ],
-    fields: reading.values.map(toField),
+    fields: reading.values.every(isNumber)
+      ? (reading.values as readonly Field[])
+      : reading.values.map(toField),
     timeNs: reading.timeNs,
   };
 }
@@ -74,6 +76,10 @@ export function readingToJson(reading: Reading): Record<string, unknown> {
   });
   for (const [metric, value] of reading.values) json[metric] = value;
   return json;
+}
+
+function isNumber([, value]: readonly [string, MetricValue]): boolean {
+  return typeof value === 'number';
 }
 
 function toField([metric, value]: readonly [string, MetricValue]): Field {

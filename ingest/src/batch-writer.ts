@@ -173,7 +173,7 @@ export class BatchWriter implements Freshness {
 
   #moveTo(offset: number): void {
     this.#position = offset;
-    this.#options.spool.forget(offset);
+    this.#options.spool.passed('store', offset);
     for (const wake of this.#flushWaiters) wake();
   }
 

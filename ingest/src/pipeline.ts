@@ -170,20 +170,24 @@ class MessageStamps {
   }
 }
 
+/** Made out only when asked for: MQTT never does. */
 class AcceptedOutcome implements Outcome {
-  readonly accepted: number;
-  readonly rejected: readonly Refusal[];
-  readonly #readings: readonly DraftReading[];
+  readonly #verdict: Verdict;
 
-  constructor({ points, faults, readings }: Verdict) {
-    this.accepted = points.length;
-    this.rejected = faults.map(({ index, reason, detail }) => ({ index, code: reason, detail }));
-    this.#readings = readings;
+  constructor(verdict: Verdict) {
+    this.#verdict = verdict;
   }
 
-  /** Made only when asked for: MQTT never does. */
+  get accepted(): number {
+    return this.#verdict.points.length;
+  }
+
+  get rejected(): Refusal[] {
+    return this.#verdict.faults.map(({ index, reason, detail }) => ({ index, code: reason, detail }));
+  }
+
   get ids(): string[] {
-    return this.#readings.map(({ sensor, timeNs }) => readingId(sensor, timeNs!));
+    return this.#verdict.readings.map(({ sensor, timeNs }) => readingId(sensor, timeNs!));
   }
 }
 

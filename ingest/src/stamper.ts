@@ -3,10 +3,11 @@ import type { Clock, Delivery } from '@tidemark/core';
 
 /** Deliveries remembered in all, some 100 bytes each; then the client known longest is forgotten. */
 const MAX_DELIVERIES = 500_000;
-/** Deliveries remembered for one client: far above the window of any client that waits for acks. */
+/** Deliveries remembered for one client, by message id: far above the window of any that waits for acks. */
 const MAX_DELIVERIES_PER_CLIENT = 1024;
 
 interface GivenStamp {
+  messageId: number;
   topic: string;
   payloadBytes: number;
   payloadCrc: number;
@@ -19,7 +20,7 @@ interface GivenStamp {
  */
 export class Stamper {
   readonly #clock: Clock;
-  readonly #clients = new Map<string, Map<number, GivenStamp>>();
+  readonly #clients = new Map<string, GivenStamp[]>();
   #deliveries = 0;
   #lastNs: bigint;
 
@@ -32,14 +33,32 @@ export class Stamper {
   /** The first stamp of a message: above every stamp given before, or the one its delivery had already. */
   first(topic: string, payload: Uint8Array, delivery: Delivery | undefined): bigint {
     if (!delivery) return this.#next();
-    const stamps = this.#stampsOf(delivery.clientId);
+    const { clientId, messageId, isDuplicate } = delivery;
+    const stamps = this.#stampsOf(clientId);
+    const slot = messageId % MAX_DELIVERIES_PER_CLIENT;
     const payloadCrc = crc32(payload);
-    const given = delivery.isDuplicate ? stamps.get(delivery.messageId) : undefined;
-    if (given?.topic === topic && given.payloadBytes === payload.length && given.payloadCrc === payloadCrc)
-      return given.firstNs;
-    const firstNs = this.#next();
-    this.#remember(stamps, delivery.messageId, { topic, payloadBytes: payload.length, payloadCrc, firstNs });
-    return firstNs;
+    const payloadBytes = payload.length;
+    const given = stamps[slot];
+    if (given === undefined) {
+      const firstNs = this.#next();
+      stamps[slot] = { messageId, topic, payloadBytes, payloadCrc, firstNs };
+      this.#deliveries++;
+      this.#forgetExcess();
+      return firstNs;
+    }
+    const isSame =
+      given.messageId === messageId &&
+      given.topic === topic &&
+      given.payloadBytes === payloadBytes &&
+      given.payloadCrc === payloadCrc;
+    if (isDuplicate && isSame) return given.firstNs;
+    // Written over in place: this is the busiest path, and a new object each time is work for the collector.
+    given.messageId = messageId;
+    given.topic = topic;
+    given.payloadBytes = payloadBytes;
+    given.payloadCrc = payloadCrc;
+    given.firstNs = this.#next();
+    return given.firstNs;
   }
 
   /** The stamp after `stampNs` within one message. */
@@ -55,23 +74,18 @@ export class Stamper {
     return this.#lastNs;
   }
 
-  #remember(stamps: Map<number, GivenStamp>, messageId: number, stamp: GivenStamp): void {
-    if (stamps.delete(messageId)) this.#deliveries--;
-    if (stamps.size >= MAX_DELIVERIES_PER_CLIENT && stamps.delete(stamps.keys().next().value!))
-      this.#deliveries--;
-    stamps.set(messageId, stamp);
-    this.#deliveries++;
+  #forgetExcess(): void {
     while (this.#deliveries > MAX_DELIVERIES) {
       const [clientId, oldest] = this.#clients.entries().next().value!;
       this.#clients.delete(clientId);
-      this.#deliveries -= oldest.size;
+      this.#deliveries -= oldest.filter((stamp) => stamp !== undefined).length;
     }
   }
 
-  #stampsOf(clientId: string): Map<number, GivenStamp> {
+  #stampsOf(clientId: string): GivenStamp[] {
     const known = this.#clients.get(clientId);
     if (known) return known;
-    const stamps = new Map<number, GivenStamp>();
+    const stamps: GivenStamp[] = [];
     this.#clients.set(clientId, stamps);
     return stamps;
   }

@@ -47,6 +47,7 @@ export class QuarantineWriter {
         metrics.quarantineEvicted.inc(store.add(parts));
       }
       position = nextOffset;
+      spool.passed('quarantine', position);
       const isBehind = position - spool.cursor('quarantine') > SAVE_EVERY_BYTES;
       if (refusals.length > 0 || isBehind || signal.aborted) await spool.advance('quarantine', position);
       if (signal.aborted && position >= spool.endOffset) return;

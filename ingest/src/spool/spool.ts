@@ -1,7 +1,7 @@
 import { unlink } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Logger, messageOf, type PartHealth, type Registry, TidemarkError } from '@tidemark/core';
-import { type CursorName, Cursors } from './cursors.ts';
+import { type CursorName, type CursorOffsets, Cursors } from './cursors.ts';
 import { DamageKeeper } from './damage.ts';
 import type { NewEntry, SpoolEntry } from './entry.ts';
 import { SpoolMetrics } from './metrics.ts';
@@ -57,6 +57,7 @@ export class Spool {
   #spare: Batch = newBatch();
   #flushing: Promise<void> | undefined;
   readonly #waiters = new Set<() => void>();
+  readonly #passed: CursorOffsets = { store: 0, quarantine: 0 };
   #fault: string | undefined;
   #isStopping = false;
 
@@ -190,9 +191,10 @@ export class Spool {
     await this.#reclaim();
   }
 
-  /** Lets memory go of what the fastest way to the store has taken. */
-  forget(offset: number): void {
-    this.#tail.release(offset);
+  /** Notes how far a durable cursor's reader has come; what all have read leaves the memory. */
+  passed(name: CursorName, offset: number): void {
+    this.#passed[name] = offset;
+    this.#tail.release(Math.min(...Object.values(this.#passed)));
   }
 
   health(): PartHealth {
