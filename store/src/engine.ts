@@ -82,7 +82,8 @@ export interface Engine {
 
   /**
    * Writes points. Idempotent: the identity is series + field + time, the last write wins, and later in the
-   * batch is later. One call at a time. Resolves when queries see the points (not yet durable: `sync`).
+   * batch is later. The first value of a field pins its type in the measurement for all time; a point with
+   * another is refused whole, as `type_conflict`. One call at a time. Resolves when queries see the points (not yet durable: `sync`).
    * Rejects with a retryable TidemarkError (`store_unavailable`) when nothing can be said of any point;
    * the caller then writes the same batch again.
    */
@@ -91,7 +92,10 @@ export interface Engine {
   /** Resolves when everything written before the call is on stable storage. */
   sync(): Promise<void>;
 
-  /** Readings in order; the fields of one sensor at one time are one reading. */
+  /**
+   * Readings in order; the fields of one sensor at one time are one reading. Of several locations at that time
+   * the last in code-point order stands, none being the first, and its value where both have the metric.
+   */
   readings(query: ReadingsQuery): Promise<Reading[]>;
 
   /** The newest value of each sensor and metric, by sensor, then metric. */

@@ -40,7 +40,9 @@ export async function queryReadings(reader: Reader, query: ReadingsQuery): Promi
   for (const slice of slicesOf(reader, wanted, query)) {
     const rows: Row[] = [];
     for (const [type, series] of byType) {
-      if (series.length > 0) rows.push(...(await readRows(reader, { query, type, series, slice, found })));
+      if (series.length === 0) continue;
+      // Not spread: a call takes some 100 000 arguments at most.
+      for (const row of await readRows(reader, { query, type, series, slice, found })) rows.push(row);
     }
     for (const reading of groupRows(rows.sort(compare))) {
       if (found.length >= query.limit) return found;

@@ -5,7 +5,8 @@ import { encodeName } from './names.ts';
 // Every name and text in a query goes through the two quoting functions, and every number is a bigint or a
 // literal of ours: nothing a user gave is joined into a query in any other way.
 
-const minTimeNs = -9_223_372_036_854_775_806n;
+// Nothing before 1970 is accepted, and influxd's subqueries find nothing in ranges that begin centuries before.
+const minTimeNs = 0n;
 const maxTimeNs = 9_223_372_036_854_775_806n;
 
 /** What a field is read as; `float` turns the integers of others' data into floats. */
@@ -33,15 +34,19 @@ export function fieldExpression(metric: string, cast: Cast): string {
 }
 
 /** ` FROM "readings" WHERE …` with the time range and the tags of the filter. */
-export function fromReadings({ fromNs, toNs }: TimeRange, filter: ReadingFilter): string {
+export function fromReadings(range: TimeRange, filter: ReadingFilter): string {
   const conditions = [
-    `time >= ${fromNs < minTimeNs ? minTimeNs : fromNs}`,
-    // The end is inclusive here: 2^63 − 1 itself is no time that InfluxQL knows.
-    `time <= ${toNs > maxTimeNs ? maxTimeNs : toNs - 1n}`,
+    timeCondition(range),
     ...anyOf('sensor', filter.sensors),
     ...anyOf('location', filter.locations),
   ];
   return ` FROM ${quoteName(READINGS)} WHERE ${conditions.join(' AND ')}`;
+}
+
+/** The range as a condition; its end is inclusive there, since InfluxQL knows no time 2^63 − 1. */
+export function timeCondition({ fromNs, toNs }: TimeRange): string {
+  const lastNs = toNs > maxTimeNs ? maxTimeNs : toNs - 1n;
+  return `time >= ${fromNs < minTimeNs ? minTimeNs : fromNs} AND time <= ${lastNs}`;
 }
 
 function anyOf(tag: 'sensor' | 'location', values: readonly string[] | undefined): string[] {

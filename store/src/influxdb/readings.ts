@@ -28,13 +28,13 @@ export async function queryReadings(connection: Connection, query: ReadingsQuery
     return series.flatMap(({ values }) => values).map((row) => toReading(row, fields));
   };
   let range: TimeRange = { fromNs: query.fromNs, toNs: query.toNs };
-  const found: Reading[] = [];
+  let found: Reading[] = [];
   if (after !== undefined) {
     const { timeNs } = after;
     if (timeNs >= range.fromNs && timeNs < range.toNs) {
       const ties = merge(await fetch({ fromNs: timeNs, toNs: timeNs + 1n }), order);
       const direction = order === 'asc' ? 1 : -1;
-      found.push(...ties.filter(({ sensor }) => compareText(sensor, after.sensor) * direction > 0));
+      found = ties.filter(({ sensor }) => compareText(sensor, after.sensor) * direction > 0);
     }
     range = beyond(range, timeNs, order);
   }
@@ -43,13 +43,13 @@ export async function queryReadings(connection: Connection, query: ReadingsQuery
     const page = await fetch({ ...range, limit: wanted });
     const last = page.at(-1);
     if (last === undefined || page.length < wanted) {
-      found.push(...merge(page, order));
+      found = found.concat(merge(page, order));
       break;
     }
     const { timeNs } = last;
     const whole = page.filter((reading) => reading.timeNs !== timeNs);
-    found.push(...merge(whole, order));
-    found.push(...merge(await fetch({ fromNs: timeNs, toNs: timeNs + 1n }), order));
+    const ties = await fetch({ fromNs: timeNs, toNs: timeNs + 1n });
+    found = found.concat(merge(whole, order), merge(ties, order));
     range = beyond(range, timeNs, order);
   }
   return found.slice(0, limit);

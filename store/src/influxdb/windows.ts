@@ -5,7 +5,7 @@ import { compareWindows } from '../order.ts';
 import { type WindowSpan, windowSpans } from '../zone.ts';
 import { numberOf, tagOf, timeOf } from './cells.ts';
 import type { Connection, Series } from './connection.ts';
-import { fieldExpression, fromReadings, quoteName, type TimeRange } from './influxql.ts';
+import { fieldExpression, fromReadings, quoteName, type TimeRange, timeCondition } from './influxql.ts';
 import { loadMetrics, type MetricField } from './schema.ts';
 
 /** Statements of one request; each is a scan of its own for the server. */
@@ -58,8 +58,9 @@ function toTask({ field, metric }: MetricField, span: WindowSpan, query: Windows
     // Windows give selectors no time of their own, so the time between first and last is found as the sum of
     // the gaps between points, less the gap that leads into the window.
     const inner = `SELECT elapsed(${expression}, 1ns) AS gap${source}${tags === '' ? '' : ` GROUP BY ${tags}`}`;
-    const within = `WHERE time >= ${range.fromNs} AND time < ${range.toNs}`;
-    statements.push(`SELECT sum(gap), first(gap), count(gap) FROM (${inner}) ${within} ${grouping}`);
+    statements.push(
+      `SELECT sum(gap), first(gap), count(gap) FROM (${inner}) WHERE ${timeCondition(range)} ${grouping}`,
+    );
   }
   return { metric, statements };
 }

@@ -112,6 +112,23 @@ export function readingsContract(subject: Subject): void {
       expect(values).toEqual(many.map((_, index) => index));
     });
 
+    test('150 000 in one answer', async () => {
+      for (let batch = 0; batch < 15; batch += 1) {
+        await subject.write(
+          ...Array.from({ length: 10_000 }, (_, index) =>
+            readingAt(batch * 100 + Math.floor(index / 100), `s${String(index % 100).padStart(2, '0')}`, {
+              x: batch,
+            }),
+          ),
+        );
+      }
+      for (const limit of [149_999, 200_000]) {
+        const found = await subject.readings({ limit });
+        expect(found).toHaveLength(Math.min(limit, 150_000));
+        expect(found.at(-1)?.timeNs).toBe(baseNs + 1499n * 1_000_000_000n);
+      }
+    }, 60_000);
+
     test('of an empty store are none', async () => {
       expect(await subject.readings()).toEqual([]);
       expect(await subject.engine.latest({})).toEqual([]);

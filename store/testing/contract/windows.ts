@@ -75,6 +75,10 @@ export function windowsContract(subject: Subject): void {
         { everyNs: 1_234_567_891_011n, fromNs: baseNs - 1_000_000_000_000_000n, by: ['location'] },
       ],
       [
+        'of all time',
+        { everyNs: 36_525n * 86_400n * NS_PER_SECOND, fromNs: -(2n ** 63n), toNs: 2n ** 63n - 1n },
+      ],
+      [
         'longer than the data',
         { everyNs: 365n * 86_400n * NS_PER_SECOND, fromNs: 0n, toNs: 2n * baseNs, by: ['sensor'] },
       ],
