@@ -12,6 +12,7 @@ type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) =
 
 // Requests that are being answered get this long; live streams are told to end at once.
 const stopGraceMs = 1500;
+const sweepIntervalMs = 25;
 
 /** The HTTP listener of one process. */
 export class HttpServer {
@@ -61,10 +62,12 @@ export class HttpServer {
     this.#server = undefined;
     this.#stopping.abort();
     const closed = new Promise((resolve) => server.close(resolve));
-    server.closeIdleConnections();
-    const timer = setTimeout(() => server.closeAllConnections(), stopGraceMs);
+    // A connection that is kept alive becomes idle only when its answer has ended.
+    const sweep = setInterval(() => server.closeIdleConnections(), sweepIntervalMs);
+    const deadline = setTimeout(() => server.closeAllConnections(), stopGraceMs);
     await closed;
-    clearTimeout(timer);
+    clearInterval(sweep);
+    clearTimeout(deadline);
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -34,7 +34,9 @@ export const latestSchema = z
     sensor: z.string().openapi({ example: 'greenhouse-1' }),
     location: z.string().nullable().openapi({ example: 'north-hall' }),
     metric: z.string().openapi({ example: 'temperature' }),
-    value: z.union([z.number(), z.boolean(), z.string()]).openapi({ example: 21.5 }),
+    value: z
+      .union([z.number(), z.boolean(), z.string()])
+      .openapi({ type: ['number', 'boolean', 'string'], example: 21.5 }),
     time,
   })
   .openapi('LatestValue');

@@ -13,7 +13,10 @@ const ndjsonTypes = ['application/x-ndjson', 'application/ndjson', 'application/
 const newReading = z.looseObject({
   sensor: z.string(),
   location: z.string().optional(),
-  time: z.union([z.string(), z.number()]).optional(),
+  time: z
+    .union([z.string(), z.number()])
+    .optional()
+    .openapi({ type: ['string', 'integer'] }),
 });
 
 // Described, not validated here: every source's readings are judged in one place, with one list of reasons.

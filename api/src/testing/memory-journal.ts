@@ -1,5 +1,7 @@
 import type { Journal, JournalEntry, Point } from '@tidemark/core';
 
+const entryBytes = 100;
+
 /** A journal in memory whose entries are 100 bytes each; batches hold at most `batchEntries`. */
 export class MemoryJournal implements Journal {
   readonly #entries: JournalEntry[] = [];
@@ -8,7 +10,7 @@ export class MemoryJournal implements Journal {
   #endOffset = 0;
   #wake: () => void = () => {};
 
-  constructor({ batchEntries = 10 } = {}) {
+  constructor({ batchEntries = 100 } = {}) {
     this.#batchEntries = batchEntries;
   }
 
@@ -22,7 +24,7 @@ export class MemoryJournal implements Journal {
 
   append(points: readonly Point[]): void {
     const offset = this.#endOffset;
-    this.#endOffset = offset + 100;
+    this.#endOffset = offset + entryBytes;
     this.#entries.push({ offset, nextOffset: this.#endOffset, points });
     this.#wake();
   }
@@ -36,7 +38,8 @@ export class MemoryJournal implements Journal {
     let offset = start;
     while (!signal.aborted) {
       const from = Math.max(offset, this.#firstOffset);
-      const batch = this.#entries.filter((entry) => entry.offset >= from).slice(0, this.#batchEntries);
+      const first = Math.ceil(from / entryBytes);
+      const batch = this.#entries.slice(first, first + this.#batchEntries);
       if (batch.length === 0) {
         await this.#change(signal);
         continue;

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   type Acceptor,
   createMetrics,
@@ -15,24 +18,29 @@ import {
   systemClock,
   type TidemarkError,
 } from '@tidemark/core';
+import { type Engine, openEngine } from '@tidemark/store';
 import { createApp } from '../app.ts';
 import type { ApiParts } from '../parts.ts';
-import { MemoryEngine } from './memory-engine.ts';
 import { MemoryJournal } from './memory-journal.ts';
 
-/** The API over parts in memory: what they were given can be looked at, and faults can be put in. */
-export function createMemoryPlatform(
+/**
+ * The API over the embedded store in a folder of its own, and what belongs to other packages played in
+ * memory: it can be looked at, and faults can be put in. Call `stop` in the end.
+ */
+export async function startTestPlatform(
   overrides: Partial<ApiParts> = {},
   settings: Record<string, unknown> = {},
 ) {
-  const engine = new MemoryEngine();
+  const dataDir = await mkdtemp(join(tmpdir(), 'tidemark-api-'));
+  const config = loadConfig({ overrides: { dataDir, 'http.port': 0, ...settings } });
+  const shared = { config, clock: systemClock, logger: silentLogger };
+  const engine = await openEngine(shared);
+  await engine.start();
   const journal = new MemoryJournal();
   const quarantine = new MemoryQuarantine();
   const acceptor = new MemoryAcceptor({ engine, journal, quarantine });
   const parts: ApiParts = {
-    config: loadConfig({ overrides: settings }),
-    clock: systemClock,
-    logger: silentLogger,
+    ...shared,
     metrics: createMetrics(),
     engine,
     acceptor,
@@ -40,13 +48,17 @@ export function createMemoryPlatform(
     quarantine,
     freshness: { flush: async () => 0 },
     access: { isRequired: false, checkUser: async () => true, checkToken: () => true },
-    health: async () => [{ name: 'store', status: 'pass', message: 'in memory' }],
+    health: async () => [{ name: 'store', status: 'pass', message: 'embedded store' }],
     isReady: () => true,
     build: { version: '0.0.0-test' },
     mqttPort: () => 1883,
     ...overrides,
   };
-  return { app: createApp(parts), parts, engine, journal, quarantine, acceptor };
+  const stop = async () => {
+    await engine.stop();
+    await rm(dataDir, { recursive: true });
+  };
+  return { app: createApp(parts), parts, engine, journal, quarantine, acceptor, stop };
 }
 
 class MemoryQuarantine implements Quarantine {
@@ -83,7 +95,7 @@ class MemoryQuarantine implements Quarantine {
 }
 
 interface Sinks {
-  engine: MemoryEngine;
+  engine: Engine;
   journal: MemoryJournal;
   quarantine: MemoryQuarantine;
 }
@@ -94,6 +106,7 @@ class MemoryAcceptor implements Acceptor {
   readonly errors: (TidemarkError | undefined)[] = [];
   readonly submissions: (readonly unknown[])[] = [];
   readonly #sinks: Sinks;
+  #writing: Promise<unknown> = Promise.resolve();
 
   constructor(sinks: Sinks) {
     this.#sinks = sinks;
@@ -121,7 +134,9 @@ class MemoryAcceptor implements Acceptor {
     const points = readings.map(readingToPoint);
     if (points.length > 0) this.#sinks.journal.append(points);
     const ids = readings.map(({ sensor, timeNs }) => readingId(sensor, timeNs));
-    this.#sinks.engine.write(points).then(() => done(undefined, { ids, accepted: ids.length, rejected }));
+    this.#writing = this.#writing
+      .then(() => this.#sinks.engine.write(points))
+      .then(() => done(undefined, { ids, accepted: ids.length, rejected }));
   }
 }
 
