@@ -1,1 +1,3 @@
-export * from './main.ts';
+export { main } from './main.ts';
+export { Platform, type PlatformAddress } from './platform.ts';
+export { replay } from './replay.ts';

@@ -42,6 +42,11 @@ export function printResult(output: OutputOptions, { text, data }: Snapshot): vo
   else if (!output.quiet) process.stdout.write(`${text}\n`);
 }
 
+/** Tells a person, on standard error, what happens meanwhile; nothing with `--quiet` or `--json`. */
+export function printNotice(output: OutputOptions, text: string): void {
+  if (!output.quiet && !output.json) process.stderr.write(`${text}\n`);
+}
+
 async function onTerminal<T>({ title, snapshot, run }: ProgressParts<T>): Promise<T> {
   const results: T[] = [];
   const tasks = new Listr(

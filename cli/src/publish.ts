@@ -1,7 +1,7 @@
 import { TidemarkError } from '@tidemark/core';
 import { type ConnectionOptions, mqttConnection } from './connection.ts';
 import { untilInterrupted } from './interrupt.ts';
-import { type OutputOptions, printResult } from './progress.ts';
+import { type OutputOptions, printNotice, printResult } from './progress.ts';
 import { Publisher } from './publisher.ts';
 
 // MQTT's own bound on a packet is 256 MiB (3.1.1, section 2.2.3); brokers take much less.
@@ -26,6 +26,7 @@ export async function publish(topic: string, payload: string, options: PublishOp
     qos: options.qos,
     maxInFlight: 1,
     isRetained: options.retain,
+    onConnectionLost: () => printNotice(options, 'connection lost, reconnecting'),
   });
   await publisher.start();
   try {

@@ -21,6 +21,8 @@ interface PublisherParts {
   /** Most messages that may be unacknowledged; `publish` waits beyond it. */
   maxInFlight: number;
   isRetained?: boolean;
+  /** Called when a connection is lost, before the first try to get it back. */
+  onConnectionLost?: () => void;
 }
 
 /**
@@ -127,6 +129,7 @@ export class Publisher {
     this.#client = undefined;
     if (this.#isStopping) return;
     this.reconnects += 1;
+    this.#parts.onConnectionLost?.();
     this.#retryAfter(firstRetryMs);
   }
 

@@ -63,8 +63,9 @@ async function ask(
 /** An answer that is no success, told by its problem document (RFC 9457). */
 function refusal(status: number, body: string): TidemarkError {
   const problem = parseProblem(body);
-  const errors = problem.errors?.map(({ path, message }) => `${path}: ${message}`) ?? [];
-  const detail = [problem.detail ?? problem.title ?? 'no reason given', ...errors].join('; ');
+  const summary = problem.detail ?? problem.title ?? 'no reason given';
+  const errors = problem.errors?.filter(({ message }) => !summary.includes(message)) ?? [];
+  const detail = [summary, ...errors.map(({ path, message }) => `${path}: ${message}`)].join('; ');
   const hint = status === 401 ? '; give a token with --token or TIDEMARK_TOKEN' : '';
   return new TidemarkError('bad_request', `the platform answered ${status}: ${detail}${hint}`);
 }

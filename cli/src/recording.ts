@@ -191,8 +191,7 @@ function toRecordedRow({ line, cells }: Row, layout: Layout): RecordedRow {
   for (const { index, name, key } of layout.metrics) {
     const text = cells[index]!.trim();
     const problem = numberProblem(text);
-    // JSON has fewer ways to write a number than CSV files use; the shortest exact form is the same double.
-    if (problem === undefined) values += `${key}${JSON.stringify(Number(text))},`;
+    if (problem === undefined) values += `${key}${jsonNumber(Number(text))},`;
     else if (text !== '') faults.push({ reason: problem, detail: `${name}: ${quote(text)}` });
   }
   if (values === '') {
@@ -200,6 +199,11 @@ function toRecordedRow({ line, cells }: Row, layout: Layout): RecordedRow {
     return { line, payload: undefined, faults };
   }
   return { line, timeNs, payload: `{${values}"time":"${formatTime(timeNs)}"}`, faults };
+}
+
+/** JSON has fewer ways to write a number than CSV files use; this one is the same double, -0 included. */
+function jsonNumber(value: number): string {
+  return Object.is(value, -0) ? '-0' : String(value);
 }
 
 function numberProblem(text: string): 'not_a_number' | 'not_finite' | undefined {

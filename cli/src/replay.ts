@@ -4,7 +4,14 @@ import { idProblem, TidemarkError } from '@tidemark/core';
 import { type ConnectionOptions, mqttConnection } from './connection.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { Pace } from './pace.ts';
-import { type OutputOptions, printJson, printResult, type Snapshot, withProgress } from './progress.ts';
+import {
+  type OutputOptions,
+  printJson,
+  printNotice,
+  printResult,
+  type Snapshot,
+  withProgress,
+} from './progress.ts';
 import { Publisher } from './publisher.ts';
 import { type RecordedRow, Recording, type RowFault } from './recording.ts';
 
@@ -50,6 +57,7 @@ export async function replay(file: string, options: ReplayOptions): Promise<Repl
     connection: mqttConnection(options),
     qos: options.qos,
     maxInFlight: options.inFlight,
+    onConnectionLost: () => printNotice(options, 'connection lost, reconnecting'),
   });
   const run = new ReplayRun({ recording, publisher, options, topic: `sensors/${sensor}`, sizeBytes: size });
   return untilInterrupted((signal) => run.run(file, signal));

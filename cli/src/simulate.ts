@@ -2,7 +2,7 @@ import { type Clock, idProblem, systemClock, TidemarkError } from '@tidemark/cor
 import { type ConnectionOptions, mqttConnection } from './connection.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { sleepUntil } from './pace.ts';
-import { type OutputOptions, printResult, type Snapshot, withProgress } from './progress.ts';
+import { type OutputOptions, printNotice, printResult, type Snapshot, withProgress } from './progress.ts';
 import { Publisher } from './publisher.ts';
 import { MetricModel, type MetricSpec } from './sensor-model.ts';
 
@@ -29,7 +29,12 @@ export async function simulate(options: SimulateOptions): Promise<void> {
   if (problem !== undefined)
     throw new TidemarkError('bad_request', `--prefix makes no sensor id: it ${problem}`);
   const { qos, inFlight: maxInFlight } = options;
-  const publisher = new Publisher({ connection: mqttConnection(options), qos, maxInFlight });
+  const publisher = new Publisher({
+    connection: mqttConnection(options),
+    qos,
+    maxInFlight,
+    onConnectionLost: () => printNotice(options, 'connection lost, reconnecting'),
+  });
   const startedMs = performance.now();
   const snapshot = () => describe(publisher, performance.now() - startedMs);
   await publisher.start();
