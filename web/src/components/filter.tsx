@@ -21,7 +21,7 @@ export function Filter({ value, onChange, found, total }: FilterProps) {
   }, []);
   return (
     <search class="filter">
-      <span aria-live="polite">{value === '' ? '' : `${found} of ${total}`}</span>
+      <output>{value === '' ? '' : `${found} of ${total}`}</output>
       <input
         ref={input}
         type="search"

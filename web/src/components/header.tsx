@@ -34,6 +34,7 @@ function healthOf(
   connection: PageState['connection'],
   message: string | undefined,
 ): [tone: 'good' | 'bad' | 'waiting', text: string] {
+  if (connection === 'unauthorized') return ['waiting', 'A token is needed'];
   if (connection === 'lost') return ['bad', 'Connection lost'];
   if (status === 'fail') return ['bad', message ?? 'A part has failed'];
   if (status === undefined || connection === 'connecting') return ['waiting', 'Connecting'];

@@ -2,6 +2,7 @@
 export const SPAN_MS = 5 * 60 * 1000;
 /** Points kept for one chart; about one for each pixel of it. */
 export const MAX_POINTS = 600;
+const leastSpanMs = 60 * 1000;
 const minStepMs = SPAN_MS / MAX_POINTS;
 
 /**
@@ -51,7 +52,9 @@ export class Series {
 /** The times a chart shows: the last minutes while data is fresh, else all that is there. */
 export function chartRange(series: Series, nowMs: number): { fromMs: number; toMs: number } {
   if (series.length === 0 || Math.abs(nowMs - series.lastMs) < SPAN_MS) {
-    return { fromMs: nowMs - SPAN_MS, toMs: Math.max(nowMs, series.lastMs) };
+    // A sensor that has just begun fills its chart at once instead of clinging to the edge.
+    const firstMs = Math.min(series.timesMs[0] ?? nowMs, nowMs - leastSpanMs);
+    return { fromMs: Math.max(firstMs, nowMs - SPAN_MS), toMs: Math.max(nowMs, series.lastMs) };
   }
   const fromMs = series.timesMs[0]!;
   const toMs = series.lastMs;
