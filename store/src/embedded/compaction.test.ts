@@ -71,7 +71,7 @@ describe('compaction', () => {
           await model.compare(engine);
         }
       }),
-      { numRuns: 20 },
+      { numRuns: 20, interruptAfterTimeLimit: 60_000 },
     );
   });
 
@@ -112,6 +112,22 @@ describe('compaction', () => {
       }
       await compacted;
     }
+  });
+
+  test('that a stop interrupts loses and doubles nothing', async () => {
+    const written = Array.from({ length: 20_000 }, (_, index) =>
+      reading(`s${index % 10}`, startNs + BigInt(index) * 60n * NS_PER_SECOND, { m: index }),
+    );
+    for (let round = 0; round < 3; round++) {
+      await write(...written);
+      const compacted = engine.compact().catch(() => undefined);
+      await engine.stop();
+      await compacted;
+      await open(limits);
+      expect(await engine.readings(everything)).toHaveLength(written.length);
+    }
+    await engine.compact();
+    expect(await engine.readings(everything)).toHaveLength(written.length);
   });
 
   test('splits a partition until its parts are small or a day', async () => {

@@ -1,6 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type DuckDBConnection, DuckDBInstance, type DuckDBType, type DuckDBValue } from '@duckdb/node-api';
+import {
+  type DuckDBConnection,
+  DuckDBInstance,
+  type DuckDBResult,
+  type DuckDBType,
+  type DuckDBValue,
+} from '@duckdb/node-api';
 import { messageOf, TidemarkError } from '@tidemark/core';
 import { baseTables, LAYOUT_VERSION } from './schema.ts';
 import { Slots } from './slots.ts';
@@ -26,6 +32,8 @@ export class Database {
   readonly #instance: DuckDBInstance;
   readonly #idleReaders: DuckDBConnection[];
   readonly #slots = new Slots({ limit: MAX_READS, maxWaiting: MAX_WAITING_READS });
+
+  #isCompactionInterrupted = false;
 
   private constructor(file: string, instance: DuckDBInstance, connections: DuckDBConnection[]) {
     const [writer, compactor, ...readers] = connections;
@@ -58,12 +66,20 @@ export class Database {
     }
   }
 
-  /** Runs a query on a reading connection, waiting for a free slot; the answer comes by column. */
-  read(sql: string, parameters: Parameters = {}): Promise<Columns> {
+  /**
+   * Runs a query on a reading connection, waiting for a free slot. The answer comes in pieces of some 2 000
+   * rows, by column, between which others get their turn on the main thread.
+   */
+  read(sql: string, parameters: Parameters, onRows: (columns: Columns) => void): Promise<void> {
     return this.#slots.run(async () => {
       const connection = this.#idleReaders.pop()!;
       try {
-        return await query(connection, sql, parameters);
+        const result = await run(connection, sql, parameters);
+        for (;;) {
+          const chunk = await result.fetchChunk();
+          if (chunk === null || chunk.rowCount === 0) return;
+          onRows(chunk.getColumns());
+        }
       } finally {
         this.#idleReaders.push(connection);
       }
@@ -72,7 +88,16 @@ export class Database {
 
   /** Runs a statement of compaction, in a slot that it shares with the reads. */
   compact(sql: string): Promise<Columns> {
-    return this.#slots.run(() => query(this.#compactor, sql));
+    return this.#slots.run(() => {
+      if (this.#isCompactionInterrupted) throw new Error('compaction was interrupted');
+      return query(this.#compactor, sql);
+    });
+  }
+
+  /** Lets the running step of compaction fail and be rolled back, and every later one. */
+  interruptCompaction(): void {
+    this.#isCompactionInterrupted = true;
+    this.#compactor.interrupt();
   }
 
   /** Runs `statements` of compaction in one transaction. */
@@ -82,7 +107,7 @@ export class Database {
       await statements();
       await this.compact('COMMIT');
     } catch (error) {
-      await this.compact('ROLLBACK').catch(() => undefined);
+      await this.#slots.run(() => query(this.#compactor, 'ROLLBACK')).catch(() => undefined);
       throw error;
     }
   }
@@ -114,14 +139,15 @@ export class Database {
   }
 }
 
-async function query(connection: DuckDBConnection, sql: string, parameters?: Parameters): Promise<Columns> {
-  if (parameters === undefined || Object.keys(parameters).length === 0) {
-    return (await connection.run(sql)).getColumns();
-  }
+async function query(connection: DuckDBConnection, sql: string): Promise<Columns> {
+  return (await connection.run(sql)).getColumns();
+}
+
+function run(connection: DuckDBConnection, sql: string, parameters: Parameters): Promise<DuckDBResult> {
   const entries = Object.entries(parameters);
   const values = Object.fromEntries(entries.map(([name, [value]]) => [name, value]));
   const types = Object.fromEntries(entries.map(([name, [, type]]) => [name, type]));
-  return (await connection.run(sql, values, types)).getColumns();
+  return connection.run(sql, values, types);
 }
 
 function settings(directory: string, memoryBytes: number): Record<string, string> {

@@ -1,4 +1,5 @@
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import {
   type Clock,
   type FieldType,
@@ -19,19 +20,15 @@ import type {
   StoreStatus,
   WindowsQuery,
 } from '../engine.ts';
-import {
-  Compaction,
-  type CompactionLimits,
-  defaultLimits,
-  insertCatalog,
-  newArrivalTable,
-} from './compaction.ts';
+import { insertCatalog, newArrivalTable } from './catalog.ts';
+import { Compaction, type CompactionLimits, defaultLimits } from './compaction.ts';
 import { Database } from './database.ts';
 import type { Layout } from './layout.ts';
 import { loadLayout, loadSeries } from './load.ts';
 import { Reader } from './reader.ts';
 import { latestValues, queryReadings } from './readings.ts';
 import { createPoints } from './schema.ts';
+import { Steps } from './steps.ts';
 import { queryWindows } from './windows.ts';
 import { Writer } from './writer.ts';
 
@@ -78,6 +75,7 @@ export class EmbeddedEngine implements Engine {
     const session = this.#session;
     if (session === undefined) return;
     this.#session = undefined;
+    session.database.interruptCompaction();
     await session.compaction.stop();
     await this.#exclusively(async () => {
       session.writer.close();
@@ -93,7 +91,7 @@ export class EmbeddedEngine implements Engine {
     if (points.length === 0) return [];
     if (this.#failure !== undefined) await this.#reopen();
     const { writer, compaction } = this.#opened();
-    if (compaction.isOverrun) await compaction.running;
+    await compaction.keepUp();
     const rejected = await this.#exclusively(() => writer.write(points)).catch((cause: unknown) => {
       this.#failure = messageOf(cause);
       throw new TidemarkError('store_unavailable', `the store cannot be written: ${this.#failure}`, {
@@ -105,9 +103,14 @@ export class EmbeddedEngine implements Engine {
     return rejected;
   }
 
-  /** Nothing is left to do: DuckDB's COMMIT returns after the fsync of its log. */
+  /** DuckDB's COMMIT returns after the fsync of its log; what is left is that the log's name is on disk too. */
   async sync(): Promise<void> {
-    this.#opened();
+    const directory = await open(dirname(this.#opened().database.file));
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
   }
 
   async readings(query: ReadingsQuery): Promise<Reading[]> {
@@ -145,21 +148,21 @@ export class EmbeddedEngine implements Engine {
   }
 
   async #open(): Promise<Session> {
-    const { logger, limits = defaultLimits } = this.#options;
+    const { clock, logger, limits = defaultLimits } = this.#options;
     const database = await Database.open(this.#options);
     try {
       const layout = await loadLayout(database);
       await createArrivalTables(database, layout);
       const series = await loadSeries(database, layout);
       const writer = new Writer({ connection: database.writer, layout, series });
-      const compaction = new Compaction({
+      const steps = new Steps({
         database,
         layout,
-        limits,
-        logger,
+        partitionRows: limits.partitionRows,
         betweenWrites: (change) => this.#exclusively(change),
         onSealed: (names) => writer.release(names),
       });
+      const compaction = new Compaction({ steps, layout, limits, clock, logger });
       return { database, writer, compaction, reader: new Reader({ database, layout, series }) };
     } catch (error) {
       await database.close();

@@ -14,6 +14,7 @@ export interface ArrivalTable {
 /** A table of points of a range of days: runs, each sorted by series and time, without duplicates. */
 export interface Partition {
   readonly name: string;
+  readonly generation: number;
   readonly startDay: number;
   readonly widthDays: number;
   rows: number;
@@ -30,16 +31,9 @@ export interface TypeLayout {
 }
 
 /** What the catalog table says of one table of points. */
-export interface CatalogRow {
-  name: string;
+export interface CatalogRow extends Partition {
   kind: TableKind;
   type: FieldType;
-  generation: number;
-  startDay: number;
-  widthDays: number;
-  rows: number;
-  sortedRows: number;
-  runs: number;
 }
 
 /** Which tables of points there are, as queries and compaction see them; the same as the catalog table. */
@@ -66,10 +60,10 @@ export class Layout {
 
   /** Adds a table that the catalog knows; generations must come in order. */
   add(row: CatalogRow): void {
-    const { hot, late, partitions } = this.of(row.type);
+    const { kind, type, ...partition } = row;
     this.#nextGeneration = Math.max(this.#nextGeneration, row.generation + 1);
-    if (row.kind === 'part') partitions.push(partitionOf(row));
-    else (row.kind === 'hot' ? hot : late).push(emptyTable(row.name, row.generation));
+    if (kind === 'part') this.of(type).partitions.push(partition);
+    else this.of(type)[kind].push(emptyTable(row.name, row.generation));
     this.version += 1;
   }
 }
@@ -83,8 +77,9 @@ export function emptyTable(name: string, generation: number): ArrivalTable {
   return { name, generation, rows: 0, minNs: MAX_TIME_NS, maxNs: MIN_TIME_NS };
 }
 
-function partitionOf({ name, startDay, widthDays, rows, sortedRows, runs }: Partition): Partition {
-  return { name, startDay, widthDays, rows, sortedRows, runs };
+/** Rows of all the tables. */
+export function rowsOf(tables: readonly ArrivalTable[]): number {
+  return tables.reduce((sum, { rows }) => sum + rows, 0);
 }
 
 /** A time before which no table holds anything; the greatest time there is when all are empty. */

@@ -32,18 +32,22 @@ export class Reader {
   }
 
   /**
-   * Runs one statement over a source; no columns when no table holds anything in its range. A statement is
-   * one snapshot, in which each point is in exactly one table; one that names a table that compaction has
+   * Runs one statement over a source and hands on its rows, by column, in pieces; none when no table holds
+   * anything in its range. A statement is one snapshot, in which each point is in exactly one table; one that names a table that compaction has
    * dropped meanwhile fails as a whole, and is built anew.
    */
-  async read(query: SourceQuery, build: (source: Source) => Statement): Promise<Columns> {
+  async read(
+    query: SourceQuery,
+    build: (source: Source) => Statement,
+    onRows: (columns: Columns) => void,
+  ): Promise<void> {
     for (let tries = 1; ; tries++) {
       const { version } = this.layout;
       const source = buildSource(this.layout, this.series, query);
-      if (source === undefined) return [];
+      if (source === undefined) return;
       const { sql, parameters } = build(source);
       try {
-        return await this.#database.read(sql, { ...source.parameters, ...parameters });
+        return await this.#database.read(sql, { ...source.parameters, ...parameters }, onRows);
       } catch (error) {
         if (error instanceof TidemarkError) throw error;
         await this.layout.change;

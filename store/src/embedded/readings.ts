@@ -133,17 +133,22 @@ interface RowsQuery {
  */
 async function readRows(reader: Reader, { query, type, series, slice, found }: RowsQuery): Promise<Row[]> {
   const limit = (query.limit - found.length) * mostPerSensor(series) + 2 * series.length;
-  const [ids, times, values] = await reader.read({ type, wanted: series, ...slice }, ({ sql }) => ({
-    sql: `SELECT series, time, value FROM ${sql} ORDER BY time ${query.order} LIMIT ${limit}`,
-  }));
   const rows: Row[] = [];
-  for (let row = 0; row < (ids?.length ?? 0); row++) {
-    rows.push({
-      series: reader.series.byId(ids![row] as number),
-      timeNs: times![row] as bigint,
-      value: toMetricValue(valueTypes[type].fromStore(values![row]!)),
-    });
-  }
+  await reader.read(
+    { type, wanted: series, ...slice },
+    ({ sql }) => ({
+      sql: `SELECT series, time, value FROM ${sql} ORDER BY time ${query.order} LIMIT ${limit}`,
+    }),
+    ([ids = [], times = [], values = []]) => {
+      for (let row = 0; row < ids.length; row++) {
+        rows.push({
+          series: reader.series.byId(ids[row] as number),
+          timeNs: times[row] as bigint,
+          value: toMetricValue(valueTypes[type].fromStore(values[row]!)),
+        });
+      }
+    },
+  );
   return rows;
 }
 

@@ -30,14 +30,18 @@ export async function queryWindows(reader: Reader, query: WindowsQuery): Promise
   const build = functions.every(isMergeable) ? mergedStatement : wholeStatement;
   const shape = { functions, spans: spansWithData(reader, spans, wanted), wanted, groupOfSeries };
   if (shape.spans.length === 0) return [];
+  const windows: Window[] = [];
   const run = (isHuge: boolean) =>
-    reader.read({ type: 'float', wanted, fromNs, toNs }, (source) => build(source, { ...shape, isHuge }));
-  const columns = await run(false).catch((error: unknown) => {
+    reader.read(
+      { type: 'float', wanted, fromNs, toNs },
+      (source) => build(source, { ...shape, isHuge }),
+      (columns) => appendWindows(windows, columns, groups, functions),
+    );
+  await run(false).catch((error: unknown) => {
     // The only aggregate that refuses large numbers; scaling costs the precision of small ones.
     if (/STDDEV_SAMP is out of range/.test(messageOf(error))) return run(true);
     throw error;
   });
-  const windows = toWindows(columns, groups, functions);
   return fillWindows({ windows, spans, fill, functions, by });
 }
 
@@ -98,7 +102,7 @@ interface Shape {
 // What functions are made of; each is one column of the answer.
 type Part = 'n' | 'total' | 'low' | 'high' | 'first_time' | 'first' | 'last_time' | 'last' | 'span';
 const partsOf: Partial<Record<WindowFunction, Part[]>> = {
-  count: [],
+  count: ['n'],
   sum: ['total'],
   mean: ['total'],
   min: ['low'],
@@ -239,44 +243,41 @@ function windowStart(spans: readonly WindowSpan[]): { sql: string; parameters: P
   return { sql: `(CASE ${branches.join(' ')} END)`, parameters };
 }
 
-function toWindows(
-  columns: Columns,
+function appendWindows(
+  windows: Window[],
+  [groupColumn = [], starts = [], ...results]: Columns,
   groups: readonly Group[],
   functions: readonly WindowFunction[],
-): Window[] {
-  const [groupColumn = [], starts = [], ...results] = columns;
+): void {
   const parts = neededParts(functions);
   const others = functions.filter((fn) => !isMergeable(fn));
-  return groupColumn.map((group, row) => {
-    const value = (name: Part) => toNumber(results[parts.indexOf(name)]![row]);
-    const other = (fn: WindowFunction) => toNumber(results[parts.length + others.indexOf(fn)]![row]);
-    const values = functions.map(
-      (fn) => [fn, finite(isMergeable(fn) ? derive(fn, value) : other(fn))] as const,
-    );
-    return { ...groups[group as number]!, timeNs: starts[row] as bigint, values: new Map(values) };
+  const compute = functions.map((fn) => {
+    if (isMergeable(fn)) return derive(fn, (part) => results[parts.indexOf(part)] ?? []);
+    const column = results[parts.length + others.indexOf(fn)]!;
+    return (row: number) => toNumber(column[row]);
   });
+  for (let row = 0; row < groupColumn.length; row++) {
+    const values = new Map<WindowFunction, number | null>();
+    for (let index = 0; index < functions.length; index++) {
+      values.set(functions[index]!, finite(compute[index]!(row)));
+    }
+    windows.push({ ...groups[groupColumn[row] as number]!, timeNs: starts[row] as bigint, values });
+  }
 }
 
-function derive(fn: WindowFunction, part: (name: Part) => number): number {
+/** How a mergeable function follows from its parts, row by row. */
+function derive(fn: WindowFunction, columnOf: (part: Part) => DuckDBValue[]): (row: number) => number {
+  const [a = [], b = [], c = []] = partsOf[fn]!.map(columnOf);
+  const counts = columnOf('n');
   switch (fn) {
-    case 'count':
-      return part('n');
-    case 'sum':
-      return part('total');
     case 'mean':
-      return part('total') / part('n');
-    case 'min':
-      return part('low');
-    case 'max':
-      return part('high');
+      return (row) => toNumber(a[row]) / toNumber(counts[row]);
     case 'spread':
-      return part('high') - part('low');
-    case 'first':
-      return part('first');
-    case 'last':
-      return part('last');
+      return (row) => toNumber(b[row]) - toNumber(a[row]);
+    case 'rate':
+      return (row) => (toNumber(b[row]) - toNumber(a[row])) / (toNumber(c[row]) / 1e9);
     default:
-      return (part('last') - part('first')) / (part('span') / 1e9);
+      return (row) => toNumber(a[row]);
   }
 }
 
