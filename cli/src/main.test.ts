@@ -26,7 +26,11 @@ function tidemark(
   env: Record<string, string> = {},
   nodeFlags: string[] = [],
 ): Promise<Ended> {
-  const options = { cwd: folder, env: { PATH: process.env.PATH, ...env }, timeout: 20_000 };
+  const options = {
+    cwd: folder,
+    env: { PATH: process.env.PATH, TIDEMARK_LOG_LEVEL: 'silent', ...env },
+    timeout: 20_000,
+  };
   return new Promise((resolve) => {
     execFile(process.execPath, [...nodeFlags, bin, ...args], options, (error, out, err) => {
       resolve({ code: error === null ? 0 : Number(error.code), out, err });

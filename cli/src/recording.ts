@@ -5,7 +5,7 @@ import { type Options, type Parser, parse } from 'csv-parse';
 
 const timeNames = ['time', 'timestamp', 'ts', 'datetime', 'date_time', '_time', 'date'];
 /** Keys of a payload that are no metrics. */
-const reservedNames = ['time', 'timestamp', 'ts', 'location', 'sensor'];
+const reservedNames = ['id', 'time', 'timestamp', 'ts', 'location', 'sensor'];
 const numberPattern = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 /** Rows looked at to tell columns of numbers from columns of text. */
 const sampleRows = 100;
