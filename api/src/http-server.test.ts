@@ -101,6 +101,21 @@ describe('HttpServer', () => {
     await closed;
   });
 
+  it('stops although an upgraded connection stays open', async () => {
+    const { server } = await startServer();
+    server.onUpgrade('/mqtt', (_request, socket) => socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n'));
+    await server.start();
+    const socket = connect(server.port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write(
+      'GET /mqtt HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+    );
+    await once(socket, 'data');
+    const closed = once(socket, 'close');
+    await server.stop();
+    await closed;
+  });
+
   it('skips readings for a live client that stops reading, and says how many', async () => {
     const { server, journal, parts } = await startServer();
     await server.start();

@@ -19,6 +19,7 @@ export class HttpServer {
   readonly #config: Pick<Config, 'host' | 'http'>;
   readonly #app: ApiApp;
   readonly #upgrades = new Map<string, UpgradeHandler>();
+  readonly #upgraded = new Set<Duplex>();
   readonly #stopping = new AbortController();
   #server: Server | undefined;
 
@@ -55,13 +56,15 @@ export class HttpServer {
     this.#server = server;
   }
 
-  /** Ends live streams, lets requests finish for a moment, then closes what is left. */
+  /** Ends live streams and upgraded connections, lets requests finish for a moment, then closes what is left. */
   async stop(): Promise<void> {
     const server = this.#server;
     if (server === undefined) return;
     this.#server = undefined;
     this.#stopping.abort();
     const closed = new Promise((resolve) => server.close(resolve));
+    // Node waits for upgraded connections too, and leaves closing them to whoever took them.
+    for (const socket of this.#upgraded) socket.destroy();
     // A connection that is kept alive becomes idle only when its answer has ended.
     const sweep = setInterval(() => server.closeIdleConnections(), sweepIntervalMs);
     const deadline = setTimeout(() => server.closeAllConnections(), stopGraceMs);
@@ -76,7 +79,11 @@ export class HttpServer {
     const handler = this.#upgrades.get(request.url?.split('?')[0] ?? '');
     if (createHostPolicy(this.#config)(host, origin) !== undefined) refuse(socket, '403 Forbidden');
     else if (handler === undefined) refuse(socket, '404 Not Found');
-    else handler(request, socket, head);
+    else {
+      this.#upgraded.add(socket);
+      socket.once('close', () => this.#upgraded.delete(socket));
+      handler(request, socket, head);
+    }
   }
 }
 

@@ -31,13 +31,15 @@ export function toEventStream({ events, onClose }: StreamOptions): ReadableStrea
         controller.enqueue(encoder.encode('retry: 1000\n\n'));
       },
       async pull(controller) {
-        const { done, value } = await events.next();
-        if (done === true) {
+        try {
+          const { done, value } = await events.next();
+          if (done !== true) return controller.enqueue(encoder.encode(encodeEvent(value)));
+        } catch (error) {
           onClose();
-          controller.close();
-        } else {
-          controller.enqueue(encoder.encode(encodeEvent(value)));
+          throw error;
         }
+        onClose();
+        controller.close();
       },
       cancel: onClose,
     },

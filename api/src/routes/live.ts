@@ -55,6 +55,9 @@ export function live(app: OpenAPIHono<ApiEnv>, { journal, metrics }: ApiParts): 
   let clients = 0;
 
   app.openapi(route, (c) => {
+    const headers = { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' };
+    // Nobody would ever read the body of an answer to HEAD, nor close it.
+    if (c.req.method === 'HEAD') return c.body('', 200, headers);
     if (clients >= maxClients) {
       throw new TidemarkError('unavailable', `${maxClients} live clients are connected already`);
     }
@@ -77,10 +80,7 @@ export function live(app: OpenAPIHono<ApiEnv>, { journal, metrics }: ApiParts): 
       clients -= 1;
       meters.clients.dec();
     };
-    return c.body(toEventStream({ events: meters.count(events), onClose }), 200, {
-      'content-type': 'text/event-stream',
-      'x-accel-buffering': 'no',
-    });
+    return c.body(toEventStream({ events: meters.count(events), onClose }), 200, headers);
   });
 }
 
