@@ -48,7 +48,7 @@ describe('offsetSegments', () => {
   });
 });
 
-describe('windowSpans', () => {
+describe('windowSpans', { timeout: 60_000 }, () => {
   test('without a zone are one run, aligned to 1970', () => {
     const spans = windowSpans({ fromNs: 25n, toNs: 41n, everyNs: 10n, timeZone: undefined });
     expect(spans).toEqual([{ startNs: 20n, endNs: 50n, everyNs: 10n }]);

@@ -15,7 +15,8 @@ export type { EngineSource, OpenedEngine } from './contract/subject.ts';
 
 /** The suite every engine must pass: what is asked of it has one answer, whichever store is behind. */
 export function engineContract(name: string, source: EngineSource): void {
-  describe(name, () => {
+  // Generous, since a busy machine is no failure.
+  describe(name, { timeout: 60_000 }, () => {
     const subject = useEngine(source);
     valuesContract(subject);
     identityContract(subject);

@@ -40,7 +40,7 @@ export class InfluxEngine implements Engine {
     });
   }
 
-  /** InfluxDB answers a write after its log is fsynced (`storage-wal-fsync-delay` is 0 by default). */
+  /** InfluxDB answers a write after the fsync of its log, unless `storage-wal-fsync-delay` is set. */
   async sync(): Promise<void> {}
 
   readings(query: ReadingsQuery): Promise<Reading[]> {

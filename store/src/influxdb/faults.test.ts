@@ -9,196 +9,233 @@ import { InfluxEngine } from './engine.ts';
 const binary = findInfluxd();
 const unavailable = { code: 'store_unavailable', retryable: true };
 
-describe.skipIf(!requireTool('influxd', binary))('InfluxEngine and the faults of influxd', () => {
-  let influxd: Influxd;
-  let proxy: FaultProxy;
-  let bucket: string;
-  let engine: InfluxEngine;
-  let buckets = 0;
+describe.skipIf(!requireTool('influxd', binary))(
+  'InfluxEngine and the faults of influxd',
+  { timeout: 60_000 },
+  () => {
+    let influxd: Influxd;
+    let proxy: FaultProxy;
+    let bucket: string;
+    let engine: InfluxEngine;
+    let buckets = 0;
 
-  beforeAll(async () => {
-    influxd = await startInfluxd(binary!);
-    proxy = await startFaultProxy(influxd.url);
-  }, 60_000);
-  afterAll(async () => {
-    await proxy?.stop();
-    await influxd?.stop();
-  });
-  beforeEach(async () => {
-    bucket = `faults${buckets++}`;
-    await influxd.createBucket(bucket);
-    engine = engineWith({});
-    await engine.start();
-  });
-  afterEach(async () => {
-    proxy.fault = undefined;
-    proxy.seen = [];
-    await engine.stop();
-  });
-
-  const settings = () => ({ ...influxd, url: proxy.url, bucket, timeoutMs: 30_000 });
-  const engineWith = (part: object) => new InfluxEngine({ influx: { ...settings(), ...part } });
-  const stored = async () => {
-    const range = { fromNs: 0n, toNs: 2n ** 62n, order: 'asc', limit: 10_000 } as const;
-    return (await engine.readings(range)).map(({ timeNs }) => Number(timeNs / NS_PER_SECOND));
-  };
-  const answer = (status: number, headers: Record<string, string> = {}) => {
-    proxy.fault = ({ path }, response) => {
-      if (!path.startsWith('/api/v2/write')) return false;
-      response.writeHead(status, headers).end('{"code":"x","message":"made for a test"}');
-      return true;
-    };
-  };
-
-  test.each([429, 500, 502, 503, 401, 403, 404, 400, 422, 302])(
-    'status %i without a word about the points loses none',
-    async (status) => {
-      answer(status, { 'content-type': 'application/json' });
-      await expect(engine.write([at(1)])).rejects.toMatchObject(unavailable);
-      proxy.fault = undefined;
-      expect(await engine.write([at(1)])).toEqual([]);
-      expect(await stored()).toEqual([1]);
-    },
-  );
-
-  test('Retry-After is in seconds, or a date', async () => {
-    answer(503, { 'retry-after': '7' });
-    await expect(engine.write([at(1)])).rejects.toMatchObject({ retryAfterMs: 7000 });
-    answer(429, { 'retry-after': new Date(0).toUTCString() });
-    await expect(engine.write([at(1)])).rejects.toMatchObject({ retryAfterMs: 0 });
-    answer(503);
-    await expect(engine.write([at(1)])).rejects.toMatchObject({ retryAfterMs: undefined });
-  });
-
-  test('what is not there or not allowed is an outage, not the fault of the points', async () => {
-    for (const part of [{ token: 'wrong' }, { bucket: 'absent' }, { org: 'absent' }, { org: '' }]) {
-      const other = engineWith(part);
-      await expect(other.write([at(1)]), JSON.stringify(part)).rejects.toMatchObject(unavailable);
-    }
-    const other = engineWith({ token: 'wrong' });
-    await expect(other.latest({})).rejects.toMatchObject({
-      ...unavailable,
-      message: expect.stringMatching(/token/),
+    beforeAll(async () => {
+      influxd = await startInfluxd(binary!);
+      proxy = await startFaultProxy(influxd.url);
+    }, 60_000);
+    afterAll(async () => {
+      await proxy?.stop();
+      await influxd?.stop();
     });
-    expect(await other.status()).toMatchObject({ isHealthy: false, message: expect.stringMatching(/token/) });
-  });
+    beforeEach(async () => {
+      bucket = `faults${buckets++}`;
+      await influxd.createBucket(bucket);
+      engine = engineWith({});
+      await engine.start();
+    });
+    afterEach(async () => {
+      proxy.fault = undefined;
+      proxy.seen = [];
+      await engine.stop();
+    });
 
-  test('no server is an outage', async () => {
-    const closed = await startFaultProxy(influxd.url);
-    await closed.stop();
-    const other = engineWith({ url: closed.url });
-    await other.start();
-    await expect(other.write([at(1)])).rejects.toMatchObject(unavailable);
-    await expect(other.latest({})).rejects.toMatchObject(unavailable);
-    expect(await other.status()).toMatchObject({ isHealthy: false });
-    await other.stop();
-  });
-
-  test('a server that never answers is an outage, and its request is ended', async () => {
-    const other = engineWith({ timeoutMs: 100 });
-    proxy.fault = () => true;
-    await expect(other.latest({})).rejects.toMatchObject(unavailable);
-    const ended = new Promise((resolve) => {
+    const settings = () => ({ ...influxd, url: proxy.url, bucket, timeoutMs: 30_000 });
+    const engineWith = (part: object) => new InfluxEngine({ influx: { ...settings(), ...part } });
+    const stored = async () => {
+      const range = { fromNs: 0n, toNs: 2n ** 62n, order: 'asc', limit: 10_000 } as const;
+      return (await engine.readings(range)).map(({ timeNs }) => Number(timeNs / NS_PER_SECOND));
+    };
+    const answer = (status: number, headers: Record<string, string> = {}) => {
       proxy.fault = ({ path }, response) => {
         if (!path.startsWith('/api/v2/write')) return false;
-        response.once('close', resolve);
+        response.writeHead(status, headers).end('{"code":"x","message":"made for a test"}');
         return true;
       };
+    };
+
+    test.each([429, 500, 502, 503, 401, 403, 404, 400, 422, 302])(
+      'status %i without a word about the points loses none',
+      async (status) => {
+        answer(status, { 'content-type': 'application/json' });
+        await expect(engine.write([at(1)])).rejects.toMatchObject(unavailable);
+        proxy.fault = undefined;
+        expect(await engine.write([at(1)])).toEqual([]);
+        expect(await stored()).toEqual([1]);
+      },
+    );
+
+    test('Retry-After is in seconds, or a date', async () => {
+      answer(503, { 'retry-after': '7' });
+      await expect(engine.write([at(1)])).rejects.toMatchObject({ retryAfterMs: 7000 });
+      answer(429, { 'retry-after': new Date(0).toUTCString() });
+      await expect(engine.write([at(1)])).rejects.toMatchObject({ retryAfterMs: 0 });
+      answer(503);
+      await expect(engine.write([at(1)])).rejects.toMatchObject({ retryAfterMs: undefined });
     });
-    await expect(other.write([at(1)])).rejects.toMatchObject(unavailable);
-    await ended;
-  });
 
-  test('an answer that breaks off is an outage', async () => {
-    proxy.fault = (_request, response) => {
-      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' });
-      response.write('{"results":[{"statement_id":0}]}\n', () => response.destroy());
-      return true;
-    };
-    await expect(engine.latest({})).rejects.toMatchObject(unavailable);
-  });
+    test('what is not there or not allowed is an outage, not the fault of the points', async () => {
+      for (const part of [{ token: 'wrong' }, { bucket: 'absent' }, { org: 'absent' }, { org: '' }]) {
+        const other = engineWith(part);
+        await expect(other.write([at(1)]), JSON.stringify(part)).rejects.toMatchObject(unavailable);
+      }
+      const other = engineWith({ token: 'wrong' });
+      await expect(other.latest({})).rejects.toMatchObject({
+        ...unavailable,
+        message: expect.stringMatching(/token/),
+      });
+      expect(await other.status()).toMatchObject({
+        isHealthy: false,
+        message: expect.stringMatching(/token/),
+      });
+    });
 
-  test('a batch that is too large is split, and a point that is too large is refused', async () => {
-    proxy.fault = ({ path, body }, response) => {
-      if (!path.startsWith('/api/v2/write') || body.length <= 500) return false;
-      response.writeHead(413).end();
-      return true;
-    };
-    const points = Array.from({ length: 100 }, (_, index) => at(index));
-    points[40] = { ...points[40]!, fields: [['note_text', 'x'.repeat(600)]] };
-    const rejected = await engine.write(points);
-    expect(rejected).toMatchObject([{ index: 40, reason: 'store_rejected' }]);
-    expect(await stored()).toEqual(points.map((_, index) => index).filter((index) => index !== 40));
-  });
+    test('no server is an outage', async () => {
+      const closed = await startFaultProxy(influxd.url);
+      await closed.stop();
+      const other = engineWith({ url: closed.url });
+      await other.start();
+      await expect(other.write([at(1)])).rejects.toMatchObject(unavailable);
+      await expect(other.latest({})).rejects.toMatchObject(unavailable);
+      expect(await other.status()).toMatchObject({ isHealthy: false });
+      await other.stop();
+    });
 
-  test('points that the server refuses are found among the others', async () => {
-    await engine.write([at(0)]);
-    // Another writer has pinned a type since.
-    await new Connection(settings()).write(`readings,sensor=s pinned="text" ${NS_PER_SECOND}`);
-    const points = Array.from({ length: 500 }, (_, index) => at(index));
-    points[7] = { ...points[7]!, fields: [['pinned', 1]] };
-    points[250] = { ...points[250]!, tags: [['_field', 'reserved']] };
-    points[499] = { ...points[499]!, tags: [['sensor', 'x'.repeat(70_000)]] };
-    const rejected = await engine.write(points);
-    expect(rejected).toMatchObject([
-      { index: 7, reason: 'type_conflict', detail: expect.stringMatching(/pinned/) },
-      { index: 250, reason: 'store_rejected', detail: expect.stringMatching(/_field/) },
-      { index: 499, reason: 'store_rejected' },
-    ]);
-    const range = { fromNs: 0n, toNs: 2n ** 62n, order: 'asc', limit: 10_000, metrics: ['x'] } as const;
-    expect(await engine.readings(range)).toHaveLength(497);
-  });
+    test('a server that never answers is an outage, and its request is ended', async () => {
+      const other = engineWith({ timeoutMs: 100 });
+      proxy.fault = () => true;
+      await expect(other.latest({})).rejects.toMatchObject(unavailable);
+      const ended = new Promise((resolve) => {
+        proxy.fault = ({ path }, response) => {
+          if (!path.startsWith('/api/v2/write')) return false;
+          response.once('close', resolve);
+          return true;
+        };
+      });
+      await expect(other.write([at(1)])).rejects.toMatchObject(unavailable);
+      await ended;
+    });
 
-  test('a refused point does not cost those it shares series and time with', async () => {
-    await engine.write([at(0)]);
-    await new Connection(settings()).write(`readings,sensor=s pinned="text" ${NS_PER_SECOND}`);
-    const rejected = await engine.write([
-      { ...at(2), fields: [['x', 1]] },
-      { ...at(2), fields: [['pinned', 1]] },
-      { ...at(2), fields: [['x', 2]] },
-    ]);
-    expect(rejected).toMatchObject([{ index: 1, reason: 'type_conflict' }]);
-    expect(await engine.latest({ metrics: ['x'] })).toMatchObject([{ value: 2 }]);
-  });
+    test('an answer that breaks off is an outage', async () => {
+      proxy.fault = (_request, response) => {
+        response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' });
+        response.write('{"results":[{"statement_id":0}]}\n', () => response.destroy());
+        return true;
+      };
+      await expect(engine.latest({})).rejects.toMatchObject(unavailable);
+    });
 
-  test('a refused value pins no type', async () => {
-    const bad: Point = { ...at(1), tags: [['_field', 'reserved']], fields: [['fresh', true]] };
-    expect(await engine.write([bad])).toMatchObject([{ index: 0, reason: 'store_rejected' }]);
-    expect(await engine.write([{ ...at(1), fields: [['fresh', 1]] }])).toEqual([]);
-  });
+    test('a batch that is too large is split, and a point that is too large is refused', async () => {
+      proxy.fault = ({ path, body }, response) => {
+        if (!path.startsWith('/api/v2/write') || body.length <= 500) return false;
+        response.writeHead(413).end();
+        return true;
+      };
+      const points = Array.from({ length: 100 }, (_, index) => at(index));
+      points[40] = { ...points[40]!, fields: [['note_text', 'x'.repeat(600)]] };
+      const rejected = await engine.write(points);
+      expect(rejected).toMatchObject([{ index: 40, reason: 'store_rejected' }]);
+      expect(await stored()).toEqual(points.map((_, index) => index).filter((index) => index !== 40));
+    });
 
-  test('a value that was taken pins its type, even after one that was refused', async () => {
-    const bad: Point = { ...at(1), tags: [['_field', 'reserved']], fields: [['fresh', true]] };
-    expect(await engine.write([bad, { ...at(2), fields: [['fresh', true]] }])).toHaveLength(1);
-    // Another week, hence another shard, where influxd has no objection.
-    const later = { ...at(100 * 86_400), fields: [['fresh', 1]] } as const;
-    expect(await engine.write([later])).toMatchObject([{ index: 0, reason: 'type_conflict' }]);
-  });
+    test('points that the server refuses are found among the others', async () => {
+      await engine.write([at(0)]);
+      // Another writer has pinned a type since.
+      await new Connection(settings()).write(`readings,sensor=s pinned="text" ${NS_PER_SECOND}`);
+      const points = Array.from({ length: 500 }, (_, index) => at(index));
+      points[7] = { ...points[7]!, fields: [['pinned', 1]] };
+      points[250] = { ...points[250]!, tags: [['_field', 'reserved']] };
+      points[499] = { ...points[499]!, tags: [['sensor', 'x'.repeat(70_000)]] };
+      const rejected = await engine.write(points);
+      expect(rejected).toMatchObject([
+        { index: 7, reason: 'type_conflict', detail: expect.stringMatching(/pinned/) },
+        { index: 250, reason: 'store_rejected', detail: expect.stringMatching(/_field/) },
+        { index: 499, reason: 'store_rejected' },
+      ]);
+      const range = { fromNs: 0n, toNs: 2n ** 62n, order: 'asc', limit: 10_000, metrics: ['x'] } as const;
+      expect(await engine.readings(range)).toHaveLength(497);
+    });
 
-  test('a field named "time" is refused, not dropped', async () => {
-    const point: Point = {
-      ...at(1),
-      fields: [
-        ['time', 1],
-        ['x', 1],
-      ],
-    };
-    expect(await engine.write([point, at(2)])).toMatchObject([{ index: 0, reason: 'store_rejected' }]);
-    expect(await stored()).toEqual([2]);
-  });
+    test('a refused point does not cost those it shares series and time with', async () => {
+      await engine.write([at(0)]);
+      await new Connection(settings()).write(`readings,sensor=s pinned="text" ${NS_PER_SECOND}`);
+      const rejected = await engine.write([
+        { ...at(2), fields: [['x', 1]] },
+        { ...at(2), fields: [['pinned', 1]] },
+        { ...at(2), fields: [['x', 2]] },
+      ]);
+      expect(rejected).toMatchObject([{ index: 1, reason: 'type_conflict' }]);
+      expect(await engine.latest({ metrics: ['x'] })).toMatchObject([{ value: 2 }]);
+    });
 
-  test('what was written is there after the server is killed', async () => {
-    for (let batch = 0; batch < 5; batch += 1) {
-      await engine.write(Array.from({ length: 200 }, (_, index) => at(batch * 200 + index)));
-    }
-    await engine.sync();
-    await influxd.kill();
-    await expect(engine.write([at(1000)])).rejects.toMatchObject(unavailable);
-    await influxd.restart();
-    expect(await engine.write([at(1000)])).toEqual([]);
-    expect(await stored()).toEqual(Array.from({ length: 1001 }, (_, index) => index));
-  }, 60_000);
-});
+    test('the points of one series and time are sent as one line, with the last values', async () => {
+      const bodies: string[] = [];
+      proxy.fault = ({ path, body }) => {
+        if (path.startsWith('/api/v2/write')) bodies.push(body);
+        return false;
+      };
+      await engine.write([
+        { ...at(1), fields: [['x', 1]] },
+        { ...at(2), fields: [['x', 2]] },
+        {
+          ...at(1),
+          fields: [
+            ['y', 3],
+            ['x', 4],
+          ],
+        },
+      ]);
+      expect(bodies).toEqual(['readings,sensor=s x=4,y=3 1000000000\nreadings,sensor=s x=2 2000000000']);
+    });
+
+    test('an answer with more rows than it may have is refused', async () => {
+      await engine.write([at(1), at(2), at(3), at(4)]);
+      const connection = new Connection(settings());
+      expect((await connection.query(['SELECT x FROM readings'], 4))[0]?.[0]?.values).toHaveLength(4);
+      await expect(connection.query(['SELECT x FROM readings'], 3)).rejects.toMatchObject({
+        code: 'bad_request',
+        retryable: false,
+      });
+    });
+
+    test('a refused value pins no type', async () => {
+      const bad: Point = { ...at(1), tags: [['_field', 'reserved']], fields: [['fresh', true]] };
+      expect(await engine.write([bad])).toMatchObject([{ index: 0, reason: 'store_rejected' }]);
+      expect(await engine.write([{ ...at(1), fields: [['fresh', 1]] }])).toEqual([]);
+    });
+
+    test('a value that was taken pins its type, even after one that was refused', async () => {
+      const bad: Point = { ...at(1), tags: [['_field', 'reserved']], fields: [['fresh', true]] };
+      expect(await engine.write([bad, { ...at(2), fields: [['fresh', true]] }])).toHaveLength(1);
+      // Another week, hence another shard, where influxd has no objection.
+      const later = { ...at(100 * 86_400), fields: [['fresh', 1]] } as const;
+      expect(await engine.write([later])).toMatchObject([{ index: 0, reason: 'type_conflict' }]);
+    });
+
+    test('a field named "time" is refused, not dropped', async () => {
+      const point: Point = {
+        ...at(1),
+        fields: [
+          ['time', 1],
+          ['x', 1],
+        ],
+      };
+      expect(await engine.write([point, at(2)])).toMatchObject([{ index: 0, reason: 'store_rejected' }]);
+      expect(await stored()).toEqual([2]);
+    });
+
+    test('what was written is there after the server is killed', async () => {
+      for (let batch = 0; batch < 5; batch += 1) {
+        await engine.write(Array.from({ length: 200 }, (_, index) => at(batch * 200 + index)));
+      }
+      await engine.sync();
+      await influxd.kill();
+      await expect(engine.write([at(1000)])).rejects.toMatchObject(unavailable);
+      await influxd.restart();
+      expect(await engine.write([at(1000)])).toEqual([]);
+      expect(await stored()).toEqual(Array.from({ length: 1001 }, (_, index) => index));
+    });
+  },
+);
 
 function at(seconds: number): Point {
   const timeNs = BigInt(seconds) * NS_PER_SECOND;

@@ -58,7 +58,7 @@ describe('pointProblem', () => {
 
 const binary = findInfluxd();
 
-describe.skipIf(!requireTool('influxd', binary))('with influxd', () => {
+describe.skipIf(!requireTool('influxd', binary))('with influxd', { timeout: 60_000 }, () => {
   let influxd: Influxd | undefined;
   let connection: Connection | undefined;
 
