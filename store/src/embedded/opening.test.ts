@@ -1,0 +1,130 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { type Point, READINGS, silentLogger, systemClock } from '@tidemark/core';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { EmbeddedEngine } from './engine.ts';
+
+const writerFile = fileURLToPath(new URL('./crash-writer.ts', import.meta.url));
+const run = promisify(execFile);
+
+let path: string;
+
+const engineAt = (directory: string) =>
+  new EmbeddedEngine({
+    path: directory,
+    memoryBytes: 256 * 2 ** 20,
+    clock: systemClock,
+    logger: silentLogger,
+  });
+
+const points = (from: number, count: number): Point[] =>
+  Array.from({ length: count }, (_, index) => ({
+    measurement: READINGS,
+    tags: [['sensor', `s${index % 10}`]],
+    fields: [['m', index]],
+    timeNs: BigInt(from + index),
+  }));
+
+const countOf = async (engine: EmbeddedEngine) => {
+  const query = { fromNs: 0n, toNs: 2n ** 62n, order: 'asc', limit: 1_000_000 } as const;
+  return (await engine.readings(query)).length;
+};
+
+beforeEach(() => {
+  path = mkdtempSync(join(tmpdir(), 'tidemark-opening-'));
+});
+
+afterEach(() => {
+  rmSync(path, { recursive: true });
+});
+
+test('a file of a newer layout is refused, and left as it is', async () => {
+  const engine = engineAt(path);
+  await engine.start();
+  await engine.stop();
+  const instance = await DuckDBInstance.create(join(path, 'store.duckdb'));
+  const connection = await instance.connect();
+  await connection.run('UPDATE layout SET version = 999');
+  connection.closeSync();
+  instance.closeSync();
+  for (let tries = 0; tries < 2; tries++) {
+    await expect(engineAt(path).start()).rejects.toMatchObject({ code: 'store_newer' });
+  }
+});
+
+test('two engines on one directory are refused', async () => {
+  const engine = engineAt(path);
+  await engine.start();
+  await expect(engineAt(join(path, '.')).start()).rejects.toMatchObject({ code: 'data_dir_unusable' });
+  await engine.stop();
+  await engine.start();
+  await engine.stop();
+});
+
+test('a directory that another process uses is refused', async () => {
+  const child = spawn(process.execPath, [writerFile, path, '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  const opening = engineAt(path).start();
+  await expect(opening).rejects.toMatchObject({
+    code: 'data_dir_unusable',
+    message: expect.stringContaining('another process'),
+  });
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+});
+
+test('a path that is no directory is refused', async () => {
+  const file = join(path, 'file');
+  writeFileSync(file, '');
+  await expect(engineAt(file).start()).rejects.toMatchObject({ code: 'data_dir_unusable' });
+});
+
+test('a file that is no store is refused', async () => {
+  writeFileSync(join(path, 'store.duckdb'), 'x'.repeat(20_000));
+  await expect(engineAt(path).start()).rejects.toMatchObject({ code: 'data_dir_unusable' });
+});
+
+test('calls before the start and after the stop are refused, and may be tried again', async () => {
+  const engine = engineAt(path);
+  const refused = { code: 'store_unavailable', retryable: true };
+  await expect(engine.write(points(0, 1))).rejects.toMatchObject(refused);
+  await expect(engine.latest({})).rejects.toMatchObject(refused);
+  expect(await engine.status()).toMatchObject({ isHealthy: false });
+  await engine.start();
+  expect(await engine.status()).toMatchObject({ isHealthy: true, series: 0 });
+  await engine.stop();
+  await expect(engine.write(points(0, 1))).rejects.toMatchObject(refused);
+});
+
+test('a batch that the disk had no room for is not there, and can be written again', async () => {
+  const engine = engineAt(path);
+  await engine.start();
+  await engine.write(points(0, 1000));
+  const { size } = statSync(join(path, 'store.duckdb.wal'));
+  await limitFileSize(size + 10_000);
+  try {
+    const failing = engine.write(points(500, 20_000));
+    await expect(failing).rejects.toMatchObject({ code: 'store_unavailable', retryable: true });
+    expect(await engine.status()).toMatchObject({ isHealthy: false });
+  } finally {
+    await limitFileSize('unlimited');
+  }
+  await engine.write(points(500, 20_000));
+  expect(await countOf(engine)).toBe(20_500);
+  expect(await engine.status()).toMatchObject({ isHealthy: true });
+  await engine.stop();
+  await engine.start();
+  expect(await countOf(engine)).toBe(20_500);
+  await engine.stop();
+});
+
+/** Bounds the files that this process may write: beyond it, a write fails as on a full disk. */
+async function limitFileSize(bytes: number | 'unlimited'): Promise<void> {
+  await run('prlimit', ['--pid', String(process.pid), `--fsize=${bytes}:`]);
+}
