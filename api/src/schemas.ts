@@ -56,7 +56,7 @@ export const windowSchema = z
     },
   });
 
-export const refusalSchema = z
+const refusalSchema = z
   .object({
     index: z.number().int().openapi({ description: 'Position in the request, from 0.', example: 3 }),
     code: z.string().openapi({ description: 'Reason, of a closed list.', example: 'not_finite' }),

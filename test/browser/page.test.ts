@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { buildWeb } from '../../web/build.ts';
-import { type PlatformProcess, startPlatform } from '../support/platform-process.ts';
+import { type PlatformProcess, runTidemark, startPlatform } from '../support/platform-process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { hasBrowser, launchBrowser, openPage } from './browser.ts';
 
@@ -129,6 +129,33 @@ describe.skipIf(!hasBrowser)('the built-in page, in Chromium', { timeout: 60_000
     await page.close();
   });
 
+  it('asks for a token where one is needed, and keeps it in its tab alone', async () => {
+    const dataDir = await tempDir();
+    const { stdout } = await runTidemark(['init', '--json'], { env: { TIDEMARK_DATA_DIR: dataDir } });
+    const { token } = (JSON.parse(stdout) as { token: { token: string } }).token;
+    const platform = await startPlatform({ dataDir, env: { TIDEMARK_HOST: '0.0.0.0' } });
+    onTestFinished(async () => void (await platform.end('SIGTERM')));
+    const url = `http://127.0.0.1:${new URL(platform.httpUrl).port}`;
+    await post(url, { sensor: 'vault', humidity: 33.5 }, { authorization: `Bearer ${token}` });
+
+    const { page, misdeeds } = await openPage(browser, url);
+    await page.getByRole('heading', { name: 'API token' }).waitFor();
+    expect(misdeeds).toEqual(innocent);
+    await page.getByLabel('Token').fill('not the token');
+    await page.getByRole('button', { name: 'Show data' }).click();
+    await page.getByText('That token was not accepted.').waitFor();
+    await page.getByLabel('Token').fill(token);
+    await page.getByRole('button', { name: 'Show data' }).click();
+    const card = page.getByRole('article', { name: 'Sensor vault' });
+    await card.getByText('33.5', { exact: true }).waitFor();
+    // Live readings come with the token too.
+    await post(url, { sensor: 'vault', humidity: 44.75 }, { authorization: `Bearer ${token}` });
+    await card.getByText('44.75', { exact: true }).waitFor();
+    expect(await page.evaluate(() => [localStorage.length, document.cookie])).toEqual([0, '']);
+    expect(misdeeds.foreignRequests).toEqual([]);
+    await page.close();
+  });
+
   it('shows the API reference from here alone', async () => {
     const { httpUrl } = await start();
     const { page, misdeeds } = await openPage(browser, `${httpUrl}/docs`);
@@ -144,8 +171,8 @@ describe.skipIf(!hasBrowser)('the built-in page, in Chromium', { timeout: 60_000
   }
 });
 
-async function post(httpUrl: string, body: unknown): Promise<void> {
-  const headers = { 'content-type': 'application/json' };
+async function post(httpUrl: string, body: unknown, extra: Record<string, string> = {}): Promise<void> {
+  const headers = { 'content-type': 'application/json', ...extra };
   const response = await fetch(`${httpUrl}/api/v1/readings`, {
     method: 'POST',
     headers,

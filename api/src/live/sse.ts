@@ -1,21 +1,5 @@
 import type { LiveEvent } from './live-events.ts';
 
-/** One event as server-sent events (WHATWG HTML, section 9.2). */
-export function encodeEvent(event: LiveEvent): string {
-  switch (event.kind) {
-    case 'readings':
-      return event.readings
-        .map(({ json, resumeAt }) => `id: ${resumeAt}\ndata: ${JSON.stringify(json)}\n\n`)
-        .join('');
-    case 'gap':
-      return `id: ${event.resumeAt}\nevent: gap\ndata: ${JSON.stringify(event.gap)}\n\n`;
-    case 'heartbeat':
-      // An id without data dispatches nothing, but moves the place that a client resumes at: a filter that
-      // matches seldom does not fall behind what the log still holds.
-      return `: heartbeat\nid: ${event.resumeAt}\n\n`;
-  }
-}
-
 interface StreamOptions {
   events: AsyncGenerator<LiveEvent>;
   /** Called once, when the client has gone or the events have ended. */
@@ -45,4 +29,20 @@ export function toEventStream({ events, onClose }: StreamOptions): ReadableStrea
     },
     { highWaterMark: 1 },
   );
+}
+
+/** One event as server-sent events (WHATWG HTML, section 9.2). */
+function encodeEvent(event: LiveEvent): string {
+  switch (event.kind) {
+    case 'readings':
+      return event.readings
+        .map(({ json, resumeAt }) => `id: ${resumeAt}\ndata: ${JSON.stringify(json)}\n\n`)
+        .join('');
+    case 'gap':
+      return `id: ${event.resumeAt}\nevent: gap\ndata: ${JSON.stringify(event.gap)}\n\n`;
+    case 'heartbeat':
+      // An id without data dispatches nothing, but moves the place that a client resumes at: a filter that
+      // matches seldom does not fall behind what the log still holds.
+      return `: heartbeat\nid: ${event.resumeAt}\n\n`;
+  }
 }
