@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { messageOf, TidemarkError } from '@tidemark/core';
 
@@ -15,7 +15,8 @@ export interface ClaimedDataDir {
 export function claimDataDir(path: string): ClaimedDataDir {
   let lock: DatabaseSync | undefined;
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    // Recursive only where it must be: in a folder that takes no entries, such as /proc, it never returns.
+    if (!existsSync(path)) mkdirSync(path, { recursive: !existsSync(dirname(path)), mode: 0o700 });
     lock = new DatabaseSync(join(path, 'lock'));
     lock.exec(
       'PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE; CREATE TABLE IF NOT EXISTS held (by_process INTEGER);',

@@ -1,0 +1,18 @@
+/** Every reading that matches the query, over all pages, oldest first. */
+export async function allReadings(httpUrl: string, query = ''): Promise<Record<string, unknown>[]> {
+  const all: Record<string, unknown>[] = [];
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const page = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+    const response = await fetch(
+      `${httpUrl}/api/v1/readings?from=0&to=now%2B1d&order=asc&limit=10000${page}&${query}`,
+    );
+    if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+    const { items, next } = (await response.json()) as {
+      items: Record<string, unknown>[];
+      next: string | null;
+    };
+    all.push(...items);
+    cursor = next;
+  }
+  return all;
+}
