@@ -155,7 +155,7 @@ function settings(directory: string, memoryBytes: number): Record<string, string
     memory_limit: `${Math.ceil(memoryBytes / 2 ** 20)}MiB`,
     temp_directory: join(directory, 'tmp'),
     // Bounds what a start after a crash has to replay.
-    wal_autocheckpoint: '64MiB',
+    wal_autocheckpoint: '32MiB',
     // A table is sorted by filling it in order.
     preserve_insertion_order: 'true',
     autoinstall_known_extensions: 'false',
