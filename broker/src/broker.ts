@@ -23,7 +23,8 @@ import { BrokerMetrics } from './metrics.ts';
 
 /** A subscriber that takes nothing for this long is disconnected, before it holds up the others. */
 const DRAIN_TIMEOUT_MS = 10_000;
-/** CONNACK code for bad credentials, MQTT 3.1.1 section 3.2.2.3. */
+/** CONNACK codes, MQTT 3.1.1 section 3.2.2.3; clients try again after the first. */
+const SERVER_UNAVAILABLE = 3;
 const BAD_USERNAME_OR_PASSWORD = 4;
 
 interface BrokerOptions {
@@ -122,26 +123,24 @@ export class Broker {
     done: (error: AuthenticateError | null, success: boolean | null) => void,
   ): void {
     const { access, logger } = this.#options;
-    if (!access.isRequired) {
+    if (!access.isRequired && username === undefined) {
       done(null, true);
       return;
     }
-    const refuse = (): void => {
+    const refuse = (returnCode: number, reason: string): void => {
       this.#metrics.refusedLogins.inc();
-      done(
-        Object.assign(new Error('bad user name or password'), { returnCode: BAD_USERNAME_OR_PASSWORD }),
-        null,
-      );
+      done(Object.assign(new Error(reason), { returnCode }), null);
     };
     if (username === undefined || password === undefined) {
-      refuse();
+      refuse(BAD_USERNAME_OR_PASSWORD, 'credentials are required');
       return;
     }
     access.checkUser(username, password).then(
-      (isKnown) => (isKnown ? done(null, true) : refuse()),
+      (isKnown) =>
+        isKnown ? done(null, true) : refuse(BAD_USERNAME_OR_PASSWORD, 'bad user name or password'),
       (error: unknown) => {
         logger.error({ err: error }, 'a login could not be checked');
-        refuse();
+        refuse(SERVER_UNAVAILABLE, 'the login could not be checked');
       },
     );
   }

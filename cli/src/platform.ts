@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createApp, HttpServer } from '@tidemark/api';
 import { Broker } from '@tidemark/broker';
 import {
@@ -20,10 +18,9 @@ import {
   openEngine,
   openMetaDb,
 } from '@tidemark/store';
+import { buildWeb } from '@tidemark/web';
 import { claimDataDir } from './data-dir.ts';
 import { version } from './version.ts';
-
-const pageDir = fileURLToPath(new URL('../../web/dist', import.meta.url));
 
 interface PlatformOptions {
   config: Config;
@@ -86,6 +83,7 @@ export class Platform {
     const { acceptor, journal, quarantine, freshness } = ingest;
     const broker = await this.#run(new Broker({ ...shared, acceptor, access }));
 
+    const pageDir = await buildWeb();
     const app = createApp({
       ...shared,
       engine,
@@ -98,7 +96,7 @@ export class Platform {
       isReady: () => this.#isReady,
       mqttPort: () => broker.port,
       build: { version },
-      pageDir: existsSync(pageDir) ? pageDir : undefined,
+      pageDir,
     });
     const http = new HttpServer({ config, app });
     http.onUpgrade('/mqtt', (request, socket, head) => broker.handleUpgrade(request, socket, head));

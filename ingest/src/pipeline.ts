@@ -118,6 +118,8 @@ export class Pipeline implements Acceptor {
       return point;
     }
     if (this.#series.size >= MAX_KNOWN_SERIES) this.#series.clear();
+    // Frozen, it may stand for its series wherever the point goes.
+    Object.freeze(point.tags);
     const key = encodeSeriesKey(point.measurement, point.tags);
     this.#series.set(seriesName, { tags: point.tags, key });
     this.#keyOfTags.set(point.tags, key);

@@ -25,10 +25,10 @@ export interface Influxd {
   stop(): Promise<void>;
 }
 
-/** Path of the influxd binary: `TIDEMARK_INFLUXD`, the cache that `.ci/install-influxd` fills, or PATH. */
+/** Path of the influxd binary: `INFLUXD_BIN`, the cache that `.ci/install-influxd` fills, or PATH. */
 export function findInfluxd(): string | undefined {
   const candidates = [
-    process.env.TIDEMARK_INFLUXD,
+    process.env.INFLUXD_BIN,
     join(homedir(), '.cache', 'tidemark', `influxd-${version}`, 'influxd'),
     ...(process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'influxd')),
   ];

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-export const tidemarkBin = fileURLToPath(new URL('../../cli/bin/tidemark.js', import.meta.url));
+const tidemarkBin = fileURLToPath(new URL('../../cli/bin/tidemark.js', import.meta.url));
 
 interface StartOptions {
   dataDir: string;

@@ -8,9 +8,9 @@
  *  13  u8×3 zero
  *  16  u64  time of acceptance, ns since 1970
  */
-export const RECORD_HEADER_BYTES = 24;
+const RECORD_HEADER_BYTES = 24;
 /** The largest payload a record may hold; a longer length is damage. */
-export const MAX_PAYLOAD_BYTES = 256 * 1024 * 1024;
+const MAX_PAYLOAD_BYTES = 256 * 1024 * 1024;
 
 /** What a record's payload is. */
 export const recordKinds = { points: 1, refusal: 2 } as const;

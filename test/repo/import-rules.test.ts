@@ -1,0 +1,49 @@
+import { spawnSync } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { tempDir } from '../support/temp-dir.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const biome = join(root, 'node_modules/.bin/biome');
+
+/** True when the linter refuses a file of the package for what it imports. */
+async function isRefused(owner: string, imported: string): Promise<boolean> {
+  const folder = join(await tempDir(), owner);
+  await mkdir(folder);
+  await writeFile(
+    join(folder, 'probe.ts'),
+    `import { thing } from '${imported}';\n\nexport const other = thing;\n`,
+  );
+  const args = ['lint', '--vcs-enabled=false', `--config-path=${root}`, join(folder, 'probe.ts')];
+  const { stdout, stderr } = spawnSync(biome, args, { encoding: 'utf8' });
+  // A run that looked at nothing proves nothing.
+  expect(stdout + stderr).toMatch(/Checked 1 file/);
+  return /noRestrictedImports/.test(stdout + stderr);
+}
+
+it.each([
+  ['core', '@tidemark/store'],
+  ['store', '@tidemark/ingest'],
+  ['broker', '@tidemark/store'],
+  ['ingest', '@tidemark/broker'],
+  ['ingest', '@tidemark/api'],
+  ['api', '@tidemark/ingest'],
+  ['api', '@tidemark/cli'],
+  ['web', '@tidemark/core'],
+  ['api', '../../core/src/time.ts'],
+  ['ingest', '../../../store/src/engine.ts'],
+])('%s may not import %s', async (owner, imported) => {
+  expect(await isRefused(owner, imported)).toBe(true);
+});
+
+it.each([
+  ['store', '@tidemark/core'],
+  ['ingest', '@tidemark/store'],
+  ['api', '@tidemark/store/testing'],
+  ['cli', '@tidemark/broker'],
+  ['store', './engine.ts'],
+])('%s may import %s', async (owner, imported) => {
+  expect(await isRefused(owner, imported)).toBe(false);
+});
