@@ -47,21 +47,22 @@ export interface Refusal {
   detail: string;
 }
 
-/** What became of a submission, given once the answer is durable. */
+/** What becomes of a submission, known as soon as it is decoded. */
 export interface Outcome {
-  /** Ids (`<sensor>@<time in ns>`) of the accepted readings, in order. */
-  ids: readonly string[];
-  /** How many points were accepted; line-protocol points have no id. */
-  accepted: number;
-  rejected: readonly Refusal[];
+  /** Ids (`<sensor>@<time in ns>`) of the accepted readings, in order; line-protocol points have none. */
+  readonly ids: readonly string[];
+  /** How many points were accepted. */
+  readonly accepted: number;
+  readonly rejected: readonly Refusal[];
 }
 
 /**
- * The one way in. `done` is called exactly once, in the order of the calls, after everything accepted or
- * quarantined is on stable storage. With an error (`spool_full`, `spool_failed`: retryable) nothing was kept.
+ * The one way in. Answers at once what becomes of the submission; that holds when `done` is called, exactly
+ * once and in the order of the calls, after everything accepted or quarantined is on stable storage. With an
+ * error (`spool_full`, `spool_failed`: retryable) nothing was kept.
  */
 export interface Acceptor {
-  accept(submission: Submission, done: (error: TidemarkError | undefined, outcome: Outcome) => void): void;
+  accept(submission: Submission, done: (error?: TidemarkError) => void): Outcome;
 }
 
 /** One accepted message in the log. */

@@ -150,12 +150,13 @@ export class BatchWriter implements Freshness {
   /** Refusals take the way of every other: through the log. */
   async #quarantine(points: readonly Point[], rejected: readonly RejectedPoint[]): Promise<void> {
     const acceptedNs = this.#options.clock.nowNs();
-    const entries = rejected.map(({ index, reason, detail }) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    rejected.forEach(({ index, reason, detail }, position) => {
       const point = points[index]!;
       this.#options.metrics.countRefusedByStore(reason);
       const sensor = point.tags.find(([key]) => key === 'sensor')?.[1];
       const payload = Buffer.from(encodeExactLine(point));
-      const text = encodeRefusal({
+      const refused = {
         source: 'store',
         topic: point.measurement,
         reason,
@@ -163,12 +164,11 @@ export class BatchWriter implements Freshness {
         sensor,
         timeNs: acceptedNs,
         payload,
-      });
-      return { kind: recordKinds.refusal, acceptedNs, payload: text, points: [] };
+      };
+      const done = position === rejected.length - 1 ? resolve : undefined;
+      this.#options.spool.append(recordKinds.refusal, acceptedNs, encodeRefusal(refused), [], done);
     });
-    await new Promise<void>((resolve, reject) => {
-      this.#options.spool.append(entries, (error) => (error ? reject(error) : resolve()));
-    });
+    await promise;
   }
 
   #moveTo(offset: number): void {

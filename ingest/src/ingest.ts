@@ -68,7 +68,7 @@ export class Ingest {
   async start(): Promise<void> {
     const { clock, config } = this.#options;
     await this.#spool.start();
-    const stamper = new Stamper(clock, this.#spool.stampFloorNs);
+    const stamper = new Stamper(this.#spool.stampFloorNs);
     this.#pipeline = new Pipeline({
       spool: this.#spool,
       stamper,

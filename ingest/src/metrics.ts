@@ -8,6 +8,7 @@ import {
 } from '@tidemark/core';
 
 type Source = Submission['source'];
+const sources: readonly Source[] = ['mqtt', 'http'];
 
 /** What ingest tells Prometheus; the quarantine's counts are by reason, never by sensor. */
 export class IngestMetrics {
@@ -16,27 +17,36 @@ export class IngestMetrics {
   readonly storeFailures: Counter;
   readonly storeSeconds: Histogram;
   readonly quarantineEvicted: Counter;
-  // Looked up once: finding a counter by its labels costs more than counting.
-  readonly #messagesOf: Record<Source, Counter.Internal>;
-  readonly #pointsOf: Record<Source, Counter.Internal>;
+  // Plain numbers, told when Prometheus asks: on the acceptance path each counter of a library shows.
+  readonly #counts: Record<Source, { messages: number; points: number }> = {
+    mqtt: { messages: 0, points: 0 },
+    http: { messages: 0, points: 0 },
+  };
   readonly #quarantined: Counter;
 
   constructor(registry: Registry, read: { quarantineItems: () => number }) {
     const registers = [registry];
-    const messages = new Counter({
+    const counts = this.#counts;
+    new Counter({
       name: 'tidemark_ingest_messages_total',
       help: 'Messages that held readings or claimed to',
       labelNames: ['source'],
       registers,
+      collect() {
+        this.reset();
+        for (const source of sources) this.inc({ source }, counts[source].messages);
+      },
     });
-    this.#messagesOf = { mqtt: messages.labels('mqtt'), http: messages.labels('http') };
-    const points = new Counter({
+    new Counter({
       name: 'tidemark_ingest_points_total',
-      help: 'Points accepted, durable in the spool',
+      help: 'Points accepted into the spool',
       labelNames: ['source'],
       registers,
+      collect() {
+        this.reset();
+        for (const source of sources) this.inc({ source }, counts[source].points);
+      },
     });
-    this.#pointsOf = { mqtt: points.labels('mqtt'), http: points.labels('http') };
     this.#quarantined = new Counter({
       name: 'tidemark_ingest_quarantined_total',
       help: 'Parts of messages refused, by reason',
@@ -79,12 +89,11 @@ export class IngestMetrics {
     });
   }
 
-  count(
-    source: Source,
-    { points, faults }: { points: readonly unknown[]; faults: readonly { reason: QuarantineReason }[] },
-  ): void {
-    this.#messagesOf[source].inc();
-    if (points.length > 0) this.#pointsOf[source].inc(points.length);
+  /** One message that the log took. */
+  count(source: Source, points: number, faults: readonly { reason: QuarantineReason }[]): void {
+    const counts = this.#counts[source];
+    counts.messages++;
+    counts.points += points;
     for (const { reason } of faults) this.#quarantined.inc({ source, reason });
   }
 

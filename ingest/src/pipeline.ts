@@ -5,6 +5,7 @@ import {
   encodeSeriesKey,
   type Outcome,
   type Point,
+  READINGS,
   type Refusal,
   readingId,
   readingToPoint,
@@ -18,7 +19,7 @@ import { decodeItems, decodeMetricMessage, decodeSensorMessage } from './decoder
 import { decodeLines } from './decoders/lines.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { encodeRefusal } from './quarantine/refusal.ts';
-import { encodePoints, type NewEntry } from './spool/entry.ts';
+import { encodePoints } from './spool/entry.ts';
 import { recordKinds } from './spool/record.ts';
 import type { Spool } from './spool/spool.ts';
 import type { Stamper } from './stamper.ts';
@@ -34,35 +35,33 @@ interface PipelineOptions {
   limits: Limits & { maxFutureMs: number };
 }
 
-type Done = (error: TidemarkError | undefined, outcome: Outcome) => void;
-
-/** What a message came to, before it is durable. */
-interface Verdict {
-  points: Point[];
-  readings: DraftReading[];
-  faults: Fault[];
-  acceptedNs: bigint;
-}
-
 /** The acceptance path: decode ▶ stamp and validate ▶ spool (append, fsync) ▶ answer. */
 export class Pipeline implements Acceptor {
   readonly #options: PipelineOptions;
   readonly #maxFutureNs: bigint;
   readonly #series = new Map<string, { tags: readonly Tag[]; key: string }>();
   readonly #keyOfTags = new WeakMap<readonly Tag[], string>();
+  readonly #keyOf = (point: Point): string =>
+    this.#keyOfTags.get(point.tags) ?? encodeSeriesKey(point.measurement, point.tags);
 
   constructor(options: PipelineOptions) {
     this.#options = options;
     this.#maxFutureNs = BigInt(options.limits.maxFutureMs) * 1_000_000n;
   }
 
-  accept(submission: Submission, done: Done): void {
-    const verdict = this.#settle(submission, this.#decode(submission));
-    const outcome = new AcceptedOutcome(verdict);
-    this.#options.spool.append(this.#toEntries(submission, verdict), (error) => {
-      if (!error) this.#options.metrics.count(submission.source, verdict);
-      done(error, error ? nothingAccepted : outcome);
-    });
+  accept(submission: Submission, done: (error?: TidemarkError) => void): Outcome {
+    const refusal = this.#options.spool.refusal();
+    if (refusal) {
+      done(refusal);
+      return nothingAccepted;
+    }
+    const decoded = this.#decode(submission);
+    const nowNs = this.#options.clock.nowNs();
+    const stamps = new MessageStamps(this.#options.stamper, submission, nowNs);
+    const { points, faults } = this.#settle(decoded, stamps, nowNs + this.#maxFutureNs);
+    this.#append(submission, points, faults, stamps.lastNs ?? nowNs, done);
+    this.#options.metrics.count(submission.source, points.length, faults);
+    return new SettledOutcome(points, faults);
   }
 
   #decode(submission: Submission): Decoded {
@@ -83,29 +82,32 @@ export class Pipeline implements Acceptor {
   }
 
   /** Fixes every time, once, and refuses those out of range. */
-  #settle(submission: Submission, { readings, points, faults }: Decoded): Verdict {
-    const nowNs = this.#options.clock.nowNs();
-    const verdict: Verdict = { points: [], readings: [], faults, acceptedNs: nowNs };
-    const latestNs = nowNs + this.#maxFutureNs;
-    const stamps = new MessageStamps(this.#options.stamper, submission);
-    for (const draft of readings) {
+  #settle(
+    decoded: Decoded,
+    stamps: MessageStamps,
+    latestNs: bigint,
+  ): { points: Point[]; faults: readonly Fault[] } {
+    const faults: Fault[] = [];
+    const isInRange = (timeNs: bigint, index: number, sensor?: string, raw?: unknown): boolean => {
+      if (timeNs >= 0n && timeNs <= latestNs) return true;
+      const detail = timeNs < 0n ? 'the time is before 1970' : 'the time is too far in the future';
+      faults.push({ index, reason: 'time_out_of_range', detail, sensor, raw });
+      return false;
+    };
+    const readings = decoded.readings.map((draft) => {
       const timeNs = draft.timeNs ?? stamps.next();
-      if (timeNs < 0n || timeNs > latestNs) {
-        faults.push(outOfRange(draft.index, timeNs, draft.sensor, draft.raw));
-      } else {
-        draft.timeNs = timeNs;
-        verdict.readings.push(draft);
-        verdict.points.push(this.#toPoint(draft, timeNs));
-      }
-    }
-    for (const [index, point] of points.entries()) {
+      return isInRange(timeNs, draft.index, draft.sensor, draft.raw)
+        ? this.#toPoint(draft, timeNs)
+        : undefined;
+    });
+    const lines = decoded.points.map((point, index) => {
       const timeNs = point.timeNs ?? stamps.next();
-      if (timeNs < 0n || timeNs > latestNs)
-        faults.push(outOfRange(index, timeNs, undefined, point.measurement));
-      else verdict.points.push({ ...point, timeNs });
-    }
-    if (stamps.lastNs !== undefined) verdict.acceptedNs = stamps.lastNs;
-    return verdict;
+      return isInRange(timeNs, index, undefined, point.measurement) ? { ...point, timeNs } : undefined;
+    });
+    // A message holds readings or lines, never both.
+    const all = lines.length > 0 ? lines : readings;
+    if (faults.length === 0) return { points: all as Point[], faults: decoded.faults };
+    return { points: all.filter((point) => point !== undefined), faults: [...decoded.faults, ...faults] };
   }
 
   /** Points of one sensor share their tags array, so that whoever comes later can know the series by it. */
@@ -126,26 +128,25 @@ export class Pipeline implements Acceptor {
     return point;
   }
 
-  #toEntries(submission: Submission, { points, faults, acceptedNs }: Verdict): NewEntry[] {
-    const entries: NewEntry[] = [];
+  /** One record for the points, one for each refusal; the answer waits for the last. */
+  #append(
+    submission: Submission,
+    points: readonly Point[],
+    faults: readonly Fault[],
+    acceptedNs: bigint,
+    done: () => void,
+  ): void {
+    const { spool } = this.#options;
     if (points.length > 0) {
-      const payload = encodePoints(
-        points,
-        (point) => this.#keyOfTags.get(point.tags) ?? encodeSeriesKey(point.measurement, point.tags),
-      );
-      entries.push({ kind: recordKinds.points, acceptedNs, payload, points });
+      const payload = encodePoints(points, this.#keyOf);
+      spool.append(recordKinds.points, acceptedNs, payload, points, faults.length === 0 ? done : undefined);
     }
-    for (const fault of faults) {
-      const payload = encodeRefusal({
-        ...fault,
-        source: submission.source,
-        topic: submission.topic,
-        timeNs: acceptedNs,
-        payload: rawOf(submission, fault),
-      });
-      entries.push({ kind: recordKinds.refusal, acceptedNs, payload, points: [] });
-    }
-    return entries;
+    const { source, topic } = submission;
+    faults.forEach((fault, index) => {
+      const refused = { ...fault, source, topic, timeNs: acceptedNs, payload: rawOf(submission, fault) };
+      const isLast = index === faults.length - 1;
+      spool.append(recordKinds.refusal, acceptedNs, encodeRefusal(refused), [], isLast ? done : undefined);
+    });
   }
 }
 
@@ -154,10 +155,12 @@ class MessageStamps {
   lastNs: bigint | undefined;
   readonly #stamper: Stamper;
   readonly #submission: Submission;
+  readonly #nowNs: bigint;
 
-  constructor(stamper: Stamper, submission: Submission) {
+  constructor(stamper: Stamper, submission: Submission, nowNs: bigint) {
     this.#stamper = stamper;
     this.#submission = submission;
+    this.#nowNs = nowNs;
   }
 
   next(): bigint {
@@ -167,39 +170,41 @@ class MessageStamps {
 
   #first(): bigint {
     const submission = this.#submission;
-    if (submission.source !== 'mqtt') return this.#stamper.first(submission.topic, noPayload, undefined);
-    return this.#stamper.first(submission.topic, submission.payload, submission.delivery);
+    if (submission.source !== 'mqtt')
+      return this.#stamper.first(this.#nowNs, submission.topic, noPayload, undefined);
+    return this.#stamper.first(this.#nowNs, submission.topic, submission.payload, submission.delivery);
   }
 }
 
 /** Made out only when asked for: MQTT never does. */
-class AcceptedOutcome implements Outcome {
-  readonly #verdict: Verdict;
+class SettledOutcome implements Outcome {
+  readonly #points: readonly Point[];
+  readonly #faults: readonly Fault[];
 
-  constructor(verdict: Verdict) {
-    this.#verdict = verdict;
+  constructor(points: readonly Point[], faults: readonly Fault[]) {
+    this.#points = points;
+    this.#faults = faults;
   }
 
   get accepted(): number {
-    return this.#verdict.points.length;
+    return this.#points.length;
   }
 
   get rejected(): Refusal[] {
-    return this.#verdict.faults.map(({ index, reason, detail }) => ({ index, code: reason, detail }));
+    return this.#faults.map(({ index, reason, detail }) => ({ index, code: reason, detail }));
   }
 
   get ids(): string[] {
-    return this.#verdict.readings.map(({ sensor, timeNs }) => readingId(sensor, timeNs!));
+    return this.#points.filter(({ measurement }) => measurement === READINGS).map(idOfPoint);
   }
+}
+
+function idOfPoint({ tags, timeNs }: Point): string {
+  return readingId(tags.find(([key]) => key === 'sensor')?.[1] ?? '', timeNs);
 }
 
 const nothingAccepted: Outcome = { ids: [], accepted: 0, rejected: [] };
 const noPayload = new Uint8Array(0);
-
-function outOfRange(index: number, timeNs: bigint, sensor: string | undefined, raw: unknown): Fault {
-  const detail = timeNs < 0n ? 'the time is before 1970' : 'the time is too far in the future';
-  return { index, reason: 'time_out_of_range', detail, sensor, raw };
-}
 
 /** The bytes at fault: the part of the message, or the whole of it. */
 function rawOf(submission: Submission, { raw }: Fault): Uint8Array {

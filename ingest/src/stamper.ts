@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { Clock, Delivery } from '@tidemark/core';
+import type { Delivery } from '@tidemark/core';
 
 /** Deliveries remembered in all, some 100 bytes each; then the client known longest is forgotten. */
 const MAX_DELIVERIES = 500_000;
@@ -10,7 +10,7 @@ interface GivenStamp {
   messageId: number;
   topic: string;
   payloadBytes: number;
-  payloadCrc: number;
+  payloadHash: number;
   firstNs: bigint;
 }
 
@@ -19,29 +19,27 @@ interface GivenStamp {
  * collide. A resent delivery (DUP) of the same message gets the stamps that it was first given.
  */
 export class Stamper {
-  readonly #clock: Clock;
   readonly #clients = new Map<string, GivenStamp[]>();
   #deliveries = 0;
   #lastNs: bigint;
 
   /** `floorNs`: every stamp is above it, also when the clock was set back. */
-  constructor(clock: Clock, floorNs: bigint) {
-    this.#clock = clock;
+  constructor(floorNs: bigint) {
     this.#lastNs = floorNs;
   }
 
   /** The first stamp of a message: above every stamp given before, or the one its delivery had already. */
-  first(topic: string, payload: Uint8Array, delivery: Delivery | undefined): bigint {
-    if (!delivery) return this.#next();
+  first(nowNs: bigint, topic: string, payload: Uint8Array, delivery: Delivery | undefined): bigint {
+    if (!delivery) return this.#next(nowNs);
     const { clientId, messageId, isDuplicate } = delivery;
     const stamps = this.#stampsOf(clientId);
     const slot = messageId % MAX_DELIVERIES_PER_CLIENT;
-    const payloadCrc = crc32(payload);
+    const payloadHash = fingerprint(payload);
     const payloadBytes = payload.length;
     const given = stamps[slot];
     if (given === undefined) {
-      const firstNs = this.#next();
-      stamps[slot] = { messageId, topic, payloadBytes, payloadCrc, firstNs };
+      const firstNs = this.#next(nowNs);
+      stamps[slot] = { messageId, topic, payloadBytes, payloadHash, firstNs };
       this.#deliveries++;
       this.#forgetExcess();
       return firstNs;
@@ -50,14 +48,14 @@ export class Stamper {
       given.messageId === messageId &&
       given.topic === topic &&
       given.payloadBytes === payloadBytes &&
-      given.payloadCrc === payloadCrc;
+      given.payloadHash === payloadHash;
     if (isDuplicate && isSame) return given.firstNs;
     // Written over in place: this is the busiest path, and a new object each time is work for the collector.
     given.messageId = messageId;
     given.topic = topic;
     given.payloadBytes = payloadBytes;
-    given.payloadCrc = payloadCrc;
-    given.firstNs = this.#next();
+    given.payloadHash = payloadHash;
+    given.firstNs = this.#next(nowNs);
     return given.firstNs;
   }
 
@@ -68,8 +66,7 @@ export class Stamper {
     return nextNs;
   }
 
-  #next(): bigint {
-    const nowNs = this.#clock.nowNs();
+  #next(nowNs: bigint): bigint {
     this.#lastNs = nowNs > this.#lastNs ? nowNs : this.#lastNs + 1n;
     return this.#lastNs;
   }
@@ -89,4 +86,12 @@ export class Stamper {
     this.#clients.set(clientId, stamps);
     return stamps;
   }
+}
+
+/** A hash of the payload; for the usual few bytes a loop here costs less than a call into zlib. */
+function fingerprint(payload: Uint8Array): number {
+  if (payload.length > 64) return crc32(payload);
+  let hash = 0x811c_9dc5;
+  for (const byte of payload) hash = Math.imul(hash ^ byte, 0x0100_0193);
+  return hash;
 }

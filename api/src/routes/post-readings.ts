@@ -1,5 +1,12 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { type Acceptor, messageOf, parseJson, type Refusal, TidemarkError } from '@tidemark/core';
+import {
+  type Acceptor,
+  messageOf,
+  type Outcome,
+  parseJson,
+  type Refusal,
+  TidemarkError,
+} from '@tidemark/core';
 import { readLines } from '../body/lines.ts';
 import { readBody, readText } from '../body/read-body.ts';
 import { jsonFaultAt, placeOf } from '../json-fault.ts';
@@ -156,13 +163,14 @@ class Intake {
   }
 }
 
-function submit(acceptor: Acceptor, items: readonly unknown[]) {
-  return new Promise<Parameters<Parameters<Acceptor['accept']>[1]>[1]>((resolve, reject) => {
-    acceptor.accept({ source: 'http', topic: path, items }, (error, outcome) => {
-      if (error === undefined) resolve(outcome);
-      else reject(error);
-    });
-  });
+/** Resolves with what became of the readings once it is durable. */
+async function submit(acceptor: Acceptor, items: readonly unknown[]): Promise<Outcome> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const outcome = acceptor.accept({ source: 'http', topic: path, items }, (error) =>
+    error ? reject(error) : resolve(),
+  );
+  await promise;
+  return outcome;
 }
 
 function parseBody(text: string): readonly unknown[] {

@@ -5,6 +5,7 @@ import {
   type Acceptor,
   createMetrics,
   loadConfig,
+  type Outcome,
   parseTime,
   type Quarantine,
   type QuarantineItem,
@@ -112,12 +113,12 @@ class MemoryAcceptor implements Acceptor {
     this.#sinks = sinks;
   }
 
-  accept(...[submission, done]: Parameters<Acceptor['accept']>): void {
+  accept(...[submission, done]: Parameters<Acceptor['accept']>): Outcome {
     const error = this.errors.shift();
     if (submission.source !== 'http') throw new Error('only HTTP is played here');
     if (error !== undefined) {
-      done(error, { ids: [], accepted: 0, rejected: [] });
-      return;
+      done(error);
+      return { ids: [], accepted: 0, rejected: [] };
     }
     this.submissions.push(submission.items);
     const readings: Reading[] = [];
@@ -134,9 +135,8 @@ class MemoryAcceptor implements Acceptor {
     const points = readings.map(readingToPoint);
     if (points.length > 0) this.#sinks.journal.append(points);
     const ids = readings.map(({ sensor, timeNs }) => readingId(sensor, timeNs));
-    this.#writing = this.#writing
-      .then(() => this.#sinks.engine.write(points))
-      .then(() => done(undefined, { ids, accepted: ids.length, rejected }));
+    this.#writing = this.#writing.then(() => this.#sinks.engine.write(points)).then(() => done());
+    return { ids, accepted: ids.length, rejected };
   }
 }
 

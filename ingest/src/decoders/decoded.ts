@@ -2,10 +2,10 @@ import type { MetricValue, ParsedPoint, QuarantineReason } from '@tidemark/core'
 
 /** Readings of one message before they have a time: what a decoder answers. */
 export interface Decoded {
-  readings: DraftReading[];
+  readings: readonly DraftReading[];
   /** Points of line protocol, which need no more than their time. */
-  points: ParsedPoint[];
-  faults: Fault[];
+  points: readonly ParsedPoint[];
+  faults: readonly Fault[];
 }
 
 export interface DraftReading {
@@ -35,10 +35,13 @@ export interface Limits {
   maxFieldsPerReading: number;
 }
 
-export function noneDecoded(): Decoded {
-  return { readings: [], points: [], faults: [] };
+const none: readonly never[] = [];
+
+/** What came of JSON: readings, and what was wrong. */
+export function decodedReadings(readings: readonly DraftReading[], faults: readonly Fault[]): Decoded {
+  return { readings, points: none, faults };
 }
 
 export function onlyFault(reason: QuarantineReason, detail: string, sensor?: string): Decoded {
-  return { readings: [], points: [], faults: [{ index: 0, reason, detail, sensor }] };
+  return { readings: none, points: none, faults: [{ index: 0, reason, detail, sensor }] };
 }

@@ -1,5 +1,5 @@
 import { idProblem, type MetricValue, parseTime } from '@tidemark/core';
-import type { Decoded, DraftReading, Fault, Limits } from './decoded.ts';
+import type { DraftReading, Fault, Limits } from './decoded.ts';
 
 const ownKeys = new Set(['id', 'sensor', 'location', 'time', 'timestamp', 'ts']);
 /** Names found valid before, so that the hot path checks each only once. Bounded: cleared when full. */
@@ -9,8 +9,8 @@ const MAX_VALID_NAMES = 10_000;
 type Problem = Pick<Fault, 'reason' | 'detail'>;
 
 /**
- * Reads `{"temperature": 21.5, "location": …, "time": …}` into `decoded`. A bad value is a fault of its own and
- * costs the reading nothing else; a bad sensor, location or time costs the whole reading.
+ * Reads `{"temperature": 21.5, "location": …, "time": …}`. A bad value is a fault of its own and costs the
+ * reading nothing else; a bad sensor, location or time costs the whole reading.
  */
 export function decodeFields(
   object: object,
@@ -18,13 +18,13 @@ export function decodeFields(
   index: number,
   raw: unknown,
   limits: Limits,
-  decoded: Decoded,
-): void {
+  faults: Fault[],
+): DraftReading | undefined {
   const reading: DraftReading = { index, sensor, location: undefined, timeNs: undefined, values: [], raw };
   const problems: Problem[] = [];
   const fatal = sensorProblem(sensor) ?? fillReading(reading, object, limits, problems);
-  for (const problem of fatal ? [fatal] : problems) decoded.faults.push({ index, ...problem, sensor, raw });
-  if (!fatal && reading.values.length > 0) decoded.readings.push(reading);
+  for (const problem of fatal ? [fatal] : problems) faults.push({ index, ...problem, sensor, raw });
+  return !fatal && reading.values.length > 0 ? reading : undefined;
 }
 
 /** Fills the reading; what is wrong with one value goes to `problems`, what costs the reading is returned. */
@@ -34,19 +34,11 @@ function fillReading(
   limits: Limits,
   problems: Problem[],
 ): Problem | undefined {
-  for (const name of Object.keys(object)) {
+  const names = Object.keys(object);
+  for (const name of names) {
     const value: unknown = (object as Record<string, unknown>)[name];
-    if (isOwnKey(name)) {
-      const problem = setOwn(reading, name, value);
-      if (problem) return problem;
-      continue;
-    }
-    const nameFault = nameProblem(name);
-    const found = nameFault
-      ? { reason: 'bad_metric' as const, detail: `metric ${nameFault}` }
-      : readValue(name, value);
-    if (typeof found === 'object') problems.push(found);
-    else reading.values.push([name, found]);
+    const problem = isOwnKey(name) ? setOwn(reading, name, value) : addValue(reading, name, value, problems);
+    if (problem) return problem;
   }
   const { length } = reading.values;
   if (length > limits.maxFieldsPerReading) {
@@ -56,8 +48,19 @@ function fillReading(
     };
   }
   if (length > 0 || problems.length > 0) return undefined;
-  if (Object.keys(object).length === 0) return { reason: 'empty', detail: 'the object is empty' };
+  if (names.length === 0) return { reason: 'empty', detail: 'the object is empty' };
   return { reason: 'missing_value', detail: 'the object holds no metric' };
+}
+
+function addValue(reading: DraftReading, name: string, value: unknown, problems: Problem[]): undefined {
+  const nameFault = nameProblem(name);
+  const found = nameFault
+    ? { reason: 'bad_metric' as const, detail: `metric ${nameFault}` }
+    : readValue(name, value);
+  if (typeof found === 'object') problems.push(found);
+  // A literal has room for one and no more; an array that grows by push begins with room for 17.
+  else if (reading.values.length === 0) reading.values = [[name, found]];
+  else reading.values.push([name, found]);
 }
 
 /** True for the names that a flat reading uses for itself, which no metric can have. */

@@ -1,6 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import { messageOf, parseJson } from '@tidemark/core';
-import { type Decoded, type Limits, noneDecoded, onlyFault } from './decoded.ts';
+import {
+  type Decoded,
+  type DraftReading,
+  decodedReadings,
+  type Fault,
+  type Limits,
+  onlyFault,
+} from './decoded.ts';
 import { decodeFields, isOwnKey, nameProblem, preview, readValue } from './fields.ts';
 
 /** `sensors/<sensor>`: an object of metrics, or an array of such objects. */
@@ -17,19 +24,11 @@ export function decodeSensorMessage(sensor: string, payload: Buffer, limits: Lim
       sensor,
     );
   }
-  const decoded = noneDecoded();
-  value.forEach((item: unknown, index) => {
-    if (isObject(item)) decodeFields(item, sensor, index, item, limits, decoded);
-    else
-      decoded.faults.push({
-        index,
-        reason: 'wrong_type',
-        detail: `expected an object, not ${preview(item)}`,
-        sensor,
-        raw: item,
-      });
+  return decodeEach(value, (item, index, faults) => {
+    if (isObject(item)) return decodeFields(item, sensor, index, item, limits, faults);
+    faults.push({ index, reason: 'wrong_type', detail: notAnObject(item), sensor, raw: item });
+    return undefined;
   });
-  return decoded;
 }
 
 /** `sensors/<sensor>/<metric>`: a number, boolean or string, or `{"value": …, "time": …}`. */
@@ -48,33 +47,44 @@ export function decodeMetricMessage(
     return onlyFault(value.length === 0 ? 'empty' : 'wrong_type', 'expected a value, not an array', sensor);
   const fields = isObject(value) ? fieldsOfValueObject(value, metric) : { [metric]: value };
   if (fields === undefined) return onlyFault('missing_value', 'the object has no "value"', sensor);
-  const decoded = noneDecoded();
-  decodeFields(fields, sensor, 0, undefined, limits, decoded);
-  return decoded;
+  return decodeWhole(fields, sensor, limits);
 }
 
 /** Readings that were parsed already: `{"sensor", "location", "time", "<metric>": value}`, flat. */
 export function decodeItems(items: readonly unknown[], limits: Limits): Decoded {
-  const decoded = noneDecoded();
-  items.forEach((item, index) => {
-    const sensor = isObject(item) ? (item as Record<string, unknown>).sensor : undefined;
-    if (!isObject(item))
-      decoded.faults.push({
-        index,
-        reason: 'wrong_type',
-        detail: `expected an object, not ${preview(item)}`,
-        raw: item,
-      });
-    else if (typeof sensor !== 'string')
-      decoded.faults.push({
-        index,
-        reason: 'bad_sensor',
-        detail: 'sensor is missing or no string',
-        raw: item,
-      });
-    else decodeFields(item, sensor, index, item, limits, decoded);
+  return decodeEach(items, (item, index, faults) => {
+    if (!isObject(item)) {
+      faults.push({ index, reason: 'wrong_type', detail: notAnObject(item), raw: item });
+      return undefined;
+    }
+    const { sensor } = item as { sensor?: unknown };
+    if (typeof sensor === 'string') return decodeFields(item, sensor, index, item, limits, faults);
+    faults.push({ index, reason: 'bad_sensor', detail: 'sensor is missing or no string', raw: item });
+    return undefined;
   });
-  return decoded;
+}
+
+function decodeEach(
+  items: readonly unknown[],
+  decode: (item: unknown, index: number, faults: Fault[]) => DraftReading | undefined,
+): Decoded {
+  const faults: Fault[] = [];
+  const readings = items.map((item, index) => decode(item, index, faults));
+  return decodedReadings(
+    readings.filter((reading) => reading !== undefined),
+    faults,
+  );
+}
+
+/** One object that is the whole message. */
+function decodeWhole(object: object, sensor: string, limits: Limits): Decoded {
+  const faults: Fault[] = [];
+  const reading = decodeFields(object, sensor, 0, undefined, limits, faults);
+  return decodedReadings(reading ? [reading] : [], faults);
+}
+
+function notAnObject(item: unknown): string {
+  return `expected an object, not ${preview(item)}`;
 }
 
 function decodeOne(value: unknown, sensor: string, limits: Limits): Decoded {
@@ -82,9 +92,7 @@ function decodeOne(value: unknown, sensor: string, limits: Limits): Decoded {
     const { reason, detail } = faultOfBareValue(value);
     return onlyFault(reason, detail, sensor);
   }
-  const decoded = noneDecoded();
-  decodeFields(value, sensor, 0, undefined, limits, decoded);
-  return decoded;
+  return decodeWhole(value, sensor, limits);
 }
 
 /** A bare value on a topic that names no metric. */

@@ -1,18 +1,19 @@
 import { isUtf8 } from 'node:buffer';
-import { parseLines } from '@tidemark/core';
-import { type Decoded, type Limits, noneDecoded, onlyFault } from './decoded.ts';
+import { type ParsedPoint, parseLines } from '@tidemark/core';
+import { type Decoded, type Fault, type Limits, onlyFault } from './decoded.ts';
 
 /** `lines/<anything>`: line protocol, one or many lines, times in nanoseconds. */
 export function decodeLines(payload: Buffer, limits: Limits): Decoded {
   if (!isUtf8(payload)) return onlyFault('invalid_utf8', 'the payload is no UTF-8');
-  const decoded = noneDecoded();
+  const points: ParsedPoint[] = [];
+  const faults: Fault[] = [];
   let index = 0;
   for (const line of parseLines(payload.toString('utf8'))) {
     if (index >= limits.maxReadingsPerMessage) {
       return onlyFault('too_many_readings', `more than ${limits.maxReadingsPerMessage} lines in a message`);
     }
     if ('problem' in line) {
-      decoded.faults.push({
+      faults.push({
         index,
         reason: 'bad_line',
         detail: `line ${line.line}: ${line.problem}`,
@@ -20,12 +21,12 @@ export function decodeLines(payload: Buffer, limits: Limits): Decoded {
       });
     } else if (line.point.fields.length > limits.maxFieldsPerReading) {
       const detail = `line ${line.line}: ${line.point.fields.length} fields; the limit is ${limits.maxFieldsPerReading}`;
-      decoded.faults.push({ index, reason: 'too_many_fields', detail });
+      faults.push({ index, reason: 'too_many_fields', detail });
     } else {
-      decoded.points.push(line.point);
+      points.push(line.point);
     }
     index++;
   }
   if (index === 0) return onlyFault('empty', 'the message holds no line');
-  return decoded;
+  return { readings: [], points, faults };
 }

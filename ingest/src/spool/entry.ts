@@ -1,21 +1,49 @@
 import { encodeExactLine, type JournalEntry, type Point, parseLines } from '@tidemark/core';
-import { type RecordKind, recordKinds } from './record.ts';
+import { recordKinds } from './record.ts';
 
-/** What is appended: one message's points, or one refusal. */
-export interface NewEntry {
-  kind: RecordKind;
-  acceptedNs: bigint;
-  /** The record's text: exact lines for points, JSON for a refusal. */
-  payload: string;
-  /** Empty for a refusal. */
-  points: readonly Point[];
+/** Where a batch begins in the log; unknown until it is committed. */
+export interface BatchBase {
+  offset: number;
 }
 
-/** An entry as the log holds it. */
-export interface SpoolEntry extends JournalEntry {
-  kind: number;
-  acceptedNs: bigint;
-  payload: string;
+/** One record of the log: one message's points, or one refusal. */
+export class SpoolEntry implements JournalEntry {
+  readonly kind: number;
+  readonly acceptedNs: bigint;
+  /** Empty for a refusal. */
+  readonly points: readonly Point[];
+  /** The refusal as JSON; empty for points. */
+  readonly payload: string;
+  readonly #base: BatchBase;
+  readonly #start: number;
+  readonly #end: number;
+
+  /** `start` and `end` count from the base: small integers, which cost no memory of their own. */
+  constructor(
+    base: BatchBase,
+    start: number,
+    end: number,
+    kind: number,
+    acceptedNs: bigint,
+    points: readonly Point[],
+    payload: string,
+  ) {
+    this.#base = base;
+    this.#start = start;
+    this.#end = end;
+    this.kind = kind;
+    this.acceptedNs = acceptedNs;
+    this.points = points;
+    this.payload = payload;
+  }
+
+  get offset(): number {
+    return this.#base.offset + this.#start;
+  }
+
+  get nextOffset(): number {
+    return this.#base.offset + this.#end;
+  }
 }
 
 /** Points as a record's text: one exact line of line protocol each. `seriesKeyOf` may remember keys. */

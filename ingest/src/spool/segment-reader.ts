@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import type { DamageKeeper } from './damage.ts';
-import { decodePoints, type SpoolEntry } from './entry.ts';
+import { decodePoints, SpoolEntry } from './entry.ts';
 import { decodeRecord, findMarker } from './record.ts';
 import { readFully, SEGMENT_HEADER_BYTES } from './segment.ts';
 
@@ -92,12 +92,6 @@ function toEntry(
 ): SpoolEntry {
   const text = record.payload.toString('utf8');
   const points = decodePoints(record.kind, text);
-  return {
-    offset,
-    nextOffset,
-    kind: record.kind,
-    acceptedNs: record.acceptedNs,
-    points,
-    payload: points.length > 0 ? '' : text,
-  };
+  const payload = points.length > 0 ? '' : text;
+  return new SpoolEntry({ offset }, 0, nextOffset - offset, record.kind, record.acceptedNs, points, payload);
 }

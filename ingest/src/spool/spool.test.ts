@@ -49,10 +49,8 @@ function pointOf(n: number): Point {
 function append(spool: Spool, n: number): Promise<void> {
   const points = [pointOf(n)];
   const payload = encodePoints(points, (point) => `m,n=${point.tags[0]![1]}`);
-  return new Promise((resolve, reject) => {
-    spool.append([{ kind: recordKinds.points, acceptedNs: BigInt(1000 + n), payload, points }], (error) =>
-      error ? reject(error) : resolve(),
-    );
+  return new Promise((resolve) => {
+    spool.append(recordKinds.points, BigInt(1000 + n), payload, points, resolve);
   });
 }
 

@@ -1,11 +1,18 @@
 import { unlink } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Logger, messageOf, type PartHealth, type Registry, TidemarkError } from '@tidemark/core';
+import {
+  type Logger,
+  messageOf,
+  type PartHealth,
+  type Point,
+  type Registry,
+  TidemarkError,
+} from '@tidemark/core';
 import { type CursorName, type CursorOffsets, Cursors } from './cursors.ts';
 import { DamageKeeper } from './damage.ts';
-import type { NewEntry, SpoolEntry } from './entry.ts';
+import { type BatchBase, SpoolEntry } from './entry.ts';
 import { SpoolMetrics } from './metrics.ts';
-import { RecordBuffer } from './record.ts';
+import { RecordBuffer, type RecordKind } from './record.ts';
 import { recover, type SegmentInfo } from './recover.ts';
 import { segmentPath, syncDirectory } from './segment.ts';
 import { readSegment } from './segment-reader.ts';
@@ -21,13 +28,14 @@ const READ_CHUNK_BYTES = 1024 * 1024;
 /** Pause before a write that failed is tried again. */
 const HOLD_RETRY_MS = 250;
 
-type Done = (error?: TidemarkError) => void;
+type Done = () => void;
 
 interface Batch {
   buffer: RecordBuffer;
-  /** Offsets are relative to the batch until it is committed. */
+  base: BatchBase;
   entries: SpoolEntry[];
   dones: Done[];
+  newestNs: bigint;
 }
 
 interface SpoolOptions {
@@ -116,29 +124,30 @@ export class Spool {
     return this.#segments.reduce((sum, { base, end }) => sum + end - base, 0);
   }
 
-  /** Appends the entries of one message; `done` without an error means they are on stable storage. */
-  append(entries: readonly NewEntry[], done: Done): void {
+  /** Why nothing may be appended now, or undefined. To be asked before each message. */
+  refusal(): TidemarkError | undefined {
+    if (this.#isStopping)
+      return new TidemarkError('spool_failed', 'the spool is stopping', { retryable: true });
+    if (this.#pending.buffer.length <= MAX_PENDING_BYTES) return undefined;
+    this.#metrics.refused.inc();
+    const message = this.#fault ?? 'the spool is behind its disk';
+    return new TidemarkError('spool_full', message, { retryable: true, retryAfterMs: 5000 });
+  }
+
+  /**
+   * Appends one record: points, or a refusal's text. `done` means that it, and everything appended before it,
+   * is on stable storage. Several records of one message give `done` with the last.
+   */
+  append(kind: RecordKind, acceptedNs: bigint, payload: string, points: readonly Point[], done?: Done): void {
     const batch = this.#pending;
-    const refusal = this.#refusal();
-    if (refusal) {
-      this.#metrics.refused.inc();
-      done(refusal);
-      return;
-    }
-    for (const { kind, acceptedNs, payload, points } of entries) {
-      const offset = batch.buffer.length;
-      batch.buffer.push(kind, acceptedNs, payload);
-      const kept = points.length > 0 ? '' : payload;
-      batch.entries.push({
-        offset,
-        nextOffset: batch.buffer.length,
-        kind,
-        acceptedNs,
-        points,
-        payload: kept,
-      });
-    }
-    batch.dones.push(done);
+    const start = batch.buffer.length;
+    batch.buffer.push(kind, acceptedNs, payload);
+    const kept = points.length > 0 ? '' : payload;
+    batch.entries.push(
+      new SpoolEntry(batch.base, start, batch.buffer.length, kind, acceptedNs, points, kept),
+    );
+    if (acceptedNs > batch.newestNs) batch.newestNs = acceptedNs;
+    if (done) batch.dones.push(done);
     this.#flushing ??= this.#flush();
   }
 
@@ -201,18 +210,10 @@ export class Spool {
     return { name: 'spool', status: this.#fault ? 'fail' : 'pass', message: this.#fault ?? 'accepting' };
   }
 
-  #refusal(): TidemarkError | undefined {
-    if (this.#isStopping)
-      return new TidemarkError('spool_failed', 'the spool is stopping', { retryable: true });
-    if (this.#pending.buffer.length <= MAX_PENDING_BYTES) return undefined;
-    const message = this.#fault ?? 'the spool is behind its disk';
-    return new TidemarkError('spool_full', message, { retryable: true, retryAfterMs: 5000 });
-  }
-
   async #flush(): Promise<void> {
     // What is read from the sockets in the same turn of the event loop goes into the same fdatasync.
     await new Promise(setImmediate);
-    while (this.#pending.dones.length > 0) {
+    while (this.#pending.entries.length > 0) {
       const batch = this.#pending;
       this.#pending = this.#spare;
       const isDurable = await this.#commit(batch);
@@ -286,11 +287,8 @@ export class Spool {
   }
 
   #publish(batch: Batch, base: number): void {
-    for (const entry of batch.entries) {
-      entry.offset += base;
-      entry.nextOffset += base;
-      if (entry.acceptedNs > this.#stampFloorNs) this.#stampFloorNs = entry.acceptedNs;
-    }
+    batch.base.offset = base;
+    if (batch.newestNs > this.#stampFloorNs) this.#stampFloorNs = batch.newestNs;
     this.#endOffset = base + batch.buffer.length;
     this.#segments.at(-1)!.end = this.#endOffset;
     this.#metrics.appendedBytes.inc(batch.buffer.length);
@@ -317,11 +315,13 @@ export class Spool {
 }
 
 function newBatch(): Batch {
-  return { buffer: new RecordBuffer(256 * 1024), entries: [], dones: [] };
+  return { buffer: new RecordBuffer(256 * 1024), base: { offset: 0 }, entries: [], dones: [], newestNs: 0n };
 }
 
+/** Its entries live on in the tail, with their base; the buffer is used again. */
 function clearBatch(batch: Batch): void {
   batch.buffer.clear();
+  batch.base = { offset: 0 };
   batch.entries = [];
   batch.dones = [];
 }
