@@ -1,4 +1,4 @@
-import { type Acceptor, type Clock, claimOf, isOwnTopic, TidemarkError } from '@tidemark/core';
+import { type Acceptor, type Clock, claimOf, TidemarkError } from '@tidemark/core';
 import type { Client, PublishPacket } from 'aedes';
 import type { BrokerMetrics } from './metrics.ts';
 
@@ -47,10 +47,11 @@ export class Acceptance {
   /** Aedes' `authorizePublish`; also called for wills, then perhaps without a client. */
   authorizePublish(client: Client | null, packet: PublishPacket, callback: Callback): void {
     const { metrics } = this.#options;
-    if (isOwnTopic(packet.topic)) {
+    const { kind } = claimOf(packet.topic);
+    if (kind === 'own') {
       metrics.forbidden.inc();
       callback(new TidemarkError('forbidden', `only the platform itself publishes on ${packet.topic}`));
-    } else if (claimOf(packet.topic).kind === 'other' || isRetainedRemoval(packet)) {
+    } else if (kind === 'other' || isRetainedRemoval(packet)) {
       metrics.otherMessages.inc();
       callback();
     } else if (client === null || packet.qos === 0) {

@@ -3,25 +3,30 @@ export type TopicClaim =
   | { kind: 'metric'; sensor: string; metric: string }
   | { kind: 'sensor'; sensor: string }
   | { kind: 'lines' }
+  /** Only the platform itself publishes there. */
+  | { kind: 'own' }
   /** Brokered, never ingested. */
   | { kind: 'other' };
 
-const other: TopicClaim = { kind: 'other' };
-const lines: TopicClaim = { kind: 'lines' };
-
-/** Prefixes that are the platform's own to publish on. */
 const ownPrefixes = ['$SYS/', 'alerts/', 'live/', 'quarantine/'];
+/** Claims read before: every message asks, and devices keep to their topics. Bounded: cleared when full. */
+const known = new Map<string, TopicClaim>();
+const MAX_KNOWN = 100_000;
 
 /** Reads what a topic claims to be: `sensors/<sensor>[/<metric>]` and `lines/<anything>` are readings. */
 export function claimOf(topic: string): TopicClaim {
-  if (topic.startsWith('sensors/')) return sensorClaim(topic);
-  if (topic.startsWith('lines/')) return lines;
-  return other;
+  const before = known.get(topic);
+  if (before) return before;
+  if (known.size >= MAX_KNOWN) known.clear();
+  const claim = readClaim(topic);
+  known.set(topic, claim);
+  return claim;
 }
 
-/** True when only the platform itself may publish on the topic. */
-export function isOwnTopic(topic: string): boolean {
-  return ownPrefixes.some((prefix) => topic.startsWith(prefix));
+function readClaim(topic: string): TopicClaim {
+  if (topic.startsWith('sensors/')) return sensorClaim(topic);
+  if (topic.startsWith('lines/')) return { kind: 'lines' };
+  return { kind: ownPrefixes.some((prefix) => topic.startsWith(prefix)) ? 'own' : 'other' };
 }
 
 /** `sensors/a/b/c` claims to be a reading too: metric "b/c" is then refused with a reason, not ignored. */

@@ -92,6 +92,7 @@ export class Stamper {
 function fingerprint(payload: Uint8Array): number {
   if (payload.length > 64) return crc32(payload);
   let hash = 0x811c_9dc5;
-  for (const byte of payload) hash = Math.imul(hash ^ byte, 0x0100_0193);
+  // By index: iterating a typed array costs several times as much.
+  for (let index = 0; index < payload.length; index++) hash = Math.imul(hash ^ payload[index]!, 0x0100_0193);
   return hash;
 }

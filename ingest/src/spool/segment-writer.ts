@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import {
   encodeHeader,
@@ -51,16 +51,13 @@ export class SegmentWriter {
     return this.#durable;
   }
 
-  /** Writes behind the last durable byte; may be repeated with the same bytes after it failed. */
-  async write(bytes: Buffer): Promise<void> {
+  /**
+   * Writes behind the last durable byte; may be repeated with the same bytes after it failed. Synchronous: a
+   * copy into the page cache takes some 15 µs, a round trip through the thread pool five times that.
+   */
+  write(bytes: Buffer): void {
     for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await this.#handle.write(
-        bytes,
-        done,
-        bytes.length - done,
-        this.#durable + done,
-      );
-      done += bytesWritten;
+      done += writeSync(this.#handle.fd, bytes, done, bytes.length - done, this.#durable + done);
       this.#written = Math.max(this.#written, this.#durable + done);
     }
   }

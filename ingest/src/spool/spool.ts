@@ -252,7 +252,7 @@ export class Spool {
     if (this.usedBytes >= maxBytes)
       throw new TidemarkError('spool_full', `the spool holds its limit of ${maxBytes} bytes`);
     const writer = await this.#writerFor(bytes.length);
-    await writer.write(bytes);
+    writer.write(bytes);
     const base = writer.end;
     const stopTimer = this.#metrics.fsyncSeconds.startTimer();
     try {
