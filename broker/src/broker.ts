@@ -14,12 +14,12 @@ import {
   type Registry,
   TidemarkError,
 } from '@tidemark/core';
-import { Aedes, type AuthenticateError, type Client } from 'aedes';
-import LevelPersistence from 'aedes-persistence-level/asyncPersistence.js';
+import type { Aedes, AuthenticateError, Client } from 'aedes';
 import { ClassicLevel } from 'classic-level';
 import { createWebSocketStream, WebSocketServer } from 'ws';
 import { Acceptance } from './acceptance.ts';
 import { BrokerMetrics } from './metrics.ts';
+import { QuietAedes } from './quiet-aedes.ts';
 
 /** A subscriber that takes nothing for this long is disconnected, before it holds up the others. */
 const DRAIN_TIMEOUT_MS = 10_000;
@@ -42,7 +42,7 @@ export class Broker {
   readonly #metrics: BrokerMetrics;
   readonly #acceptance: Acceptance;
   readonly #webSockets: WebSocketServer;
-  #aedes: Aedes | undefined;
+  #aedes: QuietAedes | undefined;
   #sessions: ClassicLevel<string, unknown> | undefined;
   #server: Server | undefined;
 
@@ -67,8 +67,7 @@ export class Broker {
     await mkdir(directory, { recursive: true });
     this.#sessions = new ClassicLevel(directory, { valueEncoding: 'json' });
     await this.#sessions.open();
-    this.#aedes = await Aedes.createBroker({
-      persistence: new LevelPersistence(this.#sessions),
+    this.#aedes = await QuietAedes.open(this.#sessions, {
       maximumPacketSize: mqtt.maxPacketBytes,
       maxTopicLevels: mqtt.maxTopicLevels,
       drainTimeout: DRAIN_TIMEOUT_MS,
