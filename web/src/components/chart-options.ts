@@ -66,12 +66,15 @@ function rangeOf(_plot: uPlot, low: number | null, high: number | null): [number
   return [low - span * 0.12, high + span * 0.12];
 }
 
-/** Times as hours and minutes, or dates where the chart spans days. */
+/** Times as hours and minutes, with seconds where labels are closer, or dates where the chart spans days. */
 function clocks(splits: readonly number[]): string[] {
   const isLong = (splits.at(-1) ?? 0) - (splits[0] ?? 0) > day;
+  const length = splits.every((split) => split % minute === 0) ? 'hh:mm'.length : 'hh:mm:ss'.length;
   return splits.map((split) => {
     const date = new Date(split * 1000);
-    return isLong ? date.toLocaleDateString('sv-SE').slice(5) : date.toLocaleTimeString('en-GB').slice(0, 5);
+    return isLong
+      ? date.toLocaleDateString('sv-SE').slice(5)
+      : date.toLocaleTimeString('en-GB').slice(0, length);
   });
 }
 
