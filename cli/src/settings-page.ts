@@ -3,10 +3,12 @@ import { type Config, listSettings, loadConfig } from '@tidemark/core';
 /** `docs/configuration.md`: every setting of the schema with its default, as Markdown. */
 export function settingsPage(): string {
   const defaults = loadConfig();
-  const rows = listSettings().map(
-    ({ path, env, description }) =>
-      `| \`${path}\` | \`${env}\` | ${showDefault(defaults, path)} | ${description} |`,
-  );
+  const settings = listSettings().map(({ path, env, description }) => [
+    `\`${path}\``,
+    `\`${env}\``,
+    showDefault(defaults, path),
+    description,
+  ]);
   return `# Settings
 
 <!-- Made from core/src/config.ts by cli/src/settings-page.ts; CONTRIBUTING.md says how to make it anew. -->
@@ -15,9 +17,7 @@ Each setting is an environment variable, or a key of \`tidemark.yaml\` in the wo
 \`--config\` or \`TIDEMARK_CONFIG\`). The environment wins over the file. Unknown keys are refused, and all faults are
 reported at once. Lists are comma separated in the environment. Sizes are bytes and durations milliseconds.
 
-| key | variable | default | |
-|---|---|---|---|
-${rows.join('\n')}
+${markdownTable([['key', 'variable', 'default', ''], ...settings])}
 
 \`\`\`yaml
 # tidemark.yaml
@@ -35,11 +35,16 @@ influx:
 \`publish\`, \`replay\`, \`simulate\` and \`query\` reach the platform of the same settings, with the secrets that
 \`tidemark init\` left in its data folder. For another one:
 
-| option | variable | |
-|---|---|---|
-| \`--url\` | \`TIDEMARK_URL\` | \`http://host:8080\` for all of them (MQTT then goes over WebSocket), or \`mqtt://host:1883\` |
-| \`--username\`, \`--password\` | \`TIDEMARK_USERNAME\`, \`TIDEMARK_PASSWORD\` | MQTT user |
-| \`--token\` | \`TIDEMARK_TOKEN\` | API token |
+${markdownTable([
+  ['option', 'variable', ''],
+  [
+    '`--url`',
+    '`TIDEMARK_URL`',
+    '`http://host:8080` for all of them (MQTT then goes over WebSocket), or `mqtt://host:1883`',
+  ],
+  ['`--username`, `--password`', '`TIDEMARK_USERNAME`, `TIDEMARK_PASSWORD`', 'MQTT user'],
+  ['`--token`', '`TIDEMARK_TOKEN`', 'API token'],
+])}
 `;
 }
 
@@ -49,4 +54,14 @@ function showDefault(defaults: Config, path: string): string {
     .reduce<unknown>((node, key) => (node as Record<string, unknown>)[key], defaults);
   const text = Array.isArray(value) ? value.join(',') : String(value);
   return text === '' ? '' : `\`${text}\``;
+}
+
+/** Rows of cells, the heads first, as a table that is aligned in its source too. */
+function markdownTable([heads = [], ...rows]: string[][]): string {
+  const widths = heads.map((head, column) =>
+    Math.max(3, head.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (row: string[]) =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
+  return [heads, widths.map((width) => '-'.repeat(width)), ...rows].map(line).join('\n');
 }
