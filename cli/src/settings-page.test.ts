@@ -24,6 +24,6 @@ it('has every default that the README names', () => {
   const readme = readFileSync(join(root, 'README.md'), 'utf8');
   const rows = [...readme.matchAll(/^\| `(TIDEMARK_\w+)` *\| `([^`]+)` *\|/gm)];
   expect(rows.length).toBeGreaterThan(3);
-  for (const [, variable, value] of rows)
-    expect(settingsPage()).toMatch(new RegExp(`\`${variable}\` *\\| \`${RegExp.escape(value!)}\` *\\|`));
+  const unaligned = settingsPage().replaceAll(/ +\|/g, ' |');
+  for (const [, variable, value] of rows) expect(unaligned).toContain(`\`${variable}\` | \`${value}\` |`);
 });
