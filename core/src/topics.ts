@@ -12,6 +12,8 @@ const ownPrefixes = ['$SYS/', 'alerts/', 'live/', 'quarantine/'];
 /** Claims read before: every message asks, and devices keep to their topics. Bounded: cleared when full. */
 const known = new Map<string, TopicClaim>();
 const MAX_KNOWN = 100_000;
+/** Longer than any topic of a valid reading; a topic may have 64 KiB. */
+const MAX_KNOWN_LENGTH = 280;
 
 /** Reads what a topic claims to be: `sensors/<sensor>[/<metric>]` and `lines/<anything>` are readings. */
 export function claimOf(topic: string): TopicClaim {
@@ -19,7 +21,7 @@ export function claimOf(topic: string): TopicClaim {
   if (before) return before;
   if (known.size >= MAX_KNOWN) known.clear();
   const claim = readClaim(topic);
-  known.set(topic, claim);
+  if (topic.length <= MAX_KNOWN_LENGTH) known.set(topic, claim);
   return claim;
 }
 

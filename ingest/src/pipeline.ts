@@ -10,13 +10,13 @@ import {
   readingId,
   readingToPoint,
   type Submission,
-  stringifyJson,
   type Tag,
   type TidemarkError,
 } from '@tidemark/core';
 import type { Decoded, DraftReading, Fault, Limits } from './decoders/decoded.ts';
+import { jsonOf } from './decoders/fields.ts';
 import { decodeItems, decodeMetricMessage, decodeSensorMessage } from './decoders/json.ts';
-import { decodeLines } from './decoders/lines.ts';
+import { decodeLines, lineOf } from './decoders/lines.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { encodeRefusal } from './quarantine/refusal.ts';
 import { encodePoints } from './spool/entry.ts';
@@ -88,21 +88,19 @@ export class Pipeline implements Acceptor {
     latestNs: bigint,
   ): { points: Point[]; faults: readonly Fault[] } {
     const faults: Fault[] = [];
-    const isInRange = (timeNs: bigint, index: number, sensor?: string, raw?: unknown): boolean => {
-      if (timeNs >= 0n && timeNs <= latestNs) return true;
-      const detail = timeNs < 0n ? 'the time is before 1970' : 'the time is too far in the future';
-      faults.push({ index, reason: 'time_out_of_range', detail, sensor, raw });
-      return false;
-    };
+    const isInRange = (timeNs: bigint): boolean => timeNs >= 0n && timeNs <= latestNs;
     const readings = decoded.readings.map((draft) => {
       const timeNs = draft.timeNs ?? stamps.next();
-      return isInRange(timeNs, draft.index, draft.sensor, draft.raw)
-        ? this.#toPoint(draft, timeNs)
-        : undefined;
+      if (isInRange(timeNs)) return this.#toPoint(draft, timeNs);
+      const { index, sensor, raw } = draft;
+      faults.push({ index, sensor, raw, ...outOfRange(timeNs) });
+      return undefined;
     });
     const lines = decoded.points.map((point, index) => {
       const timeNs = point.timeNs ?? stamps.next();
-      return isInRange(timeNs, index, undefined, point.measurement) ? { ...point, timeNs } : undefined;
+      if (isInRange(timeNs)) return { ...point, timeNs };
+      faults.push({ index, raw: lineOf(point), ...outOfRange(timeNs) });
+      return undefined;
     });
     // A message holds readings or lines, never both.
     const all = lines.length > 0 ? lines : readings;
@@ -137,6 +135,7 @@ export class Pipeline implements Acceptor {
     done: () => void,
   ): void {
     const { spool } = this.#options;
+    if (points.length === 0 && faults.length === 0) done();
     if (points.length > 0) {
       const payload = encodePoints(points, this.#keyOf);
       spool.append(recordKinds.points, acceptedNs, payload, points, faults.length === 0 ? done : undefined);
@@ -206,10 +205,17 @@ function idOfPoint({ tags, timeNs }: Point): string {
 const nothingAccepted: Outcome = { ids: [], accepted: 0, rejected: [] };
 const noPayload = new Uint8Array(0);
 
+function outOfRange(timeNs: bigint): Pick<Fault, 'reason' | 'detail'> {
+  const detail = timeNs < 0n ? 'the time is before 1970' : 'the time is too far in the future';
+  return { reason: 'time_out_of_range', detail };
+}
+
 /** The bytes at fault: the part of the message, or the whole of it. */
 function rawOf(submission: Submission, { raw }: Fault): Uint8Array {
-  if (raw === undefined && submission.source === 'mqtt') return submission.payload;
-  return Buffer.from(typeof raw === 'string' ? raw : stringifyJson(raw ?? null));
+  const text = typeof raw === 'string' ? raw : jsonOf(raw ?? null);
+  const isWhole = raw === undefined || text === undefined;
+  if (isWhole && submission.source === 'mqtt') return submission.payload;
+  return Buffer.from(text ?? '');
 }
 
 function asBuffer(payload: Uint8Array): Buffer {

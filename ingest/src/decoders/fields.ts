@@ -1,4 +1,4 @@
-import { idProblem, type MetricValue, parseTime } from '@tidemark/core';
+import { idProblem, type MetricValue, parseTime, stringifyJson, TEXT_SUFFIX } from '@tidemark/core';
 import type { DraftReading, Fault, Limits } from './decoded.ts';
 
 const ownKeys = new Set(['id', 'sensor', 'location', 'time', 'timestamp', 'ts']);
@@ -9,8 +9,8 @@ const MAX_VALID_NAMES = 10_000;
 type Problem = Pick<Fault, 'reason' | 'detail'>;
 
 /**
- * Reads `{"temperature": 21.5, "location": …, "time": …}`. A bad value is a fault of its own and costs the
- * reading nothing else; a bad sensor, location or time costs the whole reading.
+ * Reads `{"temperature": 21.5, "location": …, "time": …}`. Bad values cost the reading nothing else, and are one
+ * fault for each reason; a bad sensor, location or time costs the whole reading.
  */
 export function decodeFields(
   object: object,
@@ -23,7 +23,7 @@ export function decodeFields(
   const reading: DraftReading = { index, sensor, location: undefined, timeNs: undefined, values: [], raw };
   const problems: Problem[] = [];
   const fatal = sensorProblem(sensor) ?? fillReading(reading, object, limits, problems);
-  for (const problem of fatal ? [fatal] : problems) faults.push({ index, ...problem, sensor, raw });
+  for (const problem of fatal ? [fatal] : byReason(problems)) faults.push({ index, ...problem, sensor, raw });
   return !fatal && reading.values.length > 0 ? reading : undefined;
 }
 
@@ -35,19 +35,22 @@ function fillReading(
   problems: Problem[],
 ): Problem | undefined {
   const names = Object.keys(object);
+  // Values are counted whether good or bad, and before they are looked at.
+  const count =
+    names.length > limits.maxFieldsPerReading ? names.filter((name) => !isOwnKey(name)).length : 0;
+  if (count > limits.maxFieldsPerReading) {
+    return {
+      reason: 'too_many_fields',
+      detail: `${count} values; the limit is ${limits.maxFieldsPerReading}`,
+    };
+  }
   for (const name of names) {
     const value: unknown = (object as Record<string, unknown>)[name];
     const problem = isOwnKey(name) ? setOwn(reading, name, value) : addValue(reading, name, value, problems);
     if (problem) return problem;
   }
-  const { length } = reading.values;
-  if (length > limits.maxFieldsPerReading) {
-    return {
-      reason: 'too_many_fields',
-      detail: `${length} values; the limit is ${limits.maxFieldsPerReading}`,
-    };
-  }
-  if (length > 0 || problems.length > 0) return undefined;
+  if (reading.values.length > 1) dropTextThatCollides(reading, problems);
+  if (reading.values.length > 0 || problems.length > 0) return undefined;
   if (names.length === 0) return { reason: 'empty', detail: 'the object is empty' };
   return { reason: 'missing_value', detail: 'the object holds no metric' };
 }
@@ -61,6 +64,33 @@ function addValue(reading: DraftReading, name: string, value: unknown, problems:
   // A literal has room for one and no more; an array that grows by push begins with room for 17.
   else if (reading.values.length === 0) reading.values = [[name, found]];
   else reading.values.push([name, found]);
+}
+
+/** The text of metric `a` is kept as `a_text`: where the reading has a number of that name too, the text goes. */
+function dropTextThatCollides(reading: DraftReading, problems: Problem[]): void {
+  const { values } = reading;
+  const collides = ([name, value]: DraftReading['values'][number]): boolean =>
+    typeof value === 'string' &&
+    values.some(([other, held]) => other === name + TEXT_SUFFIX && typeof held !== 'string');
+  const texts = values.filter(collides);
+  if (texts.length === 0) return;
+  for (const [name] of texts)
+    problems.push({
+      reason: 'bad_metric',
+      detail: `the text of ${name} is kept as ${name}${TEXT_SUFFIX}, which is a metric of its own here`,
+    });
+  reading.values = values.filter((value) => !collides(value));
+}
+
+/**
+ * Each fault is kept with the whole payload, so a fault for every bad value would make a large message many
+ * times as large.
+ */
+function byReason(problems: readonly Problem[]): readonly Problem[] {
+  if (problems.length < 2) return problems;
+  const details = new Map<Problem['reason'], string[]>();
+  for (const { reason, detail } of problems) details.set(reason, [...(details.get(reason) ?? []), detail]);
+  return Array.from(details, ([reason, texts]) => ({ reason, detail: texts.join('; ') }));
 }
 
 /** True for the names that a flat reading uses for itself, which no metric can have. */
@@ -82,10 +112,18 @@ function setOwn(reading: DraftReading, name: string, value: unknown): Problem | 
       return undefined;
     }
     default:
-      reading.timeNs ??= parseTime(value);
-      if (reading.timeNs !== undefined) return undefined;
-      return { reason: 'bad_time', detail: `${name} is no time: ${preview(value)}` };
+      return setTime(reading, name, value);
   }
+}
+
+/** `time`, `timestamp` and `ts` mean the same; two that differ leave no way to know which is meant. */
+function setTime(reading: DraftReading, name: string, value: unknown): Problem | undefined {
+  const timeNs = parseTime(value);
+  if (timeNs === undefined) return { reason: 'bad_time', detail: `${name} is no time: ${preview(value)}` };
+  if (reading.timeNs !== undefined && reading.timeNs !== timeNs)
+    return { reason: 'bad_time', detail: `${name} differs from another time in the reading` };
+  reading.timeNs = timeNs;
+  return undefined;
 }
 
 function sensorProblem(sensor: string): Problem | undefined {
@@ -127,9 +165,20 @@ export function nameProblem(name: string): string | undefined {
   return undefined;
 }
 
+/** The beginning of a value, for a message to a person. */
 export function preview(value: unknown): string {
-  const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? 'nothing');
+  const text = jsonOf(value) ?? 'a value nested too deeply to show';
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
+
+/** The value as JSON; undefined when it is nested deeper than the stack: JSON.parse reads what JSON.stringify can't write. */
+export function jsonOf(value: unknown): string | undefined {
+  try {
+    return stringifyJson(value) ?? 'nothing';
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
 function locationProblem(value: unknown): string | undefined {

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { type ParsedPoint, parseLines } from '@tidemark/core';
+import { encodeLine, type ParsedPoint, parseLines } from '@tidemark/core';
 import { type Decoded, type Fault, type Limits, onlyFault } from './decoded.ts';
 
 /** `lines/<anything>`: line protocol, one or many lines, times in nanoseconds. */
@@ -21,7 +21,7 @@ export function decodeLines(payload: Buffer, limits: Limits): Decoded {
       });
     } else if (line.point.fields.length > limits.maxFieldsPerReading) {
       const detail = `line ${line.line}: ${line.point.fields.length} fields; the limit is ${limits.maxFieldsPerReading}`;
-      faults.push({ index, reason: 'too_many_fields', detail });
+      faults.push({ index, reason: 'too_many_fields', detail, raw: lineOf(line.point) });
     } else {
       points.push(line.point);
     }
@@ -29,4 +29,10 @@ export function decodeLines(payload: Buffer, limits: Limits): Decoded {
   }
   if (index === 0) return onlyFault('empty', 'the message holds no line');
   return { readings: [], points, faults };
+}
+
+/** The point as a line, without a time when it came without one. */
+export function lineOf(point: ParsedPoint): string {
+  const line = encodeLine({ ...point, timeNs: point.timeNs ?? 0n });
+  return point.timeNs === undefined ? line.slice(0, line.lastIndexOf(' ')) : line;
 }
