@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Clock,
-  encodeExactLine,
+  encodeLine,
   type Freshness,
   type Logger,
   messageOf,
@@ -11,20 +11,24 @@ import {
 } from '@tidemark/core';
 import type { Engine, RejectedPoint } from '@tidemark/store';
 import type { IngestMetrics } from './metrics.ts';
-import { encodeRefusal } from './quarantine/refusal.ts';
+import type { QuarantineStore } from './quarantine/quarantine-store.ts';
 import type { SpoolEntry } from './spool/entry.ts';
-import { recordKinds } from './spool/record.ts';
 import type { Spool } from './spool/spool.ts';
 
 /** Pauses between tries of a batch: doubled from the first to the last, or what the store asks for. */
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 15_000;
+/** The longest that a store's own wish is followed. */
+const LONGEST_ASKED_RETRY_MS = 10 * 60_000;
 /** How often the durable cursor follows what was written. */
 const SAVE_EVERY_MS = 1000;
+/** How long the end may take: the process has 5 s in all, and what is left is safe in the log. */
+const STOP_WITHIN_MS = 2000;
 
 interface BatchWriterOptions {
   spool: Spool;
   engine: Engine;
+  quarantine: QuarantineStore;
   metrics: IngestMetrics;
   clock: Clock;
   logger: Logger;
@@ -41,6 +45,8 @@ interface BatchWriterOptions {
 export class BatchWriter implements Freshness {
   readonly #options: BatchWriterOptions;
   readonly #stopping = new AbortController();
+  /** Aborted when nothing more may be begun. */
+  readonly #tooLate = new AbortController();
   /** Aborted to cut the wait for a fuller batch short. */
   #hurry = new AbortController();
   #flushWaiters = new Set<() => void>();
@@ -48,8 +54,12 @@ export class BatchWriter implements Freshness {
   /** Behind the last entry that queries see. */
   #position = 0;
   #oldestWaitingNs: bigint | undefined;
+  /** When the batch before was taken from the log, or, after a pause, when the first new entry came. */
+  #takenAtMs = 0;
   #savedAtMs = 0;
-  #fault: string | undefined;
+  #writeFault: string | undefined;
+  #readFault: string | undefined;
+  #syncFault: string | undefined;
 
   constructor(options: BatchWriterOptions) {
     this.#options = options;
@@ -60,11 +70,13 @@ export class BatchWriter implements Freshness {
     this.#running = this.#run();
   }
 
-  /** Writes out what is in the log, unless the store does not take it; then it stays in the log. */
+  /** Writes out what is in the log; what the store does not take in time stays there. */
   async stop(): Promise<void> {
+    const isLate = delay(STOP_WITHIN_MS, undefined, { signal: this.#tooLate.signal }).catch(() => {});
     this.#stopping.abort();
     this.#hurry.abort();
-    await this.#running;
+    await Promise.race([this.#running, isLate]);
+    this.#tooLate.abort();
   }
 
   async flush(timeoutMs: number): Promise<number> {
@@ -80,31 +92,61 @@ export class BatchWriter implements Freshness {
   }
 
   health(): PartHealth {
-    return { name: 'store', status: this.#fault ? 'fail' : 'pass', message: this.#fault ?? 'writing' };
+    const fault = this.#writeFault ?? this.#readFault ?? this.#syncFault;
+    return { name: 'store', status: fault ? 'fail' : 'pass', message: fault ?? 'writing' };
   }
 
   async #run(): Promise<void> {
-    const { spool } = this.#options;
+    const { spool, logger } = this.#options;
     const { signal } = this.#stopping;
     for (;;) {
-      await spool.waitBeyond(this.#position, signal);
+      await this.#waitForMore();
       const isAtEnd = this.#position >= spool.endOffset;
       if (!isAtEnd) {
         await this.#letBatchFill();
-        await this.#writeNext();
+        try {
+          await this.#writeNext();
+          this.#readFault = undefined;
+        } catch (error) {
+          if (!this.#readFault) logger.error({ err: error }, 'the spool cannot be read; it is tried again');
+          this.#readFault = messageOf(error);
+          await this.#pause(LAST_RETRY_MS);
+        }
       }
       await this.#saveCursor(signal.aborted);
-      if (signal.aborted && (isAtEnd || this.#fault)) return;
+      if (signal.aborted && (isAtEnd || this.#isHopeless())) return;
     }
+  }
+
+  /** True when the end cannot wait for the rest. */
+  #isHopeless(): boolean {
+    return this.#tooLate.signal.aborted || this.#writeFault !== undefined || this.#readFault !== undefined;
+  }
+
+  /** Also ends when there is a cursor to save: a full log takes nothing more before it is saved. */
+  async #waitForMore(): Promise<void> {
+    const { spool } = this.#options;
+    const { signal } = this.#stopping;
+    const isSaved = this.#position <= spool.cursor('store');
+    const waking = isSaved ? signal : AbortSignal.any([signal, AbortSignal.timeout(SAVE_EVERY_MS)]);
+    if (this.#position < spool.endOffset) return;
+    await spool.waitBeyond(this.#position, waking);
+    this.#takenAtMs = this.#options.clock.monotonicMs();
+  }
+
+  async #pause(pauseMs: number): Promise<void> {
+    await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => {});
   }
 
   /** Waits until the batch is full by bytes, old enough, or wanted at once. */
   async #letBatchFill(): Promise<void> {
-    const { spool, batchBytes, batchAgeMs } = this.#options;
+    const { spool, clock, batchBytes, batchAgeMs } = this.#options;
     if (this.#hurry.signal.aborted && !this.#stopping.signal.aborted) this.#hurry = new AbortController();
     if (this.#flushWaiters.size > 0) return;
-    const { signal } = this.#hurry;
-    const timer = AbortSignal.any([signal, AbortSignal.timeout(batchAgeMs)]);
+    // What arrived while the batch before was written has waited already.
+    const leftMs = batchAgeMs - (clock.monotonicMs() - this.#takenAtMs);
+    if (leftMs <= 0) return;
+    const timer = AbortSignal.any([this.#hurry.signal, AbortSignal.timeout(Math.ceil(leftMs))]);
     await spool.waitBeyond(this.#position + batchBytes, timer);
   }
 
@@ -112,9 +154,10 @@ export class BatchWriter implements Freshness {
     const { spool, batchBytes, batchPoints } = this.#options;
     const { entries, nextOffset } = await spool.take(this.#position, batchBytes, true);
     for (let index = 0; index < entries.length; ) {
-      const { points, next } = gather(entries, index, batchPoints);
-      this.#oldestWaitingNs = entries[index]!.acceptedNs;
-      if (points.length > 0 && !(await this.#writeUntilTaken(points))) return;
+      const next = endOfBatch(entries, index, batchPoints);
+      const batch = entries.slice(index, next);
+      this.#oldestWaitingNs = batch[0]!.acceptedNs;
+      if (!(await this.#writeUntilTaken(batch))) return;
       index = next;
       this.#moveTo(index < entries.length ? entries[index]!.offset : nextOffset);
     }
@@ -122,53 +165,60 @@ export class BatchWriter implements Freshness {
   }
 
   /** False when the platform stops before the store took the points. */
-  async #writeUntilTaken(points: readonly Point[]): Promise<boolean> {
-    const { engine, metrics, logger } = this.#options;
+  async #writeUntilTaken(batch: readonly SpoolEntry[]): Promise<boolean> {
+    const { metrics, logger } = this.#options;
+    const points = pointsOf(batch);
+    if (points.length === 0) return true;
     for (let retryMs = FIRST_RETRY_MS; ; retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)) {
-      const stopTimer = metrics.storeSeconds.startTimer();
+      if (this.#tooLate.signal.aborted) return false;
       try {
-        const rejected = await engine.write(points);
-        stopTimer();
-        metrics.batches.inc();
-        metrics.storedPoints.inc(points.length - rejected.length);
-        if (rejected.length > 0) await this.#quarantine(points, rejected);
-        if (this.#fault) logger.info('the store takes batches again');
-        this.#fault = undefined;
+        await this.#write(batch, points);
+        if (this.#writeFault) logger.info('the store takes batches again');
+        this.#writeFault = undefined;
         return true;
       } catch (error) {
         metrics.storeFailures.inc();
-        if (!this.#fault)
+        if (!this.#writeFault)
           logger.error({ err: error }, 'the store takes no batch; it stays in the spool and is tried again');
-        this.#fault = messageOf(error);
+        this.#writeFault = messageOf(error);
         if (this.#stopping.signal.aborted) return false;
         const askedMs = error instanceof TidemarkError ? error.retryAfterMs : undefined;
-        await delay(askedMs ?? retryMs, undefined, { signal: this.#stopping.signal }).catch(() => {});
+        await this.#pause(askedMs === undefined ? retryMs : Math.min(askedMs, LONGEST_ASKED_RETRY_MS));
       }
     }
   }
 
-  /** Refusals take the way of every other: through the log. */
-  async #quarantine(points: readonly Point[], rejected: readonly RejectedPoint[]): Promise<void> {
-    const acceptedNs = this.#options.clock.nowNs();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    rejected.forEach(({ index, reason, detail }, position) => {
+  async #write(batch: readonly SpoolEntry[], points: readonly Point[]): Promise<void> {
+    const { engine, metrics } = this.#options;
+    const stopTimer = metrics.storeSeconds.startTimer();
+    const rejected = await engine.write(points);
+    stopTimer();
+    if (rejected.length > 0) this.#setAside(batch, points, rejected);
+    metrics.batches.inc();
+    metrics.storedPoints.inc(points.length - rejected.length);
+  }
+
+  /**
+   * Straight into the quarantine, each by its place in the log: written again after a crash, the batch adds
+   * nothing; and through the log they could wait for room that only this writer's cursor can make.
+   */
+  #setAside(
+    batch: readonly SpoolEntry[],
+    points: readonly Point[],
+    rejected: readonly RejectedPoint[],
+  ): void {
+    const { quarantine, metrics, clock } = this.#options;
+    const placeOf = placesOf(batch);
+    const timeNs = clock.nowNs();
+    const refusals = rejected.map(({ index, reason, detail }) => {
       const point = points[index]!;
-      this.#options.metrics.countRefusedByStore(reason);
       const sensor = point.tags.find(([key]) => key === 'sensor')?.[1];
-      const payload = Buffer.from(encodeExactLine(point));
-      const refused = {
-        source: 'store',
-        topic: point.measurement,
-        reason,
-        detail,
-        sensor,
-        timeNs: acceptedNs,
-        payload,
-      };
-      const done = position === rejected.length - 1 ? resolve : undefined;
-      this.#options.spool.append(recordKinds.refusal, acceptedNs, encodeRefusal(refused), [], done);
+      const payload = Buffer.from(encodeLine(point));
+      const topic = point.measurement;
+      return { ...placeOf(index), part: { source: 'store', topic, reason, detail, sensor, timeNs, payload } };
     });
-    await promise;
+    metrics.quarantineEvicted.inc(quarantine.add(refusals));
+    for (const { reason } of rejected) metrics.countRefusedByStore(reason);
   }
 
   #moveTo(offset: number): void {
@@ -186,9 +236,10 @@ export class BatchWriter implements Freshness {
     this.#flushWaiters.delete(resolve);
   }
 
+  /** At least 1: 0 says that nothing waits. */
   #lagMs(): number {
-    if (this.#oldestWaitingNs === undefined) return 0;
-    return Math.max(0, Number((this.#options.clock.nowNs() - this.#oldestWaitingNs) / 1_000_000n));
+    if (this.#oldestWaitingNs === undefined) return 1;
+    return Math.max(1, Number((this.#options.clock.nowNs() - this.#oldestWaitingNs) / 1_000_000n));
   }
 
   /** The cursor may pass only what the store itself has made durable. */
@@ -198,29 +249,38 @@ export class BatchWriter implements Freshness {
     if ((!isLast && nowMs - this.#savedAtMs < SAVE_EVERY_MS) || this.#position <= spool.cursor('store'))
       return;
     this.#savedAtMs = nowMs;
+    const position = this.#position;
     try {
       await engine.sync();
-      await spool.advance('store', this.#position);
+      await spool.advance('store', position);
+      this.#syncFault = undefined;
     } catch (error) {
-      logger.error({ err: error }, 'the store cursor could not be saved; it will be later');
+      if (!this.#syncFault)
+        logger.error({ err: error }, 'the store cursor could not be saved; it will be later');
+      this.#syncFault = messageOf(error);
     }
   }
 }
 
-/** Points of the entries from `index` on, up to `maxPoints` or one entry, and the entry after them. */
-function gather(
-  entries: readonly SpoolEntry[],
-  index: number,
-  maxPoints: number,
-): { points: Point[]; next: number } {
-  const points: Point[] = [];
+/** Index behind the entries from `index` on that make one batch: up to `maxPoints`, or one entry. */
+function endOfBatch(entries: readonly SpoolEntry[], index: number, maxPoints: number): number {
+  let count = 0;
   let next = index;
-  while (
-    next < entries.length &&
-    (points.length === 0 || points.length + entries[next]!.points.length <= maxPoints)
-  ) {
-    for (const point of entries[next]!.points) points.push(point);
+  while (next < entries.length && (count === 0 || count + entries[next]!.points.length <= maxPoints)) {
+    count += entries[next]!.points.length;
     next++;
   }
-  return { points, next };
+  return next;
+}
+
+function pointsOf(batch: readonly SpoolEntry[]): Point[] {
+  const all: Point[] = [];
+  for (const { points } of batch) for (const point of points) all.push(point);
+  return all;
+}
+
+/** Finds the entry and the position in it of a point, by its index in the batch. */
+function placesOf(batch: readonly SpoolEntry[]): (index: number) => { offset: number; item: number } {
+  const places = batch.flatMap(({ offset, points }) => points.map((_, at) => ({ offset, item: at + 1 })));
+  return (index) => places[index]!;
 }

@@ -47,12 +47,19 @@ export class Ingest {
     const store = new QuarantineStore(meta);
     this.quarantine = store;
     this.#metrics = new IngestMetrics(metrics, { quarantineItems: () => store.count() });
-    this.#spool = new Spool({ directory: join(config.dataDir, 'spool'), ...config.spool, logger, metrics });
+    this.#spool = new Spool({
+      directory: join(config.dataDir, 'spool'),
+      ...config.spool,
+      leastOffset: store.behindNewest,
+      logger,
+      metrics,
+    });
     this.journal = new SpoolJournal(this.#spool);
     this.#batchWriter = new BatchWriter({
       ...options,
       ...config.ingest,
       spool: this.#spool,
+      quarantine: store,
       metrics: this.#metrics,
     });
     this.freshness = this.#batchWriter;
@@ -80,7 +87,7 @@ export class Ingest {
     this.#quarantineWriter.start();
   }
 
-  /** Ends with everything accepted in the log, and in the store if it takes it. Sources must have stopped. */
+  /** Ends with everything accepted in the log, and in the store if that takes it in time. Sources must have stopped. */
   async stop(): Promise<void> {
     await this.#spool.drain();
     await this.#batchWriter.stop();
@@ -94,6 +101,6 @@ export class Ingest {
   }
 
   health(): PartHealth[] {
-    return [this.#spool.health(), this.#batchWriter.health()];
+    return [this.#spool.health(), this.#batchWriter.health(), this.#quarantineWriter.health()];
   }
 }

@@ -2,8 +2,22 @@ import type { Quarantine, QuarantineFilter, QuarantineItem, QuarantineReason } f
 import type { MetaDb } from '@tidemark/store';
 import type { RefusedPart } from './refusal.ts';
 
-/** Newest items kept; beyond it the oldest go, counted. */
-const MAX_ITEMS = 100_000;
+/** The newest that are kept; beyond either bound the oldest go, counted. */
+interface QuarantineBounds {
+  maxItems: number;
+  maxBytes: number;
+}
+
+const defaultBounds: QuarantineBounds = { maxItems: 100_000, maxBytes: 1024 * 1024 * 1024 };
+
+/** One refusal and its place in the log, which is its identity. */
+export interface PlacedRefusal {
+  /** Log offset of the entry it was found in. */
+  offset: number;
+  /** 0 for a refusal that is an entry itself; for a point of an entry, its position there from 1. */
+  item: number;
+  part: RefusedPart;
+}
 
 interface Row {
   id: number;
@@ -21,45 +35,45 @@ const columns = 'id, time_ns, source, topic, reason, detail, payload, sensor';
 /** The quarantine's index in meta.db: what was refused, newest first. */
 export class QuarantineStore implements Quarantine {
   readonly #db: MetaDb;
+  readonly #bounds: QuarantineBounds;
   #items: number;
+  #bytes: number;
 
-  constructor(db: MetaDb) {
+  constructor(db: MetaDb, bounds: QuarantineBounds = defaultBounds) {
     this.#db = db;
-    this.#items = Number(
-      (db.prepare('SELECT count(*) AS items FROM quarantine').get() as { items: number }).items,
-    );
+    this.#bounds = bounds;
+    const held = db
+      .prepare('SELECT count(*) AS items, total(length(payload)) AS bytes FROM quarantine')
+      .get() as { items: number; bytes: number };
+    this.#items = held.items;
+    this.#bytes = held.bytes;
+  }
+
+  /** A log offset behind every refusal that is known; 0 when there is none. */
+  get behindNewest(): number {
+    const { newest } = this.#db.prepare('SELECT max(spool_offset) AS newest FROM quarantine').get() as {
+      newest: number | null;
+    };
+    return newest === null ? 0 : newest + 1;
   }
 
   /**
-   * Adds refusals by the log offset they were found at; one that is there already is left alone, so that a
-   * replay after a crash adds nothing. Returns how many of the oldest had to go.
+   * Adds refusals; one whose place is taken is left alone, so that a replay after a crash adds nothing.
+   * Returns how many of the oldest had to go. What it adds is on stable storage when it returns.
    */
-  add(parts: readonly { offset: number; part: RefusedPart }[]): number {
-    const insert = this.#db.prepare(
-      `INSERT OR IGNORE INTO quarantine (spool_offset, item, time_ns, source, topic, reason, detail, payload, sensor)
-       VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?)`,
-    );
+  add(refusals: readonly PlacedRefusal[]): number {
+    const before = { items: this.#items, bytes: this.#bytes };
     this.#db.exec('BEGIN IMMEDIATE');
     try {
-      for (const { offset, part } of parts) {
-        const { timeNs, source, topic, reason, detail, payload, sensor } = part;
-        const { changes } = insert.run(
-          offset,
-          timeNs,
-          source,
-          topic,
-          reason,
-          detail,
-          payload,
-          sensor ?? null,
-        );
-        this.#items += Number(changes);
-      }
+      this.#insert(refusals);
       const evicted = this.#evict();
       this.#db.exec('COMMIT');
       return evicted;
     } catch (error) {
-      this.#db.exec('ROLLBACK');
+      this.#items = before.items;
+      this.#bytes = before.bytes;
+      // A full disk may have ended the transaction already.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       throw error;
     }
   }
@@ -89,14 +103,32 @@ export class QuarantineStore implements Quarantine {
     return this.#items;
   }
 
+  #insert(refusals: readonly PlacedRefusal[]): void {
+    const insert = this.#db.prepare(
+      `INSERT OR IGNORE INTO quarantine (spool_offset, item, time_ns, source, topic, reason, detail, payload, sensor)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    for (const { offset, item, part } of refusals) {
+      const { timeNs, source, topic, reason, detail, payload, sensor } = part;
+      const values = [offset, item, timeNs, source, topic, reason, detail, payload, sensor ?? null];
+      const { changes } = insert.run(...values);
+      this.#items += Number(changes);
+      this.#bytes += Number(changes) * payload.length;
+    }
+  }
+
   #evict(): number {
-    const excess = this.#items - MAX_ITEMS;
-    if (excess <= 0) return 0;
-    this.#db
-      .prepare('DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine ORDER BY id LIMIT ?)')
-      .run(excess);
-    this.#items -= excess;
-    return excess;
+    const { maxItems, maxBytes } = this.#bounds;
+    const dropOldest = this.#db.prepare(
+      'DELETE FROM quarantine WHERE id = (SELECT min(id) FROM quarantine) RETURNING length(payload) AS bytes',
+    );
+    let evicted = 0;
+    for (; this.#items > maxItems || (this.#bytes > maxBytes && this.#items > 1); evicted++) {
+      const { bytes } = dropOldest.get() as { bytes: number };
+      this.#items--;
+      this.#bytes -= bytes;
+    }
+    return evicted;
   }
 }
 

@@ -1,4 +1,5 @@
-import type { Logger } from '@tidemark/core';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Logger, messageOf, type PartHealth } from '@tidemark/core';
 import type { IngestMetrics } from '../metrics.ts';
 import { recordKinds } from '../spool/record.ts';
 import type { Spool } from '../spool/spool.ts';
@@ -6,8 +7,10 @@ import type { QuarantineStore } from './quarantine-store.ts';
 import { decodeRefusal } from './refusal.ts';
 
 const READ_BYTES = 4 * 1024 * 1024;
-/** The cursor is saved at least after this many bytes without a refusal, so that segments can go. */
-const SAVE_EVERY_BYTES = 16 * 1024 * 1024;
+/** How long the saved cursor may stay behind when there was no refusal: segments wait for it. */
+const SAVE_EVERY_MS = 1000;
+/** Pause after the log or the index failed. */
+const RETRY_MS = 1000;
 
 interface QuarantineWriterOptions {
   spool: Spool;
@@ -21,12 +24,17 @@ export class QuarantineWriter {
   readonly #options: QuarantineWriterOptions;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
+  /** Behind the last entry that was looked at. */
+  #position = 0;
+  #savedAtMs = 0;
+  #fault: string | undefined;
 
   constructor(options: QuarantineWriterOptions) {
     this.#options = options;
   }
 
   start(): void {
+    this.#position = this.#options.spool.cursor('quarantine');
     this.#running = this.#run();
   }
 
@@ -35,23 +43,51 @@ export class QuarantineWriter {
     await this.#running;
   }
 
+  health(): PartHealth {
+    return { name: 'quarantine', status: this.#fault ? 'fail' : 'pass', message: this.#fault ?? 'writing' };
+  }
+
+  /** What fails is tried again for ever; at the end what is left stays in the log. */
   async #run(): Promise<void> {
-    const { spool, store, metrics } = this.#options;
+    const { spool, logger } = this.#options;
     const { signal } = this.#stopping;
-    let position = spool.cursor('quarantine');
     for (;;) {
-      const { entries, nextOffset } = await spool.take(position, READ_BYTES, true);
-      const refusals = entries.filter(({ kind }) => kind === recordKinds.refusal);
-      if (refusals.length > 0) {
-        const parts = refusals.map(({ offset, payload }) => ({ offset, part: decodeRefusal(payload) }));
-        metrics.quarantineEvicted.inc(store.add(parts));
+      try {
+        await this.#takeNext();
+        if (this.#fault) logger.info('the quarantine is written again');
+        this.#fault = undefined;
+        if (signal.aborted && this.#position >= spool.endOffset) return;
+        await this.#waitForMore();
+      } catch (error) {
+        if (!this.#fault) logger.error({ err: error }, 'the quarantine cannot be written; it is tried again');
+        this.#fault = messageOf(error);
+        if (signal.aborted) return;
+        await delay(RETRY_MS, undefined, { signal }).catch(() => {});
       }
-      position = nextOffset;
-      spool.passed('quarantine', position);
-      const isBehind = position - spool.cursor('quarantine') > SAVE_EVERY_BYTES;
-      if (refusals.length > 0 || isBehind || signal.aborted) await spool.advance('quarantine', position);
-      if (signal.aborted && position >= spool.endOffset) return;
-      await spool.waitBeyond(position, signal);
     }
+  }
+
+  async #takeNext(): Promise<void> {
+    const { spool, store, metrics } = this.#options;
+    const { entries, nextOffset } = await spool.take(this.#position, READ_BYTES, true);
+    const refusals = entries
+      .filter(({ kind }) => kind === recordKinds.refusal)
+      .map(({ offset, payload }) => ({ offset, item: 0, part: decodeRefusal(payload) }));
+    if (refusals.length > 0) metrics.quarantineEvicted.inc(store.add(refusals));
+    this.#position = nextOffset;
+    spool.passed('quarantine', nextOffset);
+    const isDue = performance.now() - this.#savedAtMs >= SAVE_EVERY_MS;
+    if (refusals.length === 0 && !isDue && !this.#stopping.signal.aborted) return;
+    await spool.advance('quarantine', nextOffset);
+    this.#savedAtMs = performance.now();
+  }
+
+  /** Also ends when there is a position to save: a full log takes nothing more before it is saved. */
+  async #waitForMore(): Promise<void> {
+    const { spool } = this.#options;
+    const { signal } = this.#stopping;
+    const isSaved = this.#position <= spool.cursor('quarantine');
+    const waking = isSaved ? signal : AbortSignal.any([signal, AbortSignal.timeout(SAVE_EVERY_MS)]);
+    await spool.waitBeyond(this.#position, waking);
   }
 }

@@ -52,12 +52,13 @@ export function encodePoints(points: readonly Point[], seriesKeyOf: (point: Poin
   return points.map((point) => encodeExactLine(point, seriesKeyOf(point))).join('\n');
 }
 
-/** The points of a record's text. A line that cannot be read is a bug or damage that the CRC missed. */
-export function decodePoints(kind: number, text: string): Point[] {
+/** The points of a record's text; undefined when a line cannot be read, which is a bug or damage that the CRC missed. */
+export function decodePoints(kind: number, text: string): Point[] | undefined {
   if (kind !== recordKinds.points) return [];
-  return Array.from(parseLines(text, { escapes: 'all' }), (line) => {
-    if ('problem' in line) throw new Error(`unreadable line in the spool: ${line.problem}`);
-    if (line.point.timeNs === undefined) throw new Error('a line in the spool has no time');
-    return line.point as Point;
-  });
+  const points: Point[] = [];
+  for (const line of parseLines(text, { escapes: 'all' })) {
+    if ('problem' in line || line.point.timeNs === undefined) return undefined;
+    points.push(line.point as Point);
+  }
+  return points;
 }

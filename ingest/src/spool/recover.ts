@@ -34,21 +34,33 @@ export async function recover(directory: string, damage: DamageKeeper): Promise<
   await mkdir(directory, { recursive: true });
   const names = await readdir(directory);
   const bases = names.map(baseOfFileName).filter((base) => base !== undefined);
-  bases.sort((a, b) => a - b);
+  bases.sort((a, b) => b - a);
   const segments: SegmentInfo[] = [];
   let stampFloorNs = 0n;
-  for (const [index, base] of bases.entries()) {
-    const isLast = index === bases.length - 1;
-    const found = await inspect(directory, base, isLast, damage);
-    if (!found) continue;
-    const previous = segments.at(-1);
-    if (previous && found.segment.base > previous.end)
-      damage.missing(previous.end, found.segment.base - previous.end);
+  let endOffset = 0;
+  // From the newest back: the newest that can be read is the one whose tail may be torn.
+  for (const base of bases) {
+    const found = await inspect(directory, base, segments.length === 0, damage);
+    // Also behind what was set aside: an offset never means two things.
+    endOffset = Math.max(endOffset, found.end);
+    if (!found.segment) continue;
     if (found.stampFloorNs > stampFloorNs) stampFloorNs = found.stampFloorNs;
-    segments.push(found.segment);
+    segments.unshift(found.segment);
   }
+  segments.forEach(({ end }, index) => {
+    const next = segments[index + 1]?.base ?? endOffset;
+    if (next > end) damage.missing(end, next - end);
+  });
   await syncDirectory(directory);
-  return { segments, endOffset: segments.at(-1)?.end ?? 0, stampFloorNs };
+  return { segments, endOffset, stampFloorNs };
+}
+
+interface Inspected {
+  /** Undefined when the file is no segment. */
+  segment: SegmentInfo | undefined;
+  /** Log offset behind the file. */
+  end: number;
+  stampFloorNs: bigint;
 }
 
 async function inspect(
@@ -56,7 +68,7 @@ async function inspect(
   base: number,
   isLast: boolean,
   damage: DamageKeeper,
-): Promise<{ segment: SegmentInfo; stampFloorNs: bigint } | undefined> {
+): Promise<Inspected> {
   const path = segmentPath(directory, base);
   const handle = await open(path, 'r');
   try {
@@ -65,17 +77,21 @@ async function inspect(
     if (header === 'newer') throw new TidemarkError('store_newer', `${path} was written by a newer Tidemark`);
     if (header === undefined || header.base !== base) {
       await setAside(directory, path, base, size, damage);
-      return undefined;
+      return { segment: undefined, end: base + size, stampFloorNs: 0n };
     }
-    if (!isLast) return { segment: { base, end: base + size }, stampFloorNs: header.stampFloorNs };
+    const { stampFloorNs } = header;
+    if (!isLast) return { segment: { base, end: base + size }, end: base + size, stampFloorNs };
     const bytes = await readFully(handle, 0, size);
     const { end, newestNs } = findEnd(bytes);
     if (end < size) {
       await damage.keep(base + end, bytes.subarray(end), 'torn tail');
       await truncate(path, end);
     }
-    const stampFloorNs = newestNs > header.stampFloorNs ? newestNs : header.stampFloorNs;
-    return { segment: { base, end: base + end }, stampFloorNs };
+    return {
+      segment: { base, end: base + end },
+      end: base + end,
+      stampFloorNs: newestNs > stampFloorNs ? newestNs : stampFloorNs,
+    };
   } finally {
     await handle.close();
   }

@@ -36,8 +36,10 @@ export async function readSegment(request: ReadRequest): Promise<ReadResult> {
       const scan = scanRecords(bytes, offset, isRest || bytes.length < chunkBytes);
       for (const { start, end } of scan.damaged)
         await damage?.keep(offset + start, bytes.subarray(start, end), 'unreadable record');
-      const nextOffset = isRest && scan.position >= bytes.length ? limit : offset + scan.position;
-      if (scan.position > 0) return { entries: scan.entries, nextOffset };
+      const nextOffset = isRest ? limit : offset + scan.position;
+      if (isRest && offset + bytes.length < limit)
+        damage?.missing(offset + bytes.length, limit - offset - bytes.length);
+      if (isRest || scan.position > 0) return { entries: scan.entries, nextOffset };
       chunkBytes = Math.max(scan.needsBytes, chunkBytes * 2);
     }
   } finally {
@@ -60,7 +62,9 @@ function scanRecords(bytes: Buffer, offset: number, isRest: boolean): Scan {
   while (scan.position < bytes.length) {
     const record = decodeRecord(bytes, scan.position);
     if (record !== 'damaged' && 'end' in record) {
-      scan.entries.push(toEntry(record, offset + scan.position, offset + record.end));
+      const entry = toEntry(record, offset + scan.position, offset + record.end);
+      if (entry) scan.entries.push(entry);
+      else scan.damaged.push({ start: scan.position, end: record.end });
       scan.position = record.end;
       continue;
     }
@@ -85,13 +89,15 @@ function nextReadable(bytes: Buffer, from: number, isRest: boolean): number {
   return isRest ? bytes.length : Math.max(from, bytes.length - 3);
 }
 
+/** Undefined when the text within a sound checksum can't be read: that must not stop what lies behind it. */
 function toEntry(
   record: { kind: number; acceptedNs: bigint; payload: Buffer },
   offset: number,
   nextOffset: number,
-): SpoolEntry {
+): SpoolEntry | undefined {
   const text = record.payload.toString('utf8');
   const points = decodePoints(record.kind, text);
+  if (points === undefined) return undefined;
   const payload = points.length > 0 ? '' : text;
   return new SpoolEntry({ offset }, 0, nextOffset - offset, record.kind, record.acceptedNs, points, payload);
 }

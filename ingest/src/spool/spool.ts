@@ -42,6 +42,8 @@ interface SpoolOptions {
   directory: string;
   segmentBytes: number;
   maxBytes: number;
+  /** The log goes on at or behind this offset, also when its files are gone: others know entries by their offsets. */
+  leastOffset?: number;
   logger: Logger;
   metrics: Registry;
 }
@@ -79,18 +81,23 @@ export class Spool {
   }
 
   async start(): Promise<void> {
-    const { directory } = this.#options;
+    const { directory, leastOffset = 0 } = this.#options;
     const recovered = await recover(directory, this.#damage);
     this.#segments = recovered.segments;
-    this.#endOffset = recovered.endOffset;
+    this.#endOffset = Math.max(recovered.endOffset, leastOffset);
     this.#stampFloorNs = recovered.stampFloorNs;
     this.#cursors = await Cursors.load(directory, this.firstOffset, this.#endOffset);
     await this.#reclaim();
   }
 
-  /** Resolves when nothing waits for its fsync. */
+  /** Resolves when nothing waits for its fsync, or when the disk takes nothing: what waits was promised to nobody. */
   async drain(): Promise<void> {
-    await this.#flushing;
+    while (this.#flushing && this.#fault === undefined) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiters.add(resolve);
+      await Promise.race([promise, this.#flushing]);
+      this.#waiters.delete(resolve);
+    }
   }
 
   /** Makes what is pending durable and closes the files. What cannot be written now is never called back. */
@@ -240,6 +247,7 @@ export class Spool {
         if (!this.#fault)
           this.#options.logger.error({ err: error }, 'the spool cannot write; publishers are held back');
         this.#fault = messageOf(error);
+        this.#wake();
       }
       if (this.#isStopping) return false;
       await delay(HOLD_RETRY_MS);
@@ -248,9 +256,7 @@ export class Spool {
 
   /** Writes and fsyncs; returns the log offset of the first byte. */
   async #write(bytes: Buffer): Promise<number> {
-    const { maxBytes } = this.#options;
-    if (this.usedBytes >= maxBytes)
-      throw new TidemarkError('spool_full', `the spool holds its limit of ${maxBytes} bytes`);
+    await this.#makeRoom();
     const writer = await this.#writerFor(bytes.length);
     writer.write(bytes);
     const base = writer.end;
@@ -265,14 +271,32 @@ export class Spool {
     return base;
   }
 
-  async #writerFor(moreBytes: number): Promise<SegmentWriter> {
-    const { directory, segmentBytes } = this.#options;
-    if (this.#writer && this.#writer.sizeBytes + moreBytes > segmentBytes) {
-      await this.#writer.close();
-      this.#writer = undefined;
+  /** At the limit, the newest segment may be all that is left: then it is closed, so that it can go too. */
+  async #makeRoom(): Promise<void> {
+    const { maxBytes } = this.#options;
+    if (this.usedBytes < maxBytes) return;
+    if (this.#cursors.lowest >= this.#endOffset) {
+      await this.#closeWriter();
+      await this.#writerFor(0);
+      await this.#reclaim();
     }
+    if (this.usedBytes >= maxBytes)
+      throw new TidemarkError('spool_full', `the spool holds its limit of ${maxBytes} bytes`);
+  }
+
+  async #closeWriter(): Promise<void> {
+    const writer = this.#writer;
+    this.#writer = undefined;
+    await writer?.close();
+  }
+
+  async #writerFor(moreBytes: number): Promise<SegmentWriter> {
+    const { directory, segmentBytes, maxBytes } = this.#options;
+    // Whole segments are given back, so a limit must hold several.
+    const fullBytes = Math.min(segmentBytes, maxBytes / 4);
+    if (this.#writer && this.#writer.sizeBytes + moreBytes > fullBytes) await this.#closeWriter();
     if (!this.#writer) {
-      const base = this.#segments.at(-1)?.end ?? this.#endOffset;
+      const base = Math.max(this.#segments.at(-1)?.end ?? 0, this.#endOffset);
       this.#writer = await SegmentWriter.create(directory, { base, stampFloorNs: this.#stampFloorNs });
       this.#segments.push({ base, end: this.#writer.end });
     }

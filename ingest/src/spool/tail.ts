@@ -39,7 +39,8 @@ export class Tail {
     if (!first || offset < first.offset) return undefined;
     let index = this.#indexOf(offset);
     const entries: SpoolEntry[] = [];
-    for (let bytes = 0; index < this.#blocks.length && bytes < maxBytes; index++) {
+    // A block without any is passed over whatever its size: a segment that was given up leaves a wide gap.
+    for (let bytes = 0; index < this.#blocks.length && (bytes < maxBytes || entries.length === 0); index++) {
       const block = this.#blocks[index]!;
       for (const entry of block.entries) if (entry.offset >= offset) entries.push(entry);
       bytes += block.nextOffset - Math.max(block.offset, offset);
