@@ -13,9 +13,6 @@ const list = (item: z.ZodType<string>) =>
     z.array(item),
   );
 
-const roles = ['broker', 'ingest', 'api'] as const;
-export type Role = (typeof roles)[number];
-
 /**
  * The whole configuration: one schema for YAML and environment, with its defaults, units and docs.
  * A setting's environment variable is named by `.meta({ env })`; YAML nests as the schema does.
@@ -33,10 +30,6 @@ export const configSchema = z.strictObject({
     .default('./data')
     .describe('Folder of the spool, the embedded store, meta.db and secrets')
     .meta({ env: 'TIDEMARK_DATA_DIR' }),
-  roles: list(z.enum(roles))
-    .default([...roles])
-    .describe('Parts that this process runs')
-    .meta({ env: 'TIDEMARK_ROLES' }),
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
@@ -156,8 +149,10 @@ export const configSchema = z.strictObject({
 
 export type Config = z.output<typeof configSchema>;
 
-/** Variables of our commands that are no settings of the platform. */
-const clientVariables = [
+/** Variables that are no settings of this process: those of our commands, and ports of parts yet to come. */
+const otherVariables = [
+  'TIDEMARK_GRPC_PORT',
+  'TIDEMARK_FLOWS_PORT',
   'TIDEMARK_CONFIG',
   'TIDEMARK_URL',
   'TIDEMARK_USERNAME',
@@ -189,7 +184,7 @@ export function loadConfig({ env = {}, file, overrides = {} }: ConfigSources = {
     if (value === undefined || value === '') continue;
     const path = known.get(name);
     if (path !== undefined) setPath(tree, path, value);
-    else if (name.startsWith('TIDEMARK_') && !clientVariables.includes(name))
+    else if (name.startsWith('TIDEMARK_') && !otherVariables.includes(name))
       issues.push({ path: name, message: 'no such setting' });
   }
   for (const [path, value] of Object.entries(overrides)) if (value !== undefined) setPath(tree, path, value);

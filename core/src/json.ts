@@ -1,5 +1,3 @@
-import { formatTime } from './time.ts';
-
 const longInteger = /\d{16,}/;
 const integerSource = /^-?\d+$/;
 
@@ -16,11 +14,6 @@ export function stringifyJson(value: unknown): string {
   // JSON.rawJSON is newer than TypeScript's own lib; Node 24 has it.
   const raw = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
   return JSON.stringify(value, (_key, item) => (typeof item === 'bigint' ? raw(String(item)) : item));
-}
-
-/** Times in answers: RFC 3339, or null where there is none. */
-export function timeOrNull(timeNs: bigint | undefined): string | null {
-  return timeNs === undefined ? null : formatTime(timeNs);
 }
 
 function reviveInteger(this: unknown, _key: string, value: unknown, context?: { source?: string }): unknown {
