@@ -17,7 +17,8 @@ const timeSteps = [
   ...[1, 2, 7, 14, 30, 90, 365].map((days) => days * day),
 ];
 
-const axisFont = '10.5px system-ui, sans-serif';
+// A whole number: uPlot scales only the digits before `px`, so 10.5px is half as large on a dense screen.
+const axisFont = '11px system-ui, sans-serif';
 
 /** A small line chart: two quiet axes, one line, no legend. */
 export function chartOptions({ element, onPoint }: ChartContext): uPlot.Options {
