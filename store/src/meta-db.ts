@@ -26,7 +26,7 @@ const migrations = [
 
 /** Opens the control database (`meta.db`), bringing an older schema up to date and refusing a newer one. */
 export function openMetaDb(path: string): MetaDb {
-  mkdirSync(dirname(path), { recursive: true });
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const db = new DatabaseSync(path);
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;');
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
