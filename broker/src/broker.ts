@@ -1,9 +1,10 @@
 import type { EventEmitter } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Acceptor,
   type Access,
@@ -23,6 +24,8 @@ import { QuietAedes } from './quiet-aedes.ts';
 
 /** A subscriber that takes nothing for this long is disconnected, before it holds up the others. */
 const DRAIN_TIMEOUT_MS = 10_000;
+/** How long clients have to take their goodbye; then their sockets are closed. */
+const GOODBYE_MS = 500;
 /** CONNACK codes, MQTT 3.1.1 section 3.2.2.3; clients try again after the first. */
 const SERVER_UNAVAILABLE = 3;
 const BAD_USERNAME_OR_PASSWORD = 4;
@@ -45,6 +48,7 @@ export class Broker {
   #aedes: QuietAedes | undefined;
   #sessions: ClassicLevel<string, unknown> | undefined;
   #server: Server | undefined;
+  readonly #sockets = new Set<Socket>();
 
   constructor(options: BrokerOptions) {
     this.#options = options;
@@ -77,7 +81,12 @@ export class Broker {
     });
     this.#watch(this.#aedes);
     this.#acceptance.start();
-    this.#server = createServer({ noDelay: true }, this.#aedes.handle);
+    const { handle } = this.#aedes;
+    this.#server = createServer({ noDelay: true }, (socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+      handle(socket);
+    });
     await listen(this.#server, mqtt.port, host);
   }
 
@@ -86,8 +95,12 @@ export class Broker {
     const server = this.#server;
     const isClosed = server && new Promise((resolve) => server.close(resolve));
     const aedes = this.#aedes;
-    if (aedes) await new Promise<void>((resolve) => aedes.close(() => resolve()));
+    const isQuiet = aedes && new Promise<void>((resolve) => aedes.close(() => resolve()));
+    // Who never said CONNECT, or takes nothing any more, must not hold up the end.
+    await Promise.race([isQuiet, delay(GOODBYE_MS, undefined, { ref: false })]);
+    for (const socket of this.#sockets) socket.destroy();
     await isClosed;
+    await isQuiet;
     this.#webSockets.close();
     this.#acceptance.stop();
     await this.#sessions?.close();

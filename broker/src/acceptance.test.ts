@@ -1,0 +1,105 @@
+import { createMetrics, type Registry } from '@tidemark/core';
+import type { Client, PublishPacket } from 'aedes';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { Acceptance } from './acceptance.ts';
+import { BrokerMetrics } from './metrics.ts';
+import { HeldAcceptor } from './testing/held-acceptor.ts';
+
+let nowMs: number;
+let acceptor: HeldAcceptor;
+let registry: Registry;
+let acceptance: Acceptance;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  nowMs = 0;
+  acceptor = new HeldAcceptor();
+  registry = createMetrics();
+  const clock = { nowNs: () => 0n, monotonicMs: () => nowMs };
+  const metrics = new BrokerMetrics(registry, { connectedClients: () => 0 });
+  acceptance = new Acceptance({ acceptor, clock, metrics });
+  acceptance.start();
+});
+
+afterEach(() => {
+  acceptance.stop();
+  vi.useRealTimers();
+});
+
+function pass(ms: number): void {
+  for (let passedMs = 0; passedMs < ms; passedMs += 500) {
+    nowMs += 500;
+    vi.advanceTimersByTime(500);
+  }
+}
+
+function newClient(): { client: Client; destroy: ReturnType<typeof vi.fn> } {
+  const destroy = vi.fn();
+  return { client: { id: 'held', conn: { destroy } } as unknown as Client, destroy };
+}
+
+function publish(client: Client | null, qos: 0 | 1 = 1): ReturnType<typeof vi.fn> {
+  const callback = vi.fn();
+  const packet = {
+    cmd: 'publish',
+    topic: 'sensors/a/n',
+    payload: Buffer.from('1'),
+    qos,
+    dup: false,
+    retain: false,
+  };
+  acceptance.authorizePublish(client, { ...packet, messageId: 1 } as unknown as PublishPacket, callback);
+  return callback;
+}
+
+async function heldTooLong(): Promise<number> {
+  const counter = registry.getSingleMetric('tidemark_broker_held_connections_total');
+  return (await counter!.get()).values[0]!.value;
+}
+
+it.each([
+  ['is not yet durable', false],
+  ['was refused', true],
+])(
+  'a connection whose message %s is closed after 5 s and never answered by an error',
+  async (_what, isFull) => {
+    acceptor.isFull = isFull;
+    const { client, destroy } = newClient();
+    const callback = publish(client);
+    pass(4500);
+    expect(destroy).not.toHaveBeenCalled();
+    pass(1000);
+    expect(destroy).toHaveBeenCalledOnce();
+    expect(callback).not.toHaveBeenCalled();
+    expect(await heldTooLong()).toBe(1);
+    pass(10_000);
+    expect(destroy).toHaveBeenCalledOnce();
+  },
+);
+
+it('a client whose messages are answered in time stays, however long it goes on', () => {
+  const { client, destroy } = newClient();
+  for (let round = 0; round < 10; round++) {
+    const callback = publish(client);
+    pass(3000);
+    acceptor.releaseAll();
+    expect(callback).toHaveBeenCalledExactlyOnceWith();
+  }
+  expect(destroy).not.toHaveBeenCalled();
+});
+
+it('a later answer to a client that was closed is given, and closes nothing else', () => {
+  const { client, destroy } = newClient();
+  const callback = publish(client);
+  pass(6000);
+  acceptor.releaseAll();
+  expect(callback).toHaveBeenCalledOnce();
+  pass(6000);
+  expect(destroy).toHaveBeenCalledOnce();
+});
+
+it('what comes without a client (a will) or at QoS 0 is answered at once', () => {
+  acceptor.isFull = true;
+  expect(publish(null)).toHaveBeenCalledExactlyOnceWith();
+  expect(publish(newClient().client, 0)).toHaveBeenCalledExactlyOnceWith();
+});
