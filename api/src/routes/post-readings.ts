@@ -15,6 +15,8 @@ import { problemOf } from '../problem.ts';
 import { problems, writeResultSchema } from '../schemas.ts';
 
 const path = '/api/v1/readings';
+/** How long an answer may wait for the disk; then the sender is told to come again. */
+const MAX_HOLD_MS = 5000;
 const ndjsonTypes = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
 
 const newReading = z.looseObject({
@@ -169,7 +171,11 @@ async function submit(acceptor: Acceptor, items: readonly unknown[]): Promise<Ou
   const outcome = acceptor.accept({ source: 'http', topic: path, items }, (error) =>
     error ? reject(error) : resolve(),
   );
-  await promise;
+  const timer = setTimeout(() => {
+    const options = { retryable: true, retryAfterMs: MAX_HOLD_MS };
+    reject(new TidemarkError('spool_full', 'the readings could not be made durable in time', options));
+  }, MAX_HOLD_MS);
+  await promise.finally(() => clearTimeout(timer));
   return outcome;
 }
 

@@ -35,6 +35,7 @@ const aboutLines = /unable to parse|partial write|max key length exceeded/;
 export class Connection {
   readonly #transport: InfluxDB['transport'];
   readonly #timeoutMs: number;
+  readonly #closing = new AbortController();
   readonly #writePath: string;
   readonly #queryPath: string;
 
@@ -56,7 +57,7 @@ export class Connection {
         method: 'POST',
         headers: { 'content-type': 'text/plain; charset=utf-8' },
         gzipThreshold: gzipThresholdBytes,
-        signal: AbortSignal.timeout(this.#timeoutMs),
+        signal: this.#patience(),
       });
       return undefined;
     } catch (error) {
@@ -96,7 +97,7 @@ export class Connection {
       const chunks = this.#transport.iterate(this.#queryPath, new URLSearchParams({ q: query }).toString(), {
         method: 'POST',
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
-        signal: AbortSignal.timeout(this.#timeoutMs),
+        signal: this.#patience(),
       });
       for await (const chunk of chunks) {
         const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
@@ -107,6 +108,15 @@ export class Connection {
       throw error instanceof TidemarkError ? error : this.#unavailable(error);
     }
     if (rest !== '') yield rest;
+  }
+
+  /** Ends requests that are still running; no others may follow. */
+  close(): void {
+    this.#closing.abort(new Error('the platform stops'));
+  }
+
+  #patience(): AbortSignal {
+    return AbortSignal.any([this.#closing.signal, AbortSignal.timeout(this.#timeoutMs)]);
   }
 
   #unavailable(cause: unknown): TidemarkError {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Config, messageOf, type Point, type Reading, type Window } from '@tidemark/core';
 import type {
   Engine,
@@ -16,6 +17,9 @@ import { type FieldInfo, loadFields } from './schema.ts';
 import { queryWindows } from './windows.ts';
 import { writeBatch } from './writer.ts';
 
+/** How long running calls may take at the end: the process has 5 s in all. */
+const STOP_WITHIN_MS = 1000;
+
 /** The store in a bucket of an InfluxDB 2 server. Starts without it, and works as soon as it answers. */
 export class InfluxEngine implements Engine {
   readonly #connection: Connection;
@@ -29,7 +33,10 @@ export class InfluxEngine implements Engine {
   async start(): Promise<void> {}
 
   async stop(): Promise<void> {
-    await Promise.allSettled([...this.#running]);
+    const isDone = Promise.allSettled([...this.#running]);
+    await Promise.race([isDone, delay(STOP_WITHIN_MS, undefined, { ref: false })]);
+    this.#connection.close();
+    await isDone;
   }
 
   write(points: readonly Point[]): Promise<readonly RejectedPoint[]> {
