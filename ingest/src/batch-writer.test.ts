@@ -1,0 +1,232 @@
+import * as timers from 'node:timers/promises';
+import { silentLogger, systemClock, TidemarkError } from '@tidemark/core';
+import { afterEach, expect, it, onTestFinished, vi } from 'vitest';
+import { BatchWriter } from './batch-writer.ts';
+import { QuarantineStore } from './quarantine/quarantine-store.ts';
+import {
+  appendPoints,
+  FakeEngine,
+  metricOf,
+  openMeta,
+  pointOf,
+  range,
+  type SpoolParts,
+  startSpool,
+} from './testing/test-parts.ts';
+
+/** Pauses between tries, told and passed over while it is on. */
+const skipped = vi.hoisted(() => ({ isOn: false, pausesMs: [] as number[] }));
+
+vi.mock('node:timers/promises', async (importOriginal) => {
+  const original = await importOriginal<typeof timers>();
+  const setTimeout: typeof timers.setTimeout = async (ms, value, options) => {
+    if (!skipped.isOn) return original.setTimeout(ms, value, options);
+    skipped.pausesMs.push(ms ?? 0);
+    return original.setTimeout(0, value, options);
+  };
+  return { ...original, setTimeout };
+});
+
+interface Parts extends SpoolParts {
+  writer: BatchWriter;
+  engine: FakeEngine;
+  quarantine: QuarantineStore;
+}
+
+async function startWriter(
+  options: {
+    batchPoints?: number;
+    batchAgeMs?: number;
+    spool?: SpoolParts;
+    engine?: FakeEngine;
+    quarantine?: QuarantineStore;
+  } = {},
+): Promise<Parts> {
+  const spoolParts = options.spool ?? (await startSpool());
+  const engine = options.engine ?? new FakeEngine();
+  const quarantine = options.quarantine ?? new QuarantineStore(await openMeta());
+  const writer = new BatchWriter({
+    spool: spoolParts.spool,
+    metrics: spoolParts.metrics,
+    engine: engine.asEngine(),
+    quarantine,
+    clock: systemClock,
+    logger: silentLogger,
+    batchPoints: options.batchPoints ?? 1000,
+    batchBytes: 1e6,
+    batchAgeMs: options.batchAgeMs ?? 1,
+  });
+  writer.start();
+  onTestFinished(() => writer.stop());
+  return { ...spoolParts, writer, engine, quarantine };
+}
+
+async function append(parts: SpoolParts, from: number, to: number): Promise<void> {
+  await Promise.all(range(from, to).map((n) => appendPoints(parts.spool, [pointOf(n)])));
+}
+
+afterEach(() => {
+  skipped.isOn = false;
+  skipped.pausesMs = [];
+  vi.restoreAllMocks();
+});
+
+it('writes in the order of the log, in batches of the size that is set', async () => {
+  const parts = await startWriter({ batchPoints: 7 });
+  await append(parts, 0, 50);
+  await appendPoints(
+    parts.spool,
+    range(50, 70).map((n) => pointOf(n)),
+  );
+  expect(await parts.writer.flush(60_000)).toBe(0);
+  expect(parts.engine.values).toEqual(range(0, 70));
+  // An entry is never split; one that is larger than a batch goes alone.
+  expect(Math.max(...parts.engine.batches.map(({ length }) => length))).toBe(20);
+  expect(parts.engine.batches.filter(({ length }) => length > 7)).toHaveLength(1);
+});
+
+it('a batch that fails is tried again until the store takes it; nothing overtakes it', async () => {
+  const parts = await startWriter();
+  const fail = (): void => {
+    throw new Error('the store is down');
+  };
+  parts.engine.nextWrites.push(fail, fail);
+  await append(parts, 0, 5);
+  await expect.poll(() => parts.writer.health().status).toBe('fail');
+  await append(parts, 5, 10);
+  expect(await parts.writer.flush(60_000)).toBe(0);
+  expect(parts.engine.values).toEqual(range(0, 10));
+  expect(parts.writer.health()).toMatchObject({ name: 'store', status: 'pass' });
+  expect(await metricOf(parts.registry, 'tidemark_store_write_failures_total')).toBe(2);
+});
+
+it.each([
+  [undefined, [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 15_000, 15_000]],
+  [3000, [3000, 3000]],
+  [1e12, [600_000]],
+])('pauses between tries, when the store asks for %s ms', async (retryAfterMs, expected) => {
+  const options = retryAfterMs === undefined ? {} : { retryAfterMs };
+  const parts = await startWriter();
+  for (const _ of expected)
+    parts.engine.nextWrites.push(() => {
+      throw new TidemarkError('store_unavailable', 'busy', { retryable: true, ...options });
+    });
+  skipped.isOn = true;
+  await append(parts, 0, 1);
+  await parts.writer.flush(60_000);
+  expect(skipped.pausesMs).toEqual(expected);
+});
+
+it('a store that does not answer holds up no flush, which then tells the lag', async () => {
+  const parts = await startWriter();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  parts.engine.nextWrites.push(() => promise);
+  await append(parts, 0, 1);
+  expect(await parts.writer.flush(20)).toBeGreaterThan(0);
+  resolve();
+  expect(await parts.writer.flush(60_000)).toBe(0);
+});
+
+it('a flush does not wait for the batch to grow old', async () => {
+  const parts = await startWriter({ batchAgeMs: 3_600_000 });
+  await append(parts, 0, 3);
+  expect(await parts.writer.flush(60_000)).toBe(0);
+  expect(parts.engine.values).toEqual([0, 1, 2]);
+});
+
+it('points that the store refuses for good go to the quarantine, once, also when the batch comes again', async () => {
+  const parts = await startWriter();
+  parts.engine.refused.add(1).add(4);
+  await appendPoints(
+    parts.spool,
+    range(0, 3).map((n) => pointOf(n)),
+  );
+  await append(parts, 3, 6);
+  await parts.writer.flush(60_000);
+  expect(parts.engine.values).toEqual([0, 2, 3, 5]);
+  const items = parts.quarantine.list({ limit: 10 });
+  expect(items.map(({ payload }) => Buffer.from(payload).toString())).toEqual([
+    'readings,sensor=a n=4 1000000004',
+    'readings,sensor=a n=1 1000000001',
+  ]);
+  expect(items[0]).toMatchObject({
+    source: 'store',
+    topic: 'readings',
+    reason: 'type_conflict',
+    sensor: 'a',
+  });
+
+  // As after a crash: the same log from its beginning, with a cursor that was never saved.
+  const cursor = vi.spyOn(parts.spool, 'cursor').mockReturnValue(0);
+  const again = await startWriter({ spool: parts, engine: parts.engine, quarantine: parts.quarantine });
+  cursor.mockRestore();
+  await again.writer.flush(60_000);
+  expect(parts.engine.values).toHaveLength(8);
+  expect(parts.quarantine.count()).toBe(2);
+});
+
+it('a quarantine that cannot be written turns health red, and the batch waits for it', async () => {
+  const parts = await startWriter();
+  const add = vi.spyOn(QuarantineStore.prototype, 'add').mockImplementation(() => {
+    throw new Error('database or disk is full');
+  });
+  parts.engine.refused.add(0);
+  await append(parts, 0, 2);
+  await expect.poll(() => parts.writer.health()).toMatchObject({ status: 'fail', message: /disk is full/ });
+  add.mockRestore();
+  await parts.writer.flush(60_000);
+  expect(parts.quarantine.count()).toBe(1);
+  expect(parts.writer.health().status).toBe('pass');
+});
+
+it('the cursor passes only what the store has made durable', async () => {
+  const parts = await startWriter();
+  let cursorAtSync: number | undefined;
+  parts.engine.onSync = () => {
+    cursorAtSync ??= parts.spool.cursor('store');
+    throw new Error('no fsync today');
+  };
+  await append(parts, 0, 3);
+  await parts.writer.flush(60_000);
+  await expect.poll(() => parts.writer.health()).toMatchObject({ status: 'fail', message: 'no fsync today' });
+  expect(parts.spool.cursor('store')).toBe(0);
+  parts.engine.onSync = () => {};
+  // Nothing more arrives, and it is saved all the same: a full log would wait for it.
+  await expect.poll(() => parts.spool.cursor('store'), { timeout: 20_000 }).toBe(parts.spool.endOffset);
+  expect(cursorAtSync).toBe(0);
+  expect(parts.writer.health().status).toBe('pass');
+});
+
+it('a log that cannot be read turns health red and is read again', async () => {
+  const parts = await startWriter();
+  skipped.isOn = true;
+  const take = vi.spyOn(parts.spool, 'take').mockRejectedValue(new Error('EIO'));
+  await append(parts, 0, 2);
+  await expect.poll(() => parts.writer.health()).toMatchObject({ status: 'fail', message: 'EIO' });
+  take.mockRestore();
+  await parts.writer.flush(60_000);
+  expect(parts.engine.values).toEqual([0, 1]);
+});
+
+it('stop writes out what is in the log and saves the cursor', async () => {
+  const parts = await startWriter({ batchAgeMs: 3_600_000 });
+  await append(parts, 0, 10);
+  await parts.writer.stop();
+  expect(parts.engine.values).toEqual(range(0, 10));
+  expect(parts.spool.cursor('store')).toBe(parts.spool.endOffset);
+});
+
+it.each([
+  ['is down', (engine: FakeEngine) => engine.goDown()],
+  ['does not answer', (engine: FakeEngine) => void engine.nextWrites.push(() => new Promise(() => {}))],
+])('stop leaves in the log what a store that %s has not taken', async (_what, breakStore) => {
+  const parts = await startWriter();
+  breakStore(parts.engine);
+  await append(parts, 0, 10);
+  const stopped = await Promise.race([
+    parts.writer.stop(),
+    timers.setTimeout(30_000, 'still running', { ref: false }),
+  ]);
+  expect(stopped).toBeUndefined();
+  expect(parts.spool.cursor('store')).toBe(0);
+});

@@ -1,0 +1,67 @@
+import { quarantineReasons } from '@tidemark/core';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { decodeLines } from './lines.ts';
+
+const limits = { maxReadingsPerMessage: 3, maxFieldsPerReading: 2 };
+const decode = (payload: string | Buffer) => decodeLines(Buffer.from(payload), limits);
+
+it('reads points, with and without a time, around lines that are none', () => {
+  const { points, faults } = decode('m,t=a f=1 5\nnonsense\nm f=2i\n');
+  expect(points).toEqual([
+    { measurement: 'm', tags: [['t', 'a']], fields: [['f', 1]], timeNs: 5n },
+    { measurement: 'm', tags: [], fields: [['f', 2n]], timeNs: undefined },
+  ]);
+  expect(faults).toEqual([
+    { index: 1, reason: 'bad_line', detail: expect.stringContaining('line 2: '), raw: 'nonsense' },
+  ]);
+});
+
+it.each([
+  ['', 'empty'],
+  ['# a comment\n\n', 'empty'],
+  ['m f=\n', 'bad_line'],
+  ['m f=1 99999999999999999999', 'bad_line'],
+  ['m f=1e400', 'bad_line'],
+  ['m a=1,b=2,c=3 7', 'too_many_fields'],
+  ['m f=1 1\nm f=1 2\nm f=1 3\nm f=1 4', 'too_many_readings'],
+  [Buffer.from([0x6d, 0xff]), 'invalid_utf8'],
+])('%j is refused as %s', (payload, reason) => {
+  expect(decode(payload)).toMatchObject({ points: [], faults: [{ reason }] });
+});
+
+it.each(['m,t=x a=1,b="q",c=3i 7', 'm,t=x a=1,b="q",c=3i'])(
+  'a refused line is kept as that line, not as the whole message: %s',
+  (line) => {
+    const { faults } = decode(`m f=1\n${line}\n`);
+    expect(faults).toMatchObject([{ index: 1, reason: 'too_many_fields', raw: line }]);
+  },
+);
+
+it('any text is accepted, or refused with a reason', () => {
+  const alphabet = fc.constantFrom(
+    'm',
+    ',',
+    '=',
+    ' ',
+    '\n',
+    '"',
+    '\\',
+    '1',
+    'i',
+    'u',
+    'é',
+    '#',
+    '\r',
+    '.',
+    '-',
+  );
+  fc.assert(
+    fc.property(fc.oneof(fc.string({ unit: alphabet }), fc.string({ unit: 'binary' })), (payload) => {
+      const { points, faults } = decode(payload);
+      expect(points.length + faults.length).toBeGreaterThan(0);
+      for (const { reason } of faults) expect(quarantineReasons).toContain(reason);
+    }),
+    { numRuns: 2000 },
+  );
+});

@@ -1,0 +1,123 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createMetrics, type Point, type Registry, silentLogger } from '@tidemark/core';
+import { type Engine, type MetaDb, openMetaDb, type RejectedPoint } from '@tidemark/store';
+import { onTestFinished } from 'vitest';
+import { IngestMetrics } from '../metrics.ts';
+import { encodePoints } from '../spool/entry.ts';
+import { recordKinds } from '../spool/record.ts';
+import { Spool } from '../spool/spool.ts';
+
+/** A new temporary folder that is removed when the test ends. */
+export async function tempDir(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'tidemark-ingest-'));
+  onTestFinished(() => rm(path, { recursive: true, force: true }));
+  return path;
+}
+
+export interface SpoolParts {
+  spool: Spool;
+  metrics: IngestMetrics;
+  registry: Registry;
+}
+
+/** A started spool on the disk, stopped when the test ends. */
+export async function startSpool(
+  options: { directory?: string; segmentBytes?: number; maxBytes?: number; leastOffset?: number } = {},
+): Promise<SpoolParts> {
+  const directory = options.directory ?? (await tempDir());
+  const registry = createMetrics();
+  const spool = new Spool({
+    segmentBytes: 64 * 1024,
+    maxBytes: 1e9,
+    ...options,
+    directory,
+    logger: silentLogger,
+    metrics: registry,
+  });
+  await spool.start();
+  onTestFinished(() => spool.stop());
+  const metrics = new IngestMetrics(registry, { quarantineItems: () => 0 });
+  return { spool, metrics, registry };
+}
+
+export async function openMeta(directory?: string): Promise<MetaDb> {
+  const db = openMetaDb(join(directory ?? (await tempDir()), 'meta.db'));
+  onTestFinished(() => {
+    if (db.isOpen) db.close();
+  });
+  return db;
+}
+
+export function pointOf(n: number, sensor = 'a'): Point {
+  return {
+    measurement: 'readings',
+    tags: [['sensor', sensor]],
+    fields: [['n', n]],
+    timeNs: 1_000_000_000n + BigInt(n),
+  };
+}
+
+/** Appends one entry; resolves when it is durable. */
+export function appendPoints(spool: Spool, points: readonly Point[]): Promise<void> {
+  const keyOf = ({ tags }: Point): string => `readings,sensor=${tags[0]![1]}`;
+  return new Promise((resolve) => {
+    spool.append(recordKinds.points, points[0]!.timeNs, encodePoints(points, keyOf), points, resolve);
+  });
+}
+
+/** The sum over all labels of a metric. */
+export async function metricOf(registry: Registry, name: string): Promise<number> {
+  const found = await registry.getSingleMetric(name)?.get();
+  if (!found) throw new Error(`no metric ${name}`);
+  return found.values.reduce((sum, { value }) => sum + value, 0);
+}
+
+/** A store that keeps what it is given in memory, and does what a test tells it to first. */
+export class FakeEngine implements Pick<Engine, 'write' | 'sync'> {
+  readonly batches: (readonly Point[])[] = [];
+  /** Points, by their field's value, that it refuses for good. */
+  readonly refused = new Set<number>();
+  /** What the next calls of `write` wait for or fail by, one each. */
+  readonly nextWrites: (() => Promise<void> | void)[] = [];
+  isDown = false;
+  syncs = 0;
+  onSync: () => Promise<void> | void = () => {};
+
+  /** Values of all points it took, in order. */
+  get values(): number[] {
+    return this.batches.flat().map(fieldOf);
+  }
+
+  goDown(): void {
+    this.isDown = true;
+  }
+
+  async write(points: readonly Point[]): Promise<RejectedPoint[]> {
+    await this.nextWrites.shift()?.();
+    if (this.isDown) throw new Error('the store is down');
+    this.batches.push(points.filter((point) => !this.refused.has(fieldOf(point))));
+    return points.flatMap((point, index) =>
+      this.refused.has(fieldOf(point))
+        ? [{ index, reason: 'type_conflict' as const, detail: 'n is a string' }]
+        : [],
+    );
+  }
+
+  async sync(): Promise<void> {
+    this.syncs++;
+    await this.onSync();
+  }
+
+  asEngine(): Engine {
+    return this as unknown as Engine;
+  }
+}
+
+export function fieldOf({ fields }: Point): number {
+  return Number(fields[0]![1]);
+}
+
+export const range = (from: number, to: number): number[] =>
+  Array.from({ length: to - from }, (_, index) => from + index);
