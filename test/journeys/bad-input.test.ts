@@ -100,6 +100,22 @@ it.each([
   },
 );
 
+it.each([
+  ['an integer beyond 2^53 in the wrong place', '[[12345678901234567890]]'],
+  ['nesting deeper than the stack', `${'['.repeat(100_000)}${']'.repeat(100_000)}`],
+  [
+    '30 000 missing values',
+    JSON.stringify([Object.fromEntries(Array.from({ length: 30_000 }, (_, n) => [n, null]))]),
+  ],
+])('%s stops nothing', async (_what, payload) => {
+  const connection = await RawMqtt.connect(platform.mqttUrl, 'poison');
+  connection.publish('sensors/poison', payload, { messageId: 1 });
+  connection.publish('sensors/good/temperature', '1', { messageId: 2 });
+  await connection.until((packet) => packet.cmd === 'puback' && packet.messageId === 2);
+  connection.end();
+  expect(connection.received.filter(({ cmd }) => cmd === 'puback')).toHaveLength(2);
+});
+
 it('one bad part costs the rest of its message nothing', async () => {
   const connection = await RawMqtt.connect(platform.mqttUrl, 'mixed');
   const readings = [

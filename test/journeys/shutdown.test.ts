@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { allReadings } from '../support/all-readings.ts';
@@ -39,6 +41,27 @@ it.each(['SIGINT', 'SIGTERM'] as const)(
     await again.end('SIGTERM');
   },
 );
+
+it('ends although InfluxDB takes connections and never answers, and has kept what it acknowledged', async () => {
+  const dataDir = await tempDir();
+  const silent = createServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const env = { TIDEMARK_STORE: 'influxdb', INFLUX_URL: `http://127.0.0.1:${port}`, INFLUX_TOKEN: 'any' };
+  const platform = await startPlatform({ dataDir, env });
+  const connection = await RawMqtt.connect(platform.mqttUrl, 'pending');
+  const asked = once(silent, 'connection');
+  connection.publish('sensors/pending', '{"n": 1}');
+  await connection.until(({ cmd }) => cmd === 'puback');
+  await asked;
+  const stopped = await Promise.race([platform.end('SIGTERM'), delay(STOP_LIMIT_MS, 'still running')]);
+  expect(stopped).toBe(0);
+  silent.close();
+
+  const again = await startPlatform({ dataDir });
+  await expect.poll(async () => (await allReadings(again.httpUrl)).map(({ n }) => n)).toEqual([1]);
+  await again.end('SIGTERM');
+});
 
 function childrenOf(pid: number): string[] {
   return readdirSync('/proc')
