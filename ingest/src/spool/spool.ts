@@ -291,10 +291,8 @@ export class Spool {
   }
 
   async #writerFor(moreBytes: number): Promise<SegmentWriter> {
-    const { directory, segmentBytes, maxBytes } = this.#options;
-    // Whole segments are given back, so a limit must hold several.
-    const fullBytes = Math.min(segmentBytes, maxBytes / 4);
-    if (this.#writer && this.#writer.sizeBytes + moreBytes > fullBytes) await this.#closeWriter();
+    const { directory, segmentBytes } = this.#options;
+    if (this.#writer && this.#writer.sizeBytes + moreBytes > segmentBytes) await this.#closeWriter();
     if (!this.#writer) {
       const base = Math.max(this.#segments.at(-1)?.end ?? 0, this.#endOffset);
       this.#writer = await SegmentWriter.create(directory, { base, stampFloorNs: this.#stampFloorNs });
