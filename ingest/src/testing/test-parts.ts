@@ -115,7 +115,7 @@ export class FakeEngine implements Pick<Engine, 'write' | 'sync'> {
   }
 }
 
-export function fieldOf({ fields }: Point): number {
+function fieldOf({ fields }: Point): number {
   return Number(fields[0]![1]);
 }
 
