@@ -27,6 +27,7 @@ export class QuarantineWriter {
   /** Behind the last entry that was looked at. */
   #position = 0;
   #savedAtMs = 0;
+  #saveTimer = AbortSignal.abort();
   #fault: string | undefined;
 
   constructor(options: QuarantineWriterOptions) {
@@ -87,7 +88,9 @@ export class QuarantineWriter {
     const { spool } = this.#options;
     const { signal } = this.#stopping;
     const isSaved = this.#position <= spool.cursor('quarantine');
-    const waking = isSaved ? signal : AbortSignal.any([signal, AbortSignal.timeout(SAVE_EVERY_MS)]);
-    await spool.waitBeyond(this.#position, waking);
+    // One for many waits: this runs for each commit of the log.
+    if (!isSaved && this.#saveTimer.aborted)
+      this.#saveTimer = AbortSignal.any([signal, AbortSignal.timeout(SAVE_EVERY_MS)]);
+    await spool.waitBeyond(this.#position, isSaved ? signal : this.#saveTimer);
   }
 }
