@@ -85,6 +85,17 @@ it('writes in the order of the log, in batches of the size that is set', async (
   expect(parts.engine.batches.filter(({ length }) => length > 7)).toHaveLength(1);
 });
 
+it('lets batches fill while points never stop coming', async () => {
+  const batchAgeMs = 100;
+  const parts = await startWriter({ batchAgeMs });
+  const startedMs = performance.now();
+  for (const n of range(0, 150)) await append(parts, n, n + 1);
+  const elapsedMs = performance.now() - startedMs;
+  await parts.writer.flush(60_000);
+  expect(parts.engine.values).toEqual(range(0, 150));
+  expect(parts.engine.batches.length).toBeLessThanOrEqual(elapsedMs / batchAgeMs + 5);
+});
+
 it('a batch that fails is tried again until the store takes it; nothing overtakes it', async () => {
   const parts = await startWriter();
   const fail = (): void => {

@@ -127,9 +127,9 @@ export class BatchWriter implements Freshness {
   async #waitForMore(): Promise<void> {
     const { spool } = this.#options;
     const { signal } = this.#stopping;
+    if (this.#position < spool.endOffset) return;
     const isSaved = this.#position <= spool.cursor('store');
     const waking = isSaved ? signal : AbortSignal.any([signal, AbortSignal.timeout(SAVE_EVERY_MS)]);
-    if (this.#position < spool.endOffset) return;
     await spool.waitBeyond(this.#position, waking);
     this.#takenAtMs = this.#options.clock.monotonicMs();
   }
@@ -151,7 +151,8 @@ export class BatchWriter implements Freshness {
   }
 
   async #writeNext(): Promise<void> {
-    const { spool, batchBytes, batchPoints } = this.#options;
+    const { spool, clock, batchBytes, batchPoints } = this.#options;
+    this.#takenAtMs = clock.monotonicMs();
     const { entries, nextOffset } = await spool.take(this.#position, batchBytes, true);
     for (let index = 0; index < entries.length; ) {
       const next = endOfBatch(entries, index, batchPoints);
