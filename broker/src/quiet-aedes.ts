@@ -9,6 +9,8 @@ type Publish = (packet: PublishPacket, client?: Client | null | Done, done?: Don
 
 /** Topics whose silence is remembered; cleared when full, and whenever any subscription changes. */
 const MAX_KNOWN_TOPICS = 100_000;
+/** Longer topics are always routed: a topic may have 64 KiB. */
+const MAX_KNOWN_LENGTH = 280;
 
 /**
  * Aedes that does not route what nobody listens to. Most readings have no MQTT subscriber: for them the
@@ -62,6 +64,7 @@ export class QuietAedes extends Aedes {
   #isUnheard(topic: string): boolean {
     const known = this.#isSilent.get(topic);
     if (known !== undefined) return known;
+    if (topic.length > MAX_KNOWN_LENGTH) return false;
     if (this.#isSilent.size >= MAX_KNOWN_TOPICS) this.#isSilent.clear();
     this.#isSilent.set(topic, false);
     void this.#lookUp(topic);
