@@ -2,12 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Child, cpuSecondsOf, runJson, startServer } from './process.ts';
+import { type Child, cpuSecondsOf, runJson, startServer, startTidemark } from './process.ts';
 import type { Row } from './table.ts';
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const loader = here('./mqtt-load.ts');
-const tidemark = fileURLToPath(new URL('../../cli/bin/tidemark.js', import.meta.url));
 const CONNECTIONS = 20;
 const WARM_UP_MESSAGES = 100_000;
 const MESSAGES = 600_000;
@@ -62,12 +61,7 @@ async function measureBare(window: number): Promise<Measured> {
 
 async function measurePlatform(window: number): Promise<Measured> {
   const dataDir = await mkdtemp(join(tmpdir(), 'tidemark-bench-'));
-  const server = await startServer([tidemark, 'serve', '--json'], {
-    TIDEMARK_DATA_DIR: dataDir,
-    TIDEMARK_MQTT_PORT: '0',
-    TIDEMARK_HTTP_PORT: '0',
-    TIDEMARK_LOG_LEVEL: 'warn',
-  });
+  const server = await startTidemark(dataDir);
   try {
     return await measure(server, window, (count) => untilQueryable(Number(server.ready.httpPort), count));
   } finally {

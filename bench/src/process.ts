@@ -2,6 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const tidemark = fileURLToPath(new URL('../../cli/bin/tidemark.js', import.meta.url));
 
 /** A child process that prints JSON lines; the first one says that it is ready. */
 export interface Child {
@@ -29,6 +32,16 @@ export async function startServer(args: readonly string[], env: Record<string, s
       await once(child, 'exit');
     },
   };
+}
+
+/** `tidemark serve` on the embedded store and free ports. */
+export function startTidemark(dataDir: string): Promise<Child> {
+  return startServer([tidemark, 'serve', '--json'], {
+    TIDEMARK_DATA_DIR: dataDir,
+    TIDEMARK_MQTT_PORT: '0',
+    TIDEMARK_HTTP_PORT: '0',
+    TIDEMARK_LOG_LEVEL: 'warn',
+  });
 }
 
 /** Runs a script to its end and returns the JSON of its first line. */

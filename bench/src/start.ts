@@ -2,11 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { memoryMiBOf, startServer } from './process.ts';
+import { memoryMiBOf, startTidemark } from './process.ts';
 import type { Row } from './table.ts';
 
-const tidemark = fileURLToPath(new URL('../../cli/bin/tidemark.js', import.meta.url));
 const RUNS = 5;
 /** Long enough for start-up garbage to be collected or not, as it will. */
 const IDLE_MS = 10_000;
@@ -19,12 +17,7 @@ export async function start(): Promise<Row[]> {
   try {
     for (let run = 0; run < RUNS; run++) {
       const startedMs = performance.now();
-      const server = await startServer([tidemark, 'serve', '--json'], {
-        TIDEMARK_DATA_DIR: dataDir,
-        TIDEMARK_MQTT_PORT: '0',
-        TIDEMARK_HTTP_PORT: '0',
-        TIDEMARK_LOG_LEVEL: 'warn',
-      });
+      const server = await startTidemark(dataDir);
       readyMs.push(performance.now() - startedMs);
       if (run === RUNS - 1) {
         await delay(IDLE_MS);

@@ -39,7 +39,7 @@ interface PipelineOptions {
 export class Pipeline implements Acceptor {
   readonly #options: PipelineOptions;
   readonly #maxFutureNs: bigint;
-  readonly #series = new Map<string, { tags: readonly Tag[]; key: string }>();
+  readonly #tagsOf = new Map<string, readonly Tag[]>();
   readonly #keyOfTags = new WeakMap<readonly Tag[], string>();
   readonly #keyOf = (point: Point): string =>
     this.#keyOfTags.get(point.tags) ?? encodeSeriesKey(point.measurement, point.tags);
@@ -112,17 +112,16 @@ export class Pipeline implements Acceptor {
   #toPoint(draft: DraftReading, timeNs: bigint): Point {
     const point = readingToPoint({ ...draft, timeNs });
     const seriesName = draft.location === undefined ? draft.sensor : `${draft.sensor}/${draft.location}`;
-    const known = this.#series.get(seriesName);
+    const known = this.#tagsOf.get(seriesName);
     if (known) {
-      point.tags = known.tags;
+      point.tags = known;
       return point;
     }
-    if (this.#series.size >= MAX_KNOWN_SERIES) this.#series.clear();
+    if (this.#tagsOf.size >= MAX_KNOWN_SERIES) this.#tagsOf.clear();
     // Frozen, it may stand for its series wherever the point goes.
     Object.freeze(point.tags);
-    const key = encodeSeriesKey(point.measurement, point.tags);
-    this.#series.set(seriesName, { tags: point.tags, key });
-    this.#keyOfTags.set(point.tags, key);
+    this.#tagsOf.set(seriesName, point.tags);
+    this.#keyOfTags.set(point.tags, encodeSeriesKey(point.measurement, point.tags));
     return point;
   }
 
