@@ -6,7 +6,18 @@ export interface Clock {
   monotonicMs(): number;
 }
 
+let lastMs = 0;
+let lastNs = 0n;
+
 export const systemClock: Clock = {
-  nowNs: () => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n,
+  // Date.now() follows a clock that is set; performance.timeOrigin + performance.now() never would.
+  nowNs: () => {
+    const nowMs = Date.now();
+    if (nowMs !== lastMs) {
+      lastMs = nowMs;
+      lastNs = BigInt(nowMs) * 1_000_000n;
+    }
+    return lastNs;
+  },
   monotonicMs: () => performance.now(),
 };

@@ -1,4 +1,4 @@
-import type { Field, Point } from './point.ts';
+import type { Field, Point, Tag } from './point.ts';
 import { formatTime } from './time.ts';
 
 /** The measurement that sensor readings are stored in. */
@@ -31,21 +31,22 @@ export function parseReadingId(id: string): { sensor: string; timeNs: bigint } |
 
 /** The point a reading is stored as: measurement `readings`, tags `sensor` and `location`, booleans as 0/1. */
 export function readingToPoint(reading: Reading): Point {
-  const { sensor, location } = reading;
-  return {
-    measurement: READINGS,
-    tags:
-      location === undefined
-        ? [['sensor', sensor]]
-        : [
-            ['location', location],
-            ['sensor', sensor],
-          ],
-    fields: reading.values.every(isNumber)
-      ? (reading.values as readonly Field[])
-      : reading.values.map(toField),
-    timeNs: reading.timeNs,
-  };
+  const { sensor, location, values, timeNs } = reading;
+  return { measurement: READINGS, tags: tagsOf(sensor, location), fields: fieldsOf(values), timeNs };
+}
+
+/** The tags of a sensor's readings, sorted. */
+export function tagsOf(sensor: string, location: string | undefined): Tag[] {
+  if (location === undefined) return [['sensor', sensor]];
+  return [
+    ['location', location],
+    ['sensor', sensor],
+  ];
+}
+
+/** A reading's values as they are stored: booleans as 0 and 1, text under a name of its own. */
+export function fieldsOf(values: Reading['values']): readonly Field[] {
+  return values.every(isNumber) ? (values as readonly Field[]) : values.map(toField);
 }
 
 /** The reading a point of measurement `readings` holds; text metrics get their own name back. */

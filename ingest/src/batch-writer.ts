@@ -267,8 +267,8 @@ export class BatchWriter implements Freshness {
 function endOfBatch(entries: readonly SpoolEntry[], index: number, maxPoints: number): number {
   let count = 0;
   let next = index;
-  while (next < entries.length && (count === 0 || count + entries[next]!.points.length <= maxPoints)) {
-    count += entries[next]!.points.length;
+  while (next < entries.length && (count === 0 || count + entries[next]!.pointCount <= maxPoints)) {
+    count += entries[next]!.pointCount;
     next++;
   }
   return next;
@@ -276,12 +276,14 @@ function endOfBatch(entries: readonly SpoolEntry[], index: number, maxPoints: nu
 
 function pointsOf(batch: readonly SpoolEntry[]): Point[] {
   const all: Point[] = [];
-  for (const { points } of batch) for (const point of points) all.push(point);
+  for (const entry of batch) entry.pushPoints(all);
   return all;
 }
 
 /** Finds the entry and the position in it of a point, by its index in the batch. */
 function placesOf(batch: readonly SpoolEntry[]): (index: number) => { offset: number; item: number } {
-  const places = batch.flatMap(({ offset, points }) => points.map((_, at) => ({ offset, item: at + 1 })));
+  const places = batch.flatMap(({ offset, pointCount }) =>
+    Array.from({ length: pointCount }, (_, at) => ({ offset, item: at + 1 })),
+  );
   return (index) => places[index]!;
 }

@@ -3,15 +3,17 @@ import {
   type Clock,
   claimOf,
   encodeSeriesKey,
+  fieldsOf,
   type Outcome,
+  type ParsedPoint,
   type Point,
   READINGS,
   type Refusal,
   readingId,
-  readingToPoint,
   type Submission,
   type Tag,
   type TidemarkError,
+  tagsOf,
 } from '@tidemark/core';
 import type { Decoded, DraftReading, Fault, Limits } from './decoders/decoded.ts';
 import { jsonOf } from './decoders/fields.ts';
@@ -89,40 +91,41 @@ export class Pipeline implements Acceptor {
   ): { points: Point[]; faults: readonly Fault[] } {
     const faults: Fault[] = [];
     const isInRange = (timeNs: bigint): boolean => timeNs >= 0n && timeNs <= latestNs;
-    const readings = decoded.readings.map((draft) => {
+    const settleReading = (draft: DraftReading): Point | undefined => {
       const timeNs = draft.timeNs ?? stamps.next();
       if (isInRange(timeNs)) return this.#toPoint(draft, timeNs);
       const { index, sensor, raw } = draft;
       faults.push({ index, sensor, raw, ...outOfRange(timeNs) });
       return undefined;
-    });
-    const lines = decoded.points.map((point, index) => {
+    };
+    const settleLine = (point: ParsedPoint, index: number): Point | undefined => {
       const timeNs = point.timeNs ?? stamps.next();
       if (isInRange(timeNs)) return { ...point, timeNs };
       faults.push({ index, raw: lineOf(point), ...outOfRange(timeNs) });
       return undefined;
-    });
+    };
     // A message holds readings or lines, never both.
-    const all = lines.length > 0 ? lines : readings;
+    const isLines = decoded.points.length > 0;
+    const all = isLines ? decoded.points.map(settleLine) : decoded.readings.map(settleReading);
     if (faults.length === 0) return { points: all as Point[], faults: decoded.faults };
     return { points: all.filter((point) => point !== undefined), faults: [...decoded.faults, ...faults] };
   }
 
   /** Points of one sensor share their tags array, so that whoever comes later can know the series by it. */
-  #toPoint(draft: DraftReading, timeNs: bigint): Point {
-    const point = readingToPoint({ ...draft, timeNs });
-    const seriesName = draft.location === undefined ? draft.sensor : `${draft.sensor}/${draft.location}`;
+  #toPoint({ sensor, location, values }: DraftReading, timeNs: bigint): Point {
+    return { measurement: READINGS, tags: this.#tagsFor(sensor, location), fields: fieldsOf(values), timeNs };
+  }
+
+  #tagsFor(sensor: string, location: string | undefined): readonly Tag[] {
+    const seriesName = location === undefined ? sensor : `${sensor}/${location}`;
     const known = this.#tagsOf.get(seriesName);
-    if (known) {
-      point.tags = known;
-      return point;
-    }
+    if (known) return known;
     if (this.#tagsOf.size >= MAX_KNOWN_SERIES) this.#tagsOf.clear();
-    // Frozen, it may stand for its series wherever the point goes.
-    Object.freeze(point.tags);
-    this.#tagsOf.set(seriesName, point.tags);
-    this.#keyOfTags.set(point.tags, encodeSeriesKey(point.measurement, point.tags));
-    return point;
+    // Frozen, they may stand for their series wherever the point goes.
+    const tags = Object.freeze(tagsOf(sensor, location));
+    this.#tagsOf.set(seriesName, tags);
+    this.#keyOfTags.set(tags, encodeSeriesKey(READINGS, tags));
+    return tags;
   }
 
   /** One record for the points, one for each refusal; the answer waits for the last. */
@@ -139,6 +142,7 @@ export class Pipeline implements Acceptor {
       const payload = encodePoints(points, this.#keyOf);
       spool.append(recordKinds.points, acceptedNs, payload, points, faults.length === 0 ? done : undefined);
     }
+    if (faults.length === 0) return;
     const { source, topic } = submission;
     faults.forEach((fault, index) => {
       const refused = { ...fault, source, topic, timeNs: acceptedNs, payload: rawOf(submission, fault) };

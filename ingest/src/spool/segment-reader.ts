@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import type { DamageKeeper } from './damage.ts';
-import { decodePoints, SpoolEntry } from './entry.ts';
-import { decodeRecord, findMarker } from './record.ts';
+import { decodePoints, EntryBlock, type SpoolEntry } from './entry.ts';
+import { type DecodedRecord, decodeRecord, findMarker } from './record.ts';
 import { readFully, SEGMENT_HEADER_BYTES } from './segment.ts';
 
 interface ReadRequest {
@@ -39,7 +39,7 @@ export async function readSegment(request: ReadRequest): Promise<ReadResult> {
       const nextOffset = isRest ? limit : offset + scan.position;
       if (isRest && offset + bytes.length < limit)
         damage?.missing(offset + bytes.length, limit - offset - bytes.length);
-      if (isRest || scan.position > 0) return { entries: scan.entries, nextOffset };
+      if (isRest || scan.position > 0) return { entries: scan.block.entriesFrom(offset), nextOffset };
       chunkBytes = Math.max(scan.needsBytes, chunkBytes * 2);
     }
   } finally {
@@ -48,7 +48,7 @@ export async function readSegment(request: ReadRequest): Promise<ReadResult> {
 }
 
 interface Scan {
-  entries: SpoolEntry[];
+  block: EntryBlock;
   damaged: { start: number; end: number }[];
   /** Behind the last byte dealt with. */
   position: number;
@@ -58,13 +58,12 @@ interface Scan {
 
 /** Decodes the records in `bytes`; at the log's end (`isRest`) an incomplete record is damage, else it waits. */
 function scanRecords(bytes: Buffer, offset: number, isRest: boolean): Scan {
-  const scan: Scan = { entries: [], damaged: [], position: 0, needsBytes: 0 };
+  const scan: Scan = { block: new EntryBlock(offset), damaged: [], position: 0, needsBytes: 0 };
   while (scan.position < bytes.length) {
     const record = decodeRecord(bytes, scan.position);
     if (record !== 'damaged' && 'end' in record) {
-      const entry = toEntry(record, offset + scan.position, offset + record.end);
-      if (entry) scan.entries.push(entry);
-      else scan.damaged.push({ start: scan.position, end: record.end });
+      const isReadable = pushRecord(scan.block, scan.position, record);
+      if (!isReadable) scan.damaged.push({ start: scan.position, end: record.end });
       scan.position = record.end;
       continue;
     }
@@ -89,15 +88,11 @@ function nextReadable(bytes: Buffer, from: number, isRest: boolean): number {
   return isRest ? bytes.length : Math.max(from, bytes.length - 3);
 }
 
-/** Undefined when the text within a sound checksum can't be read: that must not stop what lies behind it. */
-function toEntry(
-  record: { kind: number; acceptedNs: bigint; payload: Buffer },
-  offset: number,
-  nextOffset: number,
-): SpoolEntry | undefined {
+/** False when the text within a sound checksum can't be read: that must not stop what lies behind it. */
+function pushRecord(block: EntryBlock, start: number, record: DecodedRecord): boolean {
   const text = record.payload.toString('utf8');
   const points = decodePoints(record.kind, text);
-  if (points === undefined) return undefined;
-  const payload = points.length > 0 ? '' : text;
-  return new SpoolEntry({ offset }, 0, nextOffset - offset, record.kind, record.acceptedNs, points, payload);
+  if (points === undefined) return false;
+  block.push(start, record.end, record.kind, record.acceptedNs, points, text);
+  return true;
 }

@@ -10,7 +10,7 @@ import {
 } from '@tidemark/core';
 import { type CursorName, type CursorOffsets, Cursors } from './cursors.ts';
 import { DamageKeeper } from './damage.ts';
-import { type BatchBase, SpoolEntry } from './entry.ts';
+import { EntryBlock, type SpoolEntry } from './entry.ts';
 import { SpoolMetrics } from './metrics.ts';
 import { RecordBuffer, type RecordKind } from './record.ts';
 import { recover, type SegmentInfo } from './recover.ts';
@@ -32,8 +32,7 @@ type Done = () => void;
 
 interface Batch {
   buffer: RecordBuffer;
-  base: BatchBase;
-  entries: SpoolEntry[];
+  block: EntryBlock;
   dones: Done[];
   newestNs: bigint;
 }
@@ -149,10 +148,7 @@ export class Spool {
     const batch = this.#pending;
     const start = batch.buffer.length;
     batch.buffer.push(kind, acceptedNs, payload);
-    const kept = points.length > 0 ? '' : payload;
-    batch.entries.push(
-      new SpoolEntry(batch.base, start, batch.buffer.length, kind, acceptedNs, points, kept),
-    );
+    batch.block.push(start, batch.buffer.length, kind, acceptedNs, points, payload);
     if (acceptedNs > batch.newestNs) batch.newestNs = acceptedNs;
     if (done) batch.dones.push(done);
     this.#flushing ??= this.#flush();
@@ -218,9 +214,9 @@ export class Spool {
   }
 
   async #flush(): Promise<void> {
-    // What is read from the sockets in the same turn of the event loop goes into the same fdatasync.
-    await new Promise(setImmediate);
-    while (this.#pending.entries.length > 0) {
+    while (this.#pending.block.length > 0) {
+      // What is read from the sockets in the same turn of the event loop goes into the same fdatasync.
+      await new Promise(setImmediate);
       const batch = this.#pending;
       this.#pending = this.#spare;
       const isDurable = await this.#commit(batch);
@@ -309,13 +305,13 @@ export class Spool {
   }
 
   #publish(batch: Batch, base: number): void {
-    batch.base.offset = base;
+    batch.block.base = base;
     if (batch.newestNs > this.#stampFloorNs) this.#stampFloorNs = batch.newestNs;
     this.#endOffset = base + batch.buffer.length;
     this.#segments.at(-1)!.end = this.#endOffset;
     this.#metrics.appendedBytes.inc(batch.buffer.length);
     this.#metrics.commits.inc();
-    this.#tail.push({ offset: base, nextOffset: this.#endOffset, entries: batch.entries });
+    this.#tail.push({ offset: base, nextOffset: this.#endOffset, entries: batch.block });
     this.#wake();
   }
 
@@ -337,13 +333,12 @@ export class Spool {
 }
 
 function newBatch(): Batch {
-  return { buffer: new RecordBuffer(256 * 1024), base: { offset: 0 }, entries: [], dones: [], newestNs: 0n };
+  return { buffer: new RecordBuffer(256 * 1024), block: new EntryBlock(), dones: [], newestNs: 0n };
 }
 
-/** Its entries live on in the tail, with their base; the buffer is used again. */
+/** Its entries live on in the tail; the buffer is used again. */
 function clearBatch(batch: Batch): void {
   batch.buffer.clear();
-  batch.base = { offset: 0 };
-  batch.entries = [];
+  batch.block = new EntryBlock();
   batch.dones = [];
 }

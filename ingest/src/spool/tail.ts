@@ -1,9 +1,9 @@
-import type { SpoolEntry } from './entry.ts';
+import type { EntryBlock, SpoolEntry } from './entry.ts';
 
 interface Block {
   offset: number;
   nextOffset: number;
-  entries: readonly SpoolEntry[];
+  entries: EntryBlock;
 }
 
 /**
@@ -42,7 +42,7 @@ export class Tail {
     // A block without any is passed over whatever its size: a segment that was given up leaves a wide gap.
     for (let bytes = 0; index < this.#blocks.length && (bytes < maxBytes || entries.length === 0); index++) {
       const block = this.#blocks[index]!;
-      for (const entry of block.entries) if (entry.offset >= offset) entries.push(entry);
+      for (const entry of block.entries.entriesFrom(offset)) entries.push(entry);
       bytes += block.nextOffset - Math.max(block.offset, offset);
     }
     return entries;
