@@ -1,3 +1,5 @@
+import './silent-debug.ts';
+
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes';
 import LevelPersistence from 'aedes-persistence-level/asyncPersistence.js';
 import type { ClassicLevel } from 'classic-level';
