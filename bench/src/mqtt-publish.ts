@@ -9,8 +9,8 @@ const here = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 const loader = here('./mqtt-load.ts');
 const CONNECTIONS = 20;
 const WARM_UP_MESSAGES = 100_000;
-const MESSAGES = 600_000;
-const ROUNDS = 3;
+const MESSAGES = 400_000;
+const ROUNDS = 7;
 
 interface Load {
   acked: number;
@@ -36,14 +36,15 @@ export async function mqttPublish(): Promise<Row[]> {
       bare.push(await measureBare(window));
       full.push(await measurePlatform(window));
     }
-    const [bareRate, fullRate] = [median(bare.map(rateOf)), median(full.map(rateOf))];
+    // Of neighbours: the machine's own speed drifts from round to round.
+    const ratio = median(full.map((measured, round) => rateOf(measured) / rateOf(bare[round]!)));
     rows.push(
       row(`bare Aedes, window ${window}`, bare),
       row(`Tidemark, window ${window}, to queryable`, full),
     );
     rows.push({
       what: `Tidemark / bare Aedes, window ${window}`,
-      figure: `${((fullRate / bareRate) * 100).toFixed(0)} %`,
+      figure: `${(ratio * 100).toFixed(0)} %`,
       note: 'target: at least 60 %',
     });
   }
