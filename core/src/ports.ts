@@ -1,5 +1,6 @@
 import type { TidemarkError } from './errors.ts';
 import type { Point } from './point.ts';
+import type { Location, Sensor } from './sensor.ts';
 
 // What the packages ask of each other without importing each other; `cli` wires them together.
 
@@ -115,6 +116,30 @@ export interface Quarantine {
   list(filter: QuarantineFilter): QuarantineItem[];
   get(id: string): QuarantineItem | undefined;
   count(): number;
+}
+
+/** The sensors and locations as they are registered now, in memory: asked for each reading. */
+export interface SensorDirectory {
+  sensor(id: string): Sensor | undefined;
+  sensors(): Iterable<Sensor>;
+  location(id: string): Location | undefined;
+}
+
+/** Something that went wrong with a device or a part of the platform, told once when it begins and once when it ends. */
+export interface Incident {
+  /** The same for the beginning and the end: `<kind>:<subject>`. */
+  id: string;
+  kind: 'device_integrity' | 'service_integrity';
+  /** The sensor or the part. */
+  subject: string;
+  state: 'open' | 'recovered';
+  message: string;
+  timeNs: bigint;
+}
+
+/** Takes incidents to people. */
+export interface IncidentSink {
+  tell(incident: Incident): void;
 }
 
 /** Brings queries up to date with what was acknowledged before them. */

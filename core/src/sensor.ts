@@ -1,11 +1,43 @@
+/** What the owner of a sensor declared of one of its metrics. */
+export interface MetricDeclaration {
+  /** As UCUM or as people write it: `°C`, `%`, `hPa`. */
+  unit?: string | undefined;
+  /** Inclusive; a value below is stored, and counted against the sensor's quality. */
+  min?: number | undefined;
+  /** Inclusive. */
+  max?: number | undefined;
+}
+
+/** A sensor is at `location` from `fromNs` on, until the next stay begins; undefined: nowhere known. */
+export interface Stay {
+  location: string | undefined;
+  fromNs: bigint;
+}
+
+export const sensorStates = ['active', 'maintenance', 'retired'] as const;
+export type SensorState = (typeof sensorStates)[number];
+
 /** What reports readings. In open mode a sensor registers itself with its first reading. */
 export interface Sensor {
   id: string;
-  location: string | undefined;
-  /** Metrics seen or declared. */
-  metrics: readonly string[];
-  firstSeenNs: bigint | undefined;
-  lastSeenNs: bigint | undefined;
+  /** What it is, in its owner's words: `thermometer`, `camera`. */
+  kind: string | undefined;
+  metrics: Readonly<Record<string, MetricDeclaration>>;
+  /** Where it has been, oldest first. */
+  stays: readonly Stay[];
+  /** How often it is expected to report; undefined: whenever it likes. */
+  expectedIntervalMs: number | undefined;
+  owner: string | undefined;
+  labels: Readonly<Record<string, string>>;
+  state: SensorState;
+  /** Whose time its readings have: `device` takes the time they bring, `server` that of acceptance. */
+  timeFrom: 'device' | 'server';
+  /** True when nobody declared it: it registered itself with its first reading. */
+  isSelfRegistered: boolean;
+  createdNs: bigint;
+  updatedNs: bigint;
+  /** Counts changes from 1; the ETag. */
+  version: number;
 }
 
 /** A place that sensors are at; places nest by `parent`. */
@@ -16,4 +48,17 @@ export interface Location {
   latitude: number | undefined;
   longitude: number | undefined;
   parent: string | undefined;
+  createdNs: bigint;
+  updatedNs: bigint;
+  /** Counts changes from 1; the ETag. */
+  version: number;
+}
+
+/** Where the sensor was at a time; undefined when that is not known. Before its first stay it is nowhere. */
+export function locationAt({ stays }: Pick<Sensor, 'stays'>, timeNs: bigint): string | undefined {
+  for (let index = stays.length - 1; index >= 0; index--) {
+    const stay = stays[index]!;
+    if (timeNs >= stay.fromNs) return stay.location;
+  }
+  return undefined;
 }
