@@ -116,7 +116,14 @@ export interface Quarantine {
   list(filter: QuarantineFilter): QuarantineItem[];
   get(id: string): QuarantineItem | undefined;
   count(): number;
+  /**
+   * Tells of items once they are durable here, in the order they came; each once, except across a crash, which
+   * may swallow some. Listeners are called one after another and must not throw. Answers how to end it.
+   */
+  watch(listener: QuarantineListener): () => void;
 }
+
+export type QuarantineListener = (items: readonly QuarantineItem[]) => void;
 
 /** The sensors and locations as they are registered now, in memory: asked for each reading. */
 export interface SensorDirectory {

@@ -93,6 +93,10 @@ class MemoryQuarantine implements Quarantine {
   count(): number {
     return this.items.length;
   }
+
+  watch(): () => void {
+    return () => {};
+  }
 }
 
 interface Sinks {

@@ -66,6 +66,19 @@ it('a refusal that is there already is left alone, also after a restart', async 
   expect(store.behindNewest).toBe(301);
 });
 
+it('tells listeners what was added, once, and not what was there or failed', async () => {
+  const store = new QuarantineStore(await openMeta());
+  const told: string[][] = [];
+  const end = store.watch((items) => told.push(items.map(({ id, topic }) => `${id} ${topic}`)));
+  store.add([refusal(1), refusal(2)]);
+  store.add([refusal(1), refusal(2)]);
+  expect(() => store.add([refusal(3), refusal(4, { topic: undefined as unknown as string })])).toThrow();
+  store.add([refusal(2), refusal(3)]);
+  end();
+  store.add([refusal(5)]);
+  expect(told).toEqual([['1 sensors/s1', '2 sensors/s2'], ['3 sensors/s3']]);
+});
+
 it.each([
   ['items', { maxItems: 3, maxBytes: 1e9 }, ['5', '4', '3']],
   ['bytes', { maxItems: 100, maxBytes: 20 }, ['5', '4']],

@@ -1,4 +1,10 @@
-import type { Quarantine, QuarantineFilter, QuarantineItem, QuarantineReason } from '@tidemark/core';
+import type {
+  Quarantine,
+  QuarantineFilter,
+  QuarantineItem,
+  QuarantineListener,
+  QuarantineReason,
+} from '@tidemark/core';
 import type { MetaDb } from '@tidemark/store';
 import type { RefusedPart } from './refusal.ts';
 
@@ -36,6 +42,7 @@ const columns = 'id, time_ns, source, topic, reason, detail, payload, sensor';
 export class QuarantineStore implements Quarantine {
   readonly #db: MetaDb;
   readonly #bounds: QuarantineBounds;
+  readonly #listeners = new Set<QuarantineListener>();
   #items: number;
   #bytes: number;
 
@@ -64,11 +71,12 @@ export class QuarantineStore implements Quarantine {
   add(refusals: readonly PlacedRefusal[]): number {
     const before = { items: this.#items, bytes: this.#bytes };
     this.#db.exec('BEGIN IMMEDIATE');
+    let added: QuarantineItem[];
+    let evicted: number;
     try {
-      this.#insert(refusals);
-      const evicted = this.#evict();
+      added = this.#insert(refusals);
+      evicted = this.#evict();
       this.#db.exec('COMMIT');
-      return evicted;
     } catch (error) {
       this.#items = before.items;
       this.#bytes = before.bytes;
@@ -76,6 +84,13 @@ export class QuarantineStore implements Quarantine {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       throw error;
     }
+    if (added.length > 0) for (const listener of this.#listeners) listener(added);
+    return evicted;
+  }
+
+  watch(listener: QuarantineListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   list({ reason, sensor, fromNs, toNs, limit, before }: QuarantineFilter): QuarantineItem[] {
@@ -103,18 +118,22 @@ export class QuarantineStore implements Quarantine {
     return this.#items;
   }
 
-  #insert(refusals: readonly PlacedRefusal[]): void {
+  #insert(refusals: readonly PlacedRefusal[]): QuarantineItem[] {
     const insert = this.#db.prepare(
       `INSERT OR IGNORE INTO quarantine (spool_offset, item, time_ns, source, topic, reason, detail, payload, sensor)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
+    const added: QuarantineItem[] = [];
     for (const { offset, item, part } of refusals) {
       const { timeNs, source, topic, reason, detail, payload, sensor } = part;
       const values = [offset, item, timeNs, source, topic, reason, detail, payload, sensor ?? null];
-      const { changes } = insert.run(...values);
-      this.#items += Number(changes);
-      this.#bytes += Number(changes) * payload.length;
+      const { changes, lastInsertRowid } = insert.run(...values);
+      if (changes === 0) continue;
+      this.#items++;
+      this.#bytes += payload.length;
+      added.push({ ...part, sensor, id: String(lastInsertRowid) });
     }
+    return added;
   }
 
   #evict(): number {
