@@ -10,6 +10,8 @@ interface StartOptions {
   env?: Record<string, string>;
   /** A program and its arguments to run Node under, such as strace. */
   under?: readonly string[];
+  /** Kills the process when it aborts, ready or not. */
+  signal?: AbortSignal | undefined;
 }
 
 /** `tidemark serve` as a process of its own, on free ports. */
@@ -27,9 +29,13 @@ export async function startPlatform({
   dataDir,
   env = {},
   under = [],
+  signal,
 }: StartOptions): Promise<PlatformProcess> {
   const [program, ...args] = [...under, process.execPath, tidemarkBin, 'serve', '--json'];
   const child = spawn(program!, args, { env: settingsFor(dataDir, env), stdio: ['ignore', 'pipe', 'pipe'] });
+  const kill = (): void => void child.kill('SIGKILL');
+  signal?.addEventListener('abort', kill, { once: true });
+  child.once('exit', () => signal?.removeEventListener('abort', kill));
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors += text;
