@@ -11,7 +11,7 @@ export interface CaseResult {
 }
 
 /** A program or a right that a case cannot do without. */
-export interface Need {
+interface Need {
   name: string;
   /** Where it is, or whether it is there. */
   find(): string | boolean | undefined;

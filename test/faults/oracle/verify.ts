@@ -45,7 +45,7 @@ export async function assertKept(oracle: Oracle): Promise<Verdict> {
 }
 
 /** Waits until every durable cursor is at the end of the log. */
-export async function drained(httpUrl: string, withinMs = DRAIN_WITHIN_MS): Promise<void> {
+async function drained(httpUrl: string, withinMs = DRAIN_WITHIN_MS): Promise<void> {
   const deadlineMs = performance.now() + withinMs;
   for (;;) {
     const backlog = (await metricsOf(httpUrl)).sum('tidemark_spool_backlog_bytes');
@@ -58,8 +58,8 @@ export async function drained(httpUrl: string, withinMs = DRAIN_WITHIN_MS): Prom
   }
 }
 
-/** The comparison alone. */
-export async function compare({ httpUrl, summaries }: Oracle): Promise<Verdict> {
+/** The comparison alone, over all publishers. */
+async function compare({ httpUrl, summaries }: Oracle): Promise<Verdict> {
   const verdict: Verdict = {
     acknowledged: 0,
     stored: 0,
