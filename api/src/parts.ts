@@ -24,9 +24,11 @@ export interface ApiParts {
   quarantine: Quarantine;
   freshness: Freshness;
   access: Access;
-  /** State of every part of the process. */
+  /** State of every part; asks the store, which may take some seconds to give no answer. */
   health: () => Promise<PartHealth[]>;
-  /** True once MQTT, HTTP and queries work. */
+  /** State of the parts in this process, known at once. */
+  localHealth: () => PartHealth[];
+  /** True once MQTT, HTTP and queries have come up. */
   isReady: () => boolean;
   build: { version: string };
   /** Folder of the built page; without it, `/` says that the page is not built. */

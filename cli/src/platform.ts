@@ -83,6 +83,7 @@ export class Platform {
     const { acceptor, journal, quarantine, freshness } = ingest;
     const broker = await this.#run(new Broker({ ...shared, acceptor, access }));
 
+    const localHealth = (): PartHealth[] => [broker.health(), ...ingest.health()];
     const pageDir = await buildWeb();
     const app = createApp({
       ...shared,
@@ -92,7 +93,8 @@ export class Platform {
       quarantine,
       freshness,
       access,
-      health: async () => [broker.health(), ...ingest.health(), await engineHealth(engine)],
+      health: async () => [...localHealth(), await engineHealth(engine)],
+      localHealth,
       isReady: () => this.#isReady,
       mqttPort: () => broker.port,
       build: { version },

@@ -23,6 +23,23 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number];
 
+/** Why a store cannot be used now. A closed list: alerts may match on it. */
+export const outageReasons = [
+  /** No connection, or one that broke. */
+  'unreachable',
+  /** Connected, and no answer in time. */
+  'timeout',
+  /** The credentials are refused. */
+  'unauthorized',
+  /** Asked to send less. */
+  'throttled',
+  /** It answers that it has failed: its disk, or an error of its own. */
+  'failed',
+  'other',
+] as const;
+
+export type OutageReason = (typeof outageReasons)[number];
+
 /** One fault in an input, with the place it was found at. */
 export interface Issue {
   /** Dotted path of the field, empty for the whole input. */
@@ -37,6 +54,8 @@ interface TidemarkErrorOptions {
   issues?: Issue[];
   /** How long the other side asked us to wait before the next try. */
   retryAfterMs?: number;
+  /** Of `store_unavailable`: what kind of outage it is. */
+  outage?: OutageReason;
 }
 
 /** The platform's one error class. A bug is any other error, and may crash the process. */
@@ -45,6 +64,7 @@ export class TidemarkError extends Error {
   readonly retryable: boolean;
   readonly issues: Issue[];
   readonly retryAfterMs: number | undefined;
+  readonly outage: OutageReason | undefined;
 
   constructor(code: ErrorCode, message: string, options: TidemarkErrorOptions = {}) {
     super(message, { cause: options.cause });
@@ -53,6 +73,7 @@ export class TidemarkError extends Error {
     this.retryable = options.retryable ?? false;
     this.issues = options.issues ?? [];
     this.retryAfterMs = options.retryAfterMs;
+    this.outage = options.outage;
   }
 }
 

@@ -1,5 +1,5 @@
 import * as timers from 'node:timers/promises';
-import { silentLogger, systemClock, TidemarkError } from '@tidemark/core';
+import { createLogger, silentLogger, systemClock, TidemarkError } from '@tidemark/core';
 import { afterEach, expect, it, onTestFinished, vi } from 'vitest';
 import { BatchWriter } from './batch-writer.ts';
 import { QuarantineStore } from './quarantine/quarantine-store.ts';
@@ -40,6 +40,7 @@ async function startWriter(
     spool?: SpoolParts;
     engine?: FakeEngine;
     quarantine?: QuarantineStore;
+    logger?: typeof silentLogger;
   } = {},
 ): Promise<Parts> {
   const spoolParts = options.spool ?? (await startSpool());
@@ -51,7 +52,7 @@ async function startWriter(
     engine: engine.asEngine(),
     quarantine,
     clock: systemClock,
-    logger: silentLogger,
+    logger: options.logger ?? silentLogger,
     batchPoints: options.batchPoints ?? 1000,
     batchBytes: 1e6,
     batchAgeMs: options.batchAgeMs ?? 1,
@@ -111,6 +112,39 @@ it('a batch that fails is tried again until the store takes it; nothing overtake
   expect(parts.engine.values).toEqual(range(0, 10));
   expect(parts.writer.health()).toMatchObject({ name: 'store', status: 'pass' });
   expect(await metricOf(parts.registry, 'tidemark_store_write_failures_total')).toBe(2);
+});
+
+it('an outage is told once when it begins and once when it ends, however often it is tried; failures count by reason', async () => {
+  const lines: { msg: string; backlogBytes: number }[] = [];
+  const logger = createLogger('info', { write: (line) => void lines.push(JSON.parse(line)) });
+  const parts = await startWriter({ logger });
+  const outages = ['unreachable', 'unreachable', 'unauthorized', undefined] as const;
+  for (const outage of outages)
+    parts.engine.nextWrites.push(() => {
+      throw outage ? new TidemarkError('store_unavailable', 'away', { outage }) : new Error('a bug');
+    });
+  skipped.isOn = true;
+  const before = parts.spool.cursor('store');
+  await append(parts, 0, 5);
+  await parts.writer.flush(60_000);
+  expect(lines).toMatchObject([
+    {
+      msg: 'the store takes no batch; it stays in the spool and is tried again',
+      backlogBytes: parts.spool.endOffset - before,
+    },
+    { msg: 'the store takes batches again' },
+  ]);
+  const { values } = (await parts.registry
+    .getSingleMetric('tidemark_store_write_failures_total')
+    ?.get()) as unknown as { values: { labels: { reason: string }; value: number }[] };
+  expect(Object.fromEntries(values.map(({ labels, value }) => [labels.reason, value]))).toEqual({
+    unreachable: 2,
+    timeout: 0,
+    unauthorized: 1,
+    throttled: 0,
+    failed: 0,
+    other: 1,
+  });
 });
 
 it.each([
@@ -201,7 +235,9 @@ it('the cursor passes only what the store has made durable', async () => {
   };
   await append(parts, 0, 3);
   await parts.writer.flush(60_000);
-  await expect.poll(() => parts.writer.health()).toMatchObject({ status: 'fail', message: 'no fsync today' });
+  await expect
+    .poll(() => parts.writer.health())
+    .toMatchObject({ status: 'fail', message: /^no fsync today; since/ });
   expect(parts.spool.cursor('store')).toBe(0);
   parts.engine.onSync = () => {};
   // Nothing more arrives, and it is saved all the same: a full log would wait for it.
@@ -215,7 +251,9 @@ it('a log that cannot be read turns health red and is read again', async () => {
   skipped.isOn = true;
   const take = vi.spyOn(parts.spool, 'take').mockRejectedValue(new Error('EIO'));
   await append(parts, 0, 2);
-  await expect.poll(() => parts.writer.health()).toMatchObject({ status: 'fail', message: 'EIO' });
+  await expect
+    .poll(() => parts.writer.health())
+    .toMatchObject({ status: 'fail', message: /^EIO; since .*; 144 bytes wait/ });
   take.mockRestore();
   await parts.writer.flush(60_000);
   expect(parts.engine.values).toEqual([0, 1]);

@@ -4,13 +4,13 @@ import {
   encodeLine,
   type Freshness,
   type Logger,
-  messageOf,
   type PartHealth,
   type Point,
   TidemarkError,
 } from '@tidemark/core';
 import type { Engine, RejectedPoint } from '@tidemark/store';
 import type { IngestMetrics } from './metrics.ts';
+import { Outage } from './outage.ts';
 import type { QuarantineStore } from './quarantine/quarantine-store.ts';
 import type { SpoolEntry } from './spool/entry.ts';
 import type { Spool } from './spool/spool.ts';
@@ -57,12 +57,30 @@ export class BatchWriter implements Freshness {
   /** When the batch before was taken from the log, or, after a pause, when the first new entry came. */
   #takenAtMs = 0;
   #savedAtMs = 0;
-  #writeFault: string | undefined;
-  #readFault: string | undefined;
-  #syncFault: string | undefined;
+  readonly #writing: Outage;
+  readonly #reading: Outage;
+  readonly #syncing: Outage;
 
   constructor(options: BatchWriterOptions) {
     this.#options = options;
+    const figures = () => ({ backlogBytes: this.#backlogBytes });
+    const outage = (begun: string, lasting: string, ended: string): Outage =>
+      new Outage({ ...options, figures, texts: { begun, lasting, ended } });
+    this.#writing = outage(
+      'the store takes no batch; it stays in the spool and is tried again',
+      'the store still takes no batch',
+      'the store takes batches again',
+    );
+    this.#reading = outage(
+      'the spool cannot be read; it is tried again',
+      'the spool still cannot be read',
+      'the spool is read again',
+    );
+    this.#syncing = outage(
+      'the store cursor could not be saved; it will be later',
+      'the store cursor still could not be saved',
+      'the store cursor is saved again',
+    );
   }
 
   start(): void {
@@ -77,6 +95,7 @@ export class BatchWriter implements Freshness {
     this.#hurry.abort();
     await Promise.race([this.#running, isLate]);
     this.#tooLate.abort();
+    for (const outage of [this.#writing, this.#reading, this.#syncing]) outage.stop();
   }
 
   async flush(timeoutMs: number): Promise<number> {
@@ -92,12 +111,18 @@ export class BatchWriter implements Freshness {
   }
 
   health(): PartHealth {
-    const fault = this.#writeFault ?? this.#readFault ?? this.#syncFault;
-    return { name: 'store', status: fault ? 'fail' : 'pass', message: fault ?? 'writing' };
+    const fault = this.#writing.fault ?? this.#reading.fault ?? this.#syncing.fault;
+    const isBehind = this.#backlogBytes > this.#options.batchBytes;
+    const waiting = fault || isBehind ? `; ${this.#backlogBytes} bytes wait in the spool` : '';
+    return { name: 'store', status: fault ? 'fail' : 'pass', message: `${fault ?? 'writing'}${waiting}` };
+  }
+
+  get #backlogBytes(): number {
+    return this.#options.spool.endOffset - this.#position;
   }
 
   async #run(): Promise<void> {
-    const { spool, logger } = this.#options;
+    const { spool } = this.#options;
     const { signal } = this.#stopping;
     for (;;) {
       await this.#waitForMore();
@@ -106,10 +131,9 @@ export class BatchWriter implements Freshness {
         await this.#letBatchFill();
         try {
           await this.#writeNext();
-          this.#readFault = undefined;
+          this.#reading.ended();
         } catch (error) {
-          if (!this.#readFault) logger.error({ err: error }, 'the spool cannot be read; it is tried again');
-          this.#readFault = messageOf(error);
+          this.#reading.failed(error);
           await this.#pause(LAST_RETRY_MS);
         }
       }
@@ -120,7 +144,9 @@ export class BatchWriter implements Freshness {
 
   /** True when the end cannot wait for the rest. */
   #isHopeless(): boolean {
-    return this.#tooLate.signal.aborted || this.#writeFault !== undefined || this.#readFault !== undefined;
+    return (
+      this.#tooLate.signal.aborted || this.#writing.fault !== undefined || this.#reading.fault !== undefined
+    );
   }
 
   /** Also ends when there is a cursor to save: a full log takes nothing more before it is saved. */
@@ -167,23 +193,20 @@ export class BatchWriter implements Freshness {
 
   /** False when the platform stops before the store took the points. */
   async #writeUntilTaken(batch: readonly SpoolEntry[]): Promise<boolean> {
-    const { metrics, logger } = this.#options;
+    const { metrics } = this.#options;
     const points = pointsOf(batch);
     if (points.length === 0) return true;
     for (let retryMs = FIRST_RETRY_MS; ; retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)) {
       if (this.#tooLate.signal.aborted) return false;
       try {
         await this.#write(batch, points);
-        if (this.#writeFault) logger.info('the store takes batches again');
-        this.#writeFault = undefined;
+        this.#writing.ended();
         return true;
       } catch (error) {
-        metrics.storeFailures.inc();
-        if (!this.#writeFault)
-          logger.error({ err: error }, 'the store takes no batch; it stays in the spool and is tried again');
-        this.#writeFault = messageOf(error);
+        const { outage = 'other', retryAfterMs: askedMs } = error instanceof TidemarkError ? error : {};
+        metrics.storeFailures.inc({ reason: outage });
+        this.#writing.failed(error);
         if (this.#stopping.signal.aborted) return false;
-        const askedMs = error instanceof TidemarkError ? error.retryAfterMs : undefined;
         await this.#pause(askedMs === undefined ? retryMs : Math.min(askedMs, LONGEST_ASKED_RETRY_MS));
       }
     }
@@ -245,7 +268,7 @@ export class BatchWriter implements Freshness {
 
   /** The cursor may pass only what the store itself has made durable. */
   async #saveCursor(isLast: boolean): Promise<void> {
-    const { spool, engine, clock, logger } = this.#options;
+    const { spool, engine, clock } = this.#options;
     const nowMs = clock.monotonicMs();
     if ((!isLast && nowMs - this.#savedAtMs < SAVE_EVERY_MS) || this.#position <= spool.cursor('store'))
       return;
@@ -254,11 +277,9 @@ export class BatchWriter implements Freshness {
     try {
       await engine.sync();
       await spool.advance('store', position);
-      this.#syncFault = undefined;
+      this.#syncing.ended();
     } catch (error) {
-      if (!this.#syncFault)
-        logger.error({ err: error }, 'the store cursor could not be saved; it will be later');
-      this.#syncFault = messageOf(error);
+      this.#syncing.failed(error);
     }
   }
 }

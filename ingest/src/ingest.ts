@@ -51,6 +51,7 @@ export class Ingest {
       directory: join(config.dataDir, 'spool'),
       ...config.spool,
       leastOffset: store.behindNewest,
+      clock: options.clock,
       logger,
       metrics,
     });

@@ -2,6 +2,7 @@ import {
   Counter,
   Gauge,
   Histogram,
+  outageReasons,
   type QuarantineReason,
   type Registry,
   type Submission,
@@ -65,9 +66,11 @@ export class IngestMetrics {
     });
     this.storeFailures = new Counter({
       name: 'tidemark_store_write_failures_total',
-      help: 'Writes to the store that failed and will be repeated',
+      help: 'Writes to the store that failed and will be repeated, by reason',
+      labelNames: ['reason'],
       registers,
     });
+    for (const reason of outageReasons) this.storeFailures.inc({ reason }, 0);
     this.storeSeconds = new Histogram({
       name: 'tidemark_store_write_duration_seconds',
       help: 'Time of one batch write',

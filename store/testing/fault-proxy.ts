@@ -44,7 +44,7 @@ export async function startFaultProxy(targetUrl: string): Promise<FaultProxy> {
         authorization: request.headers.authorization ?? '',
         'content-type': request.headers['content-type'] ?? '',
       },
-      body,
+      ...(body !== '' && { body }),
     });
     response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'text/plain' });
     response.end(await answer.text());

@@ -42,4 +42,31 @@ describe('GET /ready and /ping', () => {
     isReady = true;
     expect((await platform.app.request('/ready')).status).toBe(200);
   });
+
+  it('stays ready without the store, and says what is out', async () => {
+    const checks = [
+      { name: 'spool', status: 'pass', message: 'accepting' },
+      { name: 'store', status: 'fail', message: 'InfluxDB: no answer in time' },
+    ] as const;
+    platform = await startTestPlatform({ localHealth: () => [...checks] });
+    const response = await platform.app.request('/ready');
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({ status: 'ready', failed: ['store'], checks });
+  });
+
+  it('is not ready when no reading can be taken, and says why to those who may know', async () => {
+    const localHealth = () => [{ name: 'spool', status: 'fail', message: 'no space left' } as const];
+    platform = await startTestPlatform({ localHealth });
+    const response = await platform.app.request('/ready');
+    expect(response.status).toBe(503);
+    expect(await response.json()).toMatchObject({
+      detail: 'no readings are taken now: spool: no space left',
+    });
+    await platform.stop();
+
+    const access = { isRequired: true, checkUser: async () => true, checkToken: () => false };
+    platform = await startTestPlatform({ localHealth, access });
+    const { detail } = (await (await platform.app.request('/ready')).json()) as { detail: string };
+    expect(detail).toBe('no readings are taken now: spool');
+  });
 });

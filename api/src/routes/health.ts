@@ -1,21 +1,33 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { TidemarkError } from '@tidemark/core';
+import { type PartHealth, TidemarkError } from '@tidemark/core';
 import { isTrusted } from '../middleware/access.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
 import { jsonContent, problems } from '../schemas.ts';
 
+/** Without these no reading is taken; without the others, readings are safe and wait in the spool. */
+const neededForReadings = ['broker', 'spool'];
+
 const status = z.enum(['pass', 'fail']);
+const checksSchema = z.array(z.object({ name: z.string(), status, message: z.string() }));
 const healthSchema = z
   .object({
     name: z.string().openapi({ example: 'tidemark' }),
     message: z.string().openapi({ example: 'ready for queries and writes' }),
     status,
-    checks: z
-      .array(z.object({ name: z.string(), status, message: z.string() }))
-      .openapi({ example: [{ name: 'store', status: 'pass', message: 'embedded, 12 series' }] }),
+    checks: checksSchema.openapi({
+      example: [{ name: 'store', status: 'pass', message: 'embedded, 12 series' }],
+    }),
     version: z.string().openapi({ example: '0.1.0' }),
   })
   .openapi('Health');
+
+const readySchema = z
+  .object({
+    status: z.literal('ready'),
+    failed: z.array(z.string()).openapi({ example: ['store'] }),
+    checks: checksSchema,
+  })
+  .openapi('Ready');
 
 const healthRoute = createRoute({
   method: 'get',
@@ -34,8 +46,11 @@ const readyRoute = createRoute({
   path: '/ready',
   tags: ['Operation'],
   summary: 'Whether the platform serves',
+  description:
+    'Ready means that readings are taken. It stays so while the store is out, since readings wait in the spool and ' +
+    'devices should go on: `failed` then names what is out, `checks` says why to those who may read data.',
   responses: {
-    200: { description: 'It does', content: jsonContent(z.object({ status: z.literal('ready') })) },
+    200: { description: 'It does', content: jsonContent(readySchema) },
     ...problems(503),
   },
 });
@@ -63,7 +78,7 @@ const metricsRoute = createRoute({
 export function health(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
   app.openapi(healthRoute, async (c) => {
     const checks = await parts.health();
-    const failed = checks.filter((check) => check.status === 'fail').map((check) => check.name);
+    const failed = namesOfFailed(checks);
     const body = {
       name: 'tidemark',
       message: failed.length === 0 ? 'ready for queries and writes' : `failed: ${failed.join(', ')}`,
@@ -76,7 +91,15 @@ export function health(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
 
   app.openapi(readyRoute, (c) => {
     if (!parts.isReady()) throw new TidemarkError('unavailable', 'not ready yet');
-    return c.json({ status: 'ready' as const }, 200);
+    const isOpen = isTrusted(parts.access, c);
+    const checks = parts.localHealth();
+    const failed = namesOfFailed(checks);
+    const blocking = checks.filter(({ name }) => failed.includes(name) && neededForReadings.includes(name));
+    if (blocking.length > 0) {
+      const why = blocking.map(({ name, message }) => (isOpen ? `${name}: ${message}` : name)).join('; ');
+      throw new TidemarkError('unavailable', `no readings are taken now: ${why}`);
+    }
+    return c.json({ status: 'ready' as const, failed, checks: isOpen ? checks : [] }, 200);
   });
 
   app.openapi(pingRoute, (c) => c.body(null, 204));
@@ -84,4 +107,8 @@ export function health(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
   app.openapi(metricsRoute, async (c) =>
     c.text(await parts.metrics.metrics(), 200, { 'content-type': parts.metrics.contentType }),
   );
+}
+
+function namesOfFailed(checks: readonly PartHealth[]): string[] {
+  return checks.filter((check) => check.status === 'fail').map((check) => check.name);
 }

@@ -50,6 +50,7 @@ export async function startTestPlatform(
     freshness: { flush: async () => 0 },
     access: { isRequired: false, checkUser: async () => true, checkToken: () => true },
     health: async () => [{ name: 'store', status: 'pass', message: 'embedded store' }],
+    localHealth: () => [{ name: 'store', status: 'pass', message: 'writing' }],
     isReady: () => true,
     build: { version: '0.0.0-test' },
     mqttPort: () => 1883,

@@ -11,7 +11,11 @@ export class SpoolMetrics {
 
   constructor(
     metrics: Registry,
-    read: { usedBytes: () => number; backlogBytes: (name: CursorName) => number },
+    read: {
+      usedBytes: () => number;
+      backlogBytes: (name: CursorName) => number;
+      backlogAgeMs: (name: CursorName) => Promise<number>;
+    },
   ) {
     const registers = [metrics];
     this.appendedBytes = new Counter({
@@ -55,6 +59,15 @@ export class SpoolMetrics {
       registers,
       collect() {
         for (const cursor of cursorNames) this.set({ cursor }, read.backlogBytes(cursor));
+      },
+    });
+    new Gauge({
+      name: 'tidemark_spool_backlog_age_seconds',
+      help: 'How long ago the oldest entry was accepted that the reader behind a durable cursor has not dealt with',
+      labelNames: ['cursor'],
+      registers,
+      async collect() {
+        for (const cursor of cursorNames) this.set({ cursor }, (await read.backlogAgeMs(cursor)) / 1000);
       },
     });
   }

@@ -1,7 +1,7 @@
 import { mkdtemp, open, readdir, readFile, rm, stat, truncate, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Point, Registry, silentLogger } from '@tidemark/core';
+import { type Point, Registry, silentLogger, systemClock } from '@tidemark/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodePoints, type SpoolEntry } from './entry.ts';
 import { recordKinds } from './record.ts';
@@ -26,6 +26,7 @@ async function openSpool(options: { segmentBytes?: number; maxBytes?: number } =
     directory,
     segmentBytes: 64 * 1024,
     maxBytes: 1e9,
+    clock: systemClock,
     logger: silentLogger,
     metrics,
     ...options,

@@ -1,6 +1,7 @@
 import { unlink } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
+  type Clock,
   type Logger,
   messageOf,
   type PartHealth,
@@ -25,6 +26,8 @@ const MAX_PENDING_BYTES = 64 * 1024 * 1024;
 const TAIL_BYTES = 16 * 1024 * 1024;
 /** How much a reader takes from the disk at once. */
 const READ_CHUNK_BYTES = 1024 * 1024;
+/** Enough for the first entry of most messages. */
+const FIRST_ENTRY_BYTES = 4096;
 /** Pause before a write that failed is tried again. */
 const HOLD_RETRY_MS = 250;
 
@@ -43,6 +46,7 @@ interface SpoolOptions {
   maxBytes: number;
   /** The log goes on at or behind this offset, also when its files are gone: others know entries by their offsets. */
   leastOffset?: number;
+  clock: Clock;
   logger: Logger;
   metrics: Registry;
 }
@@ -76,6 +80,7 @@ export class Spool {
     this.#metrics = new SpoolMetrics(options.metrics, {
       usedBytes: () => this.usedBytes,
       backlogBytes: (name) => this.#endOffset - this.#cursors.get(name),
+      backlogAgeMs: (name) => this.#backlogAgeMs(name),
     });
   }
 
@@ -211,6 +216,16 @@ export class Spool {
 
   health(): PartHealth {
     return { name: 'spool', status: this.#fault ? 'fail' : 'pass', message: this.#fault ?? 'accepting' };
+  }
+
+  /** Age of the first entry that a cursor's reader has not passed; 0 when it has passed all. */
+  async #backlogAgeMs(name: CursorName): Promise<number> {
+    const from = Math.max(this.#passed[name], this.#cursors.get(name));
+    // A log that cannot be read is told of by the reader itself.
+    const { entries } = await this.take(from, FIRST_ENTRY_BYTES).catch(() => ({ entries: [] }));
+    const [first] = entries;
+    if (!first) return 0;
+    return Math.max(0, Number(this.#options.clock.nowNs() - first.acceptedNs) / 1e6);
   }
 
   async #flush(): Promise<void> {

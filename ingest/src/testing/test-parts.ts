@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createMetrics, type Point, type Registry, silentLogger } from '@tidemark/core';
+import { createMetrics, type Point, type Registry, silentLogger, systemClock } from '@tidemark/core';
 import { type Engine, type MetaDb, openMetaDb, type RejectedPoint } from '@tidemark/store';
 import { onTestFinished } from 'vitest';
 import { IngestMetrics } from '../metrics.ts';
@@ -33,6 +33,7 @@ export async function startSpool(
     maxBytes: 1e9,
     ...options,
     directory,
+    clock: systemClock,
     logger: silentLogger,
     metrics: registry,
   });

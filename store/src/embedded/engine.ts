@@ -97,6 +97,7 @@ export class EmbeddedEngine implements Engine {
       throw new TidemarkError('store_unavailable', `the store cannot be written: ${this.#failure}`, {
         cause,
         retryable: true,
+        outage: 'failed',
       });
     });
     compaction.poke();
@@ -179,6 +180,7 @@ export class EmbeddedEngine implements Engine {
       throw new TidemarkError('store_unavailable', `the store cannot be opened: ${messageOf(cause)}`, {
         cause,
         retryable: true,
+        outage: 'failed',
       });
     }
   }

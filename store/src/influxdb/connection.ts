@@ -1,5 +1,6 @@
 import { HttpError, InfluxDB } from '@influxdata/influxdb-client';
-import { type Config, messageOf, parseJson, TidemarkError } from '@tidemark/core';
+import { type Config, parseJson, TidemarkError } from '@tidemark/core';
+import { describeOutage, outageOf, retryAfterMs } from './outage.ts';
 
 /** Rows of one group of a statement's answer; the first column is the time, a bigint. */
 export interface Series {
@@ -28,6 +29,11 @@ interface QueryResult {
 const chunkRows = 10_000;
 /** The client's own default. */
 const gzipThresholdBytes = 1000;
+/** A query may take long; a server that leaves a ping unanswered meanwhile is away, and the query ends. */
+const pingEveryMs = 1000;
+const pingTimeoutMs = 2000;
+/** What InfluxDB 2 answers when all lines are written. Anything else that answers 2xx at that address is no InfluxDB. */
+const written = 204;
 /** Text of the errors that are about the lines sent, and not about who sends them or where to. */
 const aboutLines = /unable to parse|partial write|max key length exceeded/;
 
@@ -38,6 +44,7 @@ export class Connection {
   readonly #closing = new AbortController();
   readonly #writePath: string;
   readonly #queryPath: string;
+  #pinging: Promise<void> | undefined;
 
   constructor({ url, token, org, bucket, timeoutMs }: Config['influx']) {
     this.#transport = new InfluxDB({ url, token, timeout: timeoutMs }).transport;
@@ -52,19 +59,28 @@ export class Connection {
    * Rejects with a retryable `store_unavailable` when nothing can be said of the lines.
    */
   async write(lines: string): Promise<WriteFault | undefined> {
+    const signal = this.#patience(this.#timeoutMs);
+    let status: number | undefined;
     try {
-      await this.#transport.request(this.#writePath, lines, {
+      const options = {
         method: 'POST',
         headers: { 'content-type': 'text/plain; charset=utf-8' },
         gzipThreshold: gzipThresholdBytes,
-        signal: this.#patience(),
+        signal,
+      };
+      await this.#transport.request(this.#writePath, lines, options, (_headers, code) => {
+        status = code;
       });
-      return undefined;
     } catch (error) {
       const fault = writeFault(error);
       if (fault !== undefined) return fault;
-      throw this.#unavailable(error);
+      throw unavailable(error, signal);
     }
+    if (status === written) return undefined;
+    throw unavailable(
+      new Error(`${status} to a write, which is not InfluxDB's answer; check INFLUX_URL`),
+      signal,
+    );
   }
 
   /**
@@ -77,9 +93,9 @@ export class Connection {
     let rows = 0;
     for await (const line of this.#lines(statements.join('; '))) {
       const { results = [], error } = parseJson(line) as QueryAnswer;
-      if (error !== undefined) throw this.#unavailable(new Error(error));
+      if (error !== undefined) throw unavailable(new Error(error));
       for (const result of results) {
-        if (result.error !== undefined) throw this.#unavailable(new Error(result.error));
+        if (result.error !== undefined) throw unavailable(new Error(result.error));
         for (const { name, tags = {}, values = [] } of result.series ?? []) {
           rows += values.length;
           if (rows > maxRows) throw tooManyRows(maxRows);
@@ -92,12 +108,15 @@ export class Connection {
 
   async *#lines(query: string): AsyncIterable<string> {
     const decoder = new TextDecoder();
+    const isAway = new AbortController();
+    const signal = AbortSignal.any([this.#patience(this.#timeoutMs), isAway.signal]);
+    const watch = setInterval(() => void this.#ping().catch((error) => isAway.abort(error)), pingEveryMs);
     let rest = '';
     try {
       const chunks = this.#transport.iterate(this.#queryPath, new URLSearchParams({ q: query }).toString(), {
         method: 'POST',
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
-        signal: this.#patience(),
+        signal,
       });
       for await (const chunk of chunks) {
         const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
@@ -105,9 +124,25 @@ export class Connection {
         yield* lines.filter((line) => line !== '');
       }
     } catch (error) {
-      throw error instanceof TidemarkError ? error : this.#unavailable(error);
+      throw error instanceof TidemarkError ? error : unavailable(error, signal);
+    } finally {
+      clearInterval(watch);
     }
     if (rest !== '') yield rest;
+  }
+
+  /** Rejects when the server leaves it unanswered; whatever it answers shows that it is there. */
+  #ping(): Promise<void> {
+    const signal = this.#patience(pingTimeoutMs);
+    this.#pinging ??= this.#transport
+      .request('/ping', '', { method: 'GET', signal })
+      .catch((error: unknown) => {
+        if (!(error instanceof HttpError)) throw error;
+      })
+      .finally(() => {
+        this.#pinging = undefined;
+      });
+    return this.#pinging;
   }
 
   /** Ends requests that are still running; no others may follow. */
@@ -115,17 +150,8 @@ export class Connection {
     this.#closing.abort(new Error('the platform stops'));
   }
 
-  #patience(): AbortSignal {
-    return AbortSignal.any([this.#closing.signal, AbortSignal.timeout(this.#timeoutMs)]);
-  }
-
-  #unavailable(cause: unknown): TidemarkError {
-    const retryAfterMs = cause instanceof HttpError ? retryAfter(cause) : undefined;
-    return new TidemarkError('store_unavailable', `InfluxDB: ${describe(cause)}`, {
-      cause,
-      retryable: true,
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    });
+  #patience(timeoutMs: number): AbortSignal {
+    return AbortSignal.any([this.#closing.signal, AbortSignal.timeout(timeoutMs)]);
   }
 }
 
@@ -138,21 +164,15 @@ function writeFault(error: unknown): WriteFault | undefined {
   return isRefusal ? { kind: 'refused', message } : undefined;
 }
 
-/** `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); the client reads it as milliseconds. */
-function retryAfter({ headers }: HttpError): number | undefined {
-  const value = headers?.['retry-after'];
-  if (typeof value !== 'string') return undefined;
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
-  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
-}
-
-function describe(cause: unknown): string {
-  if (cause instanceof HttpError && (cause.statusCode === 401 || cause.statusCode === 403)) {
-    return `${cause.statusCode}, the token may not use this bucket (${cause.message})`;
-  }
-  // Node's connection errors may have an empty message and a code.
-  const code = (cause as { code?: unknown } | null)?.code;
-  return messageOf(cause) || String(code ?? 'no answer');
+function unavailable(cause: unknown, signal?: AbortSignal): TidemarkError {
+  const isTimeout = signal?.aborted === true;
+  const askedMs = retryAfterMs(cause);
+  return new TidemarkError('store_unavailable', `InfluxDB: ${describeOutage(cause, isTimeout)}`, {
+    cause,
+    retryable: true,
+    outage: outageOf(cause, isTimeout),
+    ...(askedMs === undefined ? {} : { retryAfterMs: askedMs }),
+  });
 }
 
 function tooManyRows(maxRows: number): TidemarkError {

@@ -94,7 +94,7 @@ describe.skipIf(!requireTool('influxd', binary))(
       await closed.stop();
       const other = engineWith({ url: closed.url });
       await other.start();
-      await expect(other.write([at(1)])).rejects.toMatchObject(unavailable);
+      await expect(other.write([at(1)])).rejects.toMatchObject({ ...unavailable, outage: 'unreachable' });
       await expect(other.latest({})).rejects.toMatchObject(unavailable);
       expect(await other.status()).toMatchObject({ isHealthy: false });
       await other.stop();
@@ -113,6 +113,50 @@ describe.skipIf(!requireTool('influxd', binary))(
       });
       await expect(other.write([at(1)])).rejects.toMatchObject(unavailable);
       await ended;
+    });
+
+    test('a query ends soon when the server answers not even a ping', async () => {
+      const patient = engineWith({ timeoutMs: 3_600_000 });
+      proxy.fault = () => true;
+      const outage = { ...unavailable, outage: 'timeout', message: 'InfluxDB: no answer in time' };
+      await expect(patient.latest({})).rejects.toMatchObject(outage);
+      expect(await patient.status()).toMatchObject({ isHealthy: false });
+    });
+
+    test('a query that takes long goes on while the server answers pings', async () => {
+      await engine.write([at(1)]);
+      let pings = 0;
+      proxy.fault = (_query, response) => {
+        proxy.fault = (request) => {
+          if (!request.path.startsWith('/ping') || ++pings < 3) return false;
+          response.writeHead(200).end('{"results":[{"statement_id":0}]}\n');
+          return false;
+        };
+        return true;
+      };
+      expect(await engine.latest({})).toEqual([]);
+      expect(pings).toBe(3);
+    });
+
+    test('what answers a write with 200 is no InfluxDB: nothing counts as written', async () => {
+      answer(200, { 'content-type': 'text/html' });
+      await expect(engine.write([at(1)])).rejects.toMatchObject({
+        ...unavailable,
+        message: expect.stringMatching(/200 to a write.*INFLUX_URL/),
+      });
+    });
+
+    test.each([
+      [401, 'unauthorized'],
+      [403, 'unauthorized'],
+      [429, 'throttled'],
+      [503, 'failed'],
+      [404, 'other'],
+    ])('status %i is an outage of the kind %s, and its text has the status once', async (status, outage) => {
+      answer(status, { 'content-type': 'application/json' });
+      const fault = await engine.write([at(1)]).catch((error: Error) => error);
+      expect(fault).toMatchObject({ ...unavailable, outage });
+      expect((fault as Error).message.match(new RegExp(String(status), 'g'))).toHaveLength(1);
     });
 
     test('an answer that breaks off is an outage', async () => {
