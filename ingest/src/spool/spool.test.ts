@@ -103,6 +103,24 @@ describe('Spool', () => {
     expect(await metric('tidemark_spool_commits_total')).toBeLessThan(5);
   });
 
+  it("tells the age of the oldest entry that a cursor's reader has not passed, from memory and from the disk", async () => {
+    const ages = async () =>
+      (await metrics.getSingleMetric('tidemark_spool_backlog_age_seconds')?.get())!.values;
+    let spool = await openSpool();
+    expect(await ages()).toMatchObject([{ value: 0 }, { value: 0 }]);
+    await fill(spool, 0, 3);
+    const [, second] = await readAll(spool);
+    // The entries of this file were accepted at 1000 ns and after.
+    const nowS = Date.now() / 1000;
+    spool.passed('quarantine', spool.endOffset);
+    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([1, 0]);
+    await spool.advance('store', second!.offset);
+    spool = await reopen(spool);
+    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([1, 1]);
+    spool.passed('store', spool.endOffset);
+    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([0, 1]);
+  });
+
   it('goes on behind the old end after a restart, and never writes into an old segment', async () => {
     let spool = await openSpool();
     await fill(spool, 0, 3);
