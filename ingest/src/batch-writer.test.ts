@@ -134,10 +134,9 @@ it('an outage is told once when it begins and once when it ends, however often i
     },
     { msg: 'the store takes batches again' },
   ]);
-  const { values } = (await parts.registry
-    .getSingleMetric('tidemark_store_write_failures_total')
-    ?.get()) as unknown as { values: { labels: { reason: string }; value: number }[] };
-  expect(Object.fromEntries(values.map(({ labels, value }) => [labels.reason, value]))).toEqual({
+  const failures = await parts.registry.getSingleMetric('tidemark_store_write_failures_total')!.get();
+  const byReason = failures.values.map(({ labels, value }) => [labels.reason, value]);
+  expect(Object.fromEntries(byReason)).toEqual({
     unreachable: 2,
     timeout: 0,
     unauthorized: 1,

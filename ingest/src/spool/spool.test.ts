@@ -105,7 +105,7 @@ describe('Spool', () => {
 
   it("tells the age of the oldest entry that a cursor's reader has not passed, from memory and from the disk", async () => {
     const ages = async () =>
-      (await metrics.getSingleMetric('tidemark_spool_backlog_age_seconds')?.get())!.values;
+      (await metrics.getSingleMetric('tidemark_spool_backlog_age_seconds')!.get()).values;
     let spool = await openSpool();
     expect(await ages()).toMatchObject([{ value: 0 }, { value: 0 }]);
     await fill(spool, 0, 3);
