@@ -93,6 +93,21 @@ export interface Engine {
   sync(): Promise<void>;
 
   /**
+   * Removes, durably, all that the platform's own measurements hold of a sensor; another measurement's tag
+   * `sensor` is its writer's business. `points` counts values, one for each field and time. Nothing there is 0
+   * points. Writes wait meanwhile. What is written afterwards, by a replay of the spool too, is there again.
+   * Rejects with a retryable `store_unavailable`; part may be gone then, and the call can be repeated.
+   */
+  deleteSensor(sensor: string): Promise<{ points: number }>;
+
+  /**
+   * Brings, durably, all that the platform's own measurements hold of `from` under the name `to`. Nothing there
+   * is no error. Rejects with `conflict` when both have data, and with a retryable `store_unavailable`, after
+   * which the call can be repeated. Writes through this engine wait meanwhile; no other process may write `from`.
+   */
+  renameSensor(from: string, to: string): Promise<void>;
+
+  /**
    * Readings in order; the fields of one sensor at one time are one reading. Of several locations at that time
    * the last in code-point order stands, none being the first, and its value where both have the metric.
    */

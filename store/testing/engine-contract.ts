@@ -6,6 +6,7 @@ import { latestContract } from './contract/latest.ts';
 import { lifecycleContract } from './contract/lifecycle.ts';
 import { modelContract } from './contract/model.ts';
 import { readingsContract } from './contract/readings.ts';
+import { sensorContract } from './contract/sensors.ts';
 import { type EngineSource, useEngine } from './contract/subject.ts';
 import { valuesContract } from './contract/values.ts';
 import { windowsContract } from './contract/windows.ts';
@@ -26,6 +27,7 @@ export function engineContract(name: string, source: EngineSource): void {
     windowsContract(subject);
     fillContract(subject);
     zoneContract(subject);
+    sensorContract(subject);
     modelContract(subject);
     lifecycleContract(subject);
   });

@@ -1,4 +1,5 @@
 import { type Clock, type FieldType, fieldTypes, type Logger, messageOf } from '@tidemark/core';
+import { Turns } from '../turns.ts';
 import type { Layout, Partition, TypeLayout } from './layout.ts';
 import { rowsOf } from './layout.ts';
 import type { Steps } from './steps.ts';
@@ -55,6 +56,7 @@ interface CompactionOptions {
  */
 export class Compaction {
   readonly #options: CompactionOptions;
+  readonly #turns = new Turns();
   #running: Promise<void> | undefined;
   #isStopped = false;
   #timer: NodeJS.Timeout | undefined;
@@ -104,6 +106,11 @@ export class Compaction {
     if (isOverrun) await this.#running?.catch(() => undefined);
   }
 
+  /** Runs another change of the tables while no step runs; a pass goes on afterwards. */
+  betweenSteps<T>(change: () => Promise<T>): Promise<T> {
+    return this.#turns.run(change);
+  }
+
   #run(pass: Pass): Promise<void> {
     this.#running = this.#compact(pass).finally(() => {
       this.#running = undefined;
@@ -122,12 +129,17 @@ export class Compaction {
     const { layout, steps } = this.#options;
     const tables = layout.of(type);
     const mergesLate = this.#isLateDue(tables, share);
-    if (mergesLate || this.#isHotDue(tables, share)) await steps.seal(type, { withLate: mergesLate });
-    const touched = new Set(await steps.moveHot(type));
-    if (mergesLate) for (const partition of await steps.mergeLate(type)) touched.add(partition);
+    const step = <T>(change: () => Promise<T>) => this.betweenSteps(change);
+    if (mergesLate || this.#isHotDue(tables, share)) {
+      await step(() => steps.seal(type, { withLate: mergesLate }));
+    }
+    const touched = new Set(await step(() => steps.moveHot(type)));
+    if (mergesLate) for (const partition of await step(() => steps.mergeLate(type))) touched.add(partition);
     for (const partition of tables.partitions) {
       if (this.#isStopped) return;
-      if (this.#isRewriteDue(partition, touched, isThorough)) await steps.rewrite(type, partition);
+      if (this.#isRewriteDue(partition, touched, isThorough)) {
+        await step(() => steps.rewrite(type, partition));
+      }
     }
   }
 

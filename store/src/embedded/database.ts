@@ -87,10 +87,10 @@ export class Database {
   }
 
   /** Runs a statement of compaction, in a slot that it shares with the reads. */
-  compact(sql: string): Promise<Columns> {
-    return this.#slots.run(() => {
+  compact(sql: string, parameters: Parameters = {}): Promise<Columns> {
+    return this.#slots.run(async () => {
       if (this.#isCompactionInterrupted) throw new Error('compaction was interrupted');
-      return query(this.#compactor, sql);
+      return (await run(this.#compactor, sql, parameters)).getColumns();
     });
   }
 
@@ -136,6 +136,7 @@ export class Database {
       const message = `${this.file} was written by a newer Tidemark (layout ${version}, this one knows ${LAYOUT_VERSION})`;
       throw new TidemarkError('store_newer', message);
     }
+    if (version < LAYOUT_VERSION) await this.write(`UPDATE layout SET version = ${LAYOUT_VERSION}`);
   }
 }
 

@@ -20,6 +20,7 @@ import type {
   StoreStatus,
   WindowsQuery,
 } from '../engine.ts';
+import { Turns } from '../turns.ts';
 import { insertCatalog, newArrivalTable } from './catalog.ts';
 import { Compaction, type CompactionLimits, defaultLimits } from './compaction.ts';
 import { Database } from './database.ts';
@@ -28,6 +29,7 @@ import { loadLayout, loadSeries } from './load.ts';
 import { Reader } from './reader.ts';
 import { latestValues, queryReadings } from './readings.ts';
 import { createPoints } from './schema.ts';
+import { SensorChanges } from './sensor-changes.ts';
 import { Steps } from './steps.ts';
 import { queryWindows } from './windows.ts';
 import { Writer } from './writer.ts';
@@ -47,6 +49,7 @@ interface Session {
   writer: Writer;
   reader: Reader;
   compaction: Compaction;
+  changes: SensorChanges;
 }
 
 /** The store on a DuckDB file in this process. What `write` has resolved is on disk already. */
@@ -54,7 +57,8 @@ export class EmbeddedEngine implements Engine {
   readonly #options: EmbeddedOptions;
   #session: Session | undefined;
   #failure: string | undefined;
-  #writes: Promise<unknown> = Promise.resolve();
+  /** Changes of the file through the writing connection, and of what writes change. */
+  readonly #writes = new Turns();
 
   constructor(options: EmbeddedOptions) {
     this.#options = options;
@@ -77,13 +81,15 @@ export class EmbeddedEngine implements Engine {
     this.#session = undefined;
     session.database.interruptCompaction();
     await session.compaction.stop();
-    await this.#exclusively(async () => {
-      session.writer.close();
-      // Saves the next start from replaying the log.
-      if (this.#failure === undefined) await session.database.write('CHECKPOINT');
-    }).catch((error: unknown) =>
-      this.#options.logger.warn({ err: messageOf(error) }, 'no checkpoint at the end'),
-    );
+    await this.#writes
+      .run(async () => {
+        session.writer.close();
+        // Saves the next start from replaying the log.
+        if (this.#failure === undefined) await session.database.write('CHECKPOINT');
+      })
+      .catch((error: unknown) =>
+        this.#options.logger.warn({ err: messageOf(error) }, 'no checkpoint at the end'),
+      );
     await session.database.close();
   }
 
@@ -92,14 +98,11 @@ export class EmbeddedEngine implements Engine {
     if (this.#failure !== undefined) await this.#reopen();
     const { writer, compaction } = this.#opened();
     await compaction.keepUp();
-    const rejected = await this.#exclusively(() => writer.write(points)).catch((cause: unknown) => {
-      this.#failure = messageOf(cause);
-      throw new TidemarkError('store_unavailable', `the store cannot be written: ${this.#failure}`, {
-        cause,
-        retryable: true,
-        outage: 'failed',
+    const rejected = await this.#writes
+      .run(() => writer.write(points))
+      .catch((cause: unknown) => {
+        throw this.#failed(cause);
       });
-    });
     compaction.poke();
     return rejected;
   }
@@ -112,6 +115,14 @@ export class EmbeddedEngine implements Engine {
     } finally {
       await directory.close();
     }
+  }
+
+  deleteSensor(sensor: string): Promise<{ points: number }> {
+    return this.#changeSensor((changes) => changes.delete(sensor));
+  }
+
+  renameSensor(from: string, to: string): Promise<void> {
+    return this.#changeSensor((changes) => changes.rename(from, to));
   }
 
   async readings(query: ReadingsQuery): Promise<Reading[]> {
@@ -160,11 +171,12 @@ export class EmbeddedEngine implements Engine {
         database,
         layout,
         partitionRows: limits.partitionRows,
-        betweenWrites: (change) => this.#exclusively(change),
+        betweenWrites: (change) => this.#writes.run(change),
         onSealed: (names) => writer.release(names),
       });
       const compaction = new Compaction({ steps, layout, limits, clock, logger });
-      return { database, writer, compaction, reader: new Reader({ database, layout, series }) };
+      const reader = new Reader({ database, layout, series });
+      return { database, writer, compaction, reader, changes: new SensorChanges({ database, reader }) };
     } catch (error) {
       await database.close();
       throw error;
@@ -185,18 +197,30 @@ export class EmbeddedEngine implements Engine {
     }
   }
 
+  async #changeSensor<T>(change: (changes: SensorChanges) => Promise<T>): Promise<T> {
+    if (this.#failure !== undefined) await this.#reopen();
+    const { compaction, changes } = this.#opened();
+    try {
+      return await compaction.betweenSteps(() => this.#writes.run(() => change(changes)));
+    } catch (error) {
+      throw error instanceof TidemarkError ? error : this.#failed(error);
+    }
+  }
+
+  #failed(cause: unknown): TidemarkError {
+    this.#failure = messageOf(cause);
+    return new TidemarkError('store_unavailable', `the store cannot be written: ${this.#failure}`, {
+      cause,
+      retryable: true,
+      outage: 'failed',
+    });
+  }
+
   #opened(): Session {
     if (this.#session === undefined) {
       throw new TidemarkError('store_unavailable', 'the store is not open', { retryable: true });
     }
     return this.#session;
-  }
-
-  /** Runs a change of the file while no other change through the writing connection runs. */
-  #exclusively<T>(change: () => Promise<T>): Promise<T> {
-    const turn = this.#writes.then(change);
-    this.#writes = turn.catch(() => undefined);
-    return turn;
   }
 }
 

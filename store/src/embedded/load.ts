@@ -37,13 +37,14 @@ export async function loadLayout(database: Database): Promise<Layout> {
  */
 export async function loadSeries(database: Database, layout: Layout): Promise<SeriesIndex> {
   const index = new SeriesIndex();
-  const [measurements, tags, fields, types] = await database.write(
-    'SELECT measurement, tags, field, type FROM series ORDER BY id',
+  const [ids, measurements, tags, fields, types] = await database.write(
+    'SELECT id, measurement, tags, field, type FROM series ORDER BY id',
   );
-  for (let id = 0; id < (measurements?.length ?? 0); id++) {
-    const tagPairs = JSON.parse(tags![id] as string) as Tag[];
-    const point = { measurement: measurements![id] as string, tags: tagPairs, fields: [], timeNs: 0n };
-    index.add(index.tagSetOf(point), fields![id] as string, types![id] as FieldType);
+  for (let row = 0; row < (ids?.length ?? 0); row++) {
+    const tagPairs = JSON.parse(tags![row] as string) as Tag[];
+    const point = { measurement: measurements![row] as string, tags: tagPairs, fields: [], timeNs: 0n };
+    const tagSet = index.tagSetOf(point);
+    index.add(tagSet, fields![row] as string, types![row] as FieldType, ids![row] as number);
   }
   for (const [type, { hot, late }] of layout.types) {
     await loadNewest(database, index, type, `SELECT series, time, value FROM ${quote(lastTable(type))}`);

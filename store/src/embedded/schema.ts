@@ -10,7 +10,8 @@ import {
 import { type FieldType, type FieldValue, fieldTypes, NS_PER_DAY, Uint64 } from '@tidemark/core';
 
 /** Version of the file's layout; raised with every change that an older Tidemark could not read. */
-export const LAYOUT_VERSION = 1;
+// 1: series ids without gaps; 2: gaps where sensors were deleted.
+export const LAYOUT_VERSION = 2;
 
 /** What a table of points is for: new rows, rows that arrived late or twice, or rows at their final place. */
 export type TableKind = 'hot' | 'late' | 'part';

@@ -8,6 +8,7 @@ import {
   type Tag,
 } from '@tidemark/core';
 import type { ReadingFilter } from '../engine.ts';
+import { sensorMeasurements } from '../sensor-measurements.ts';
 
 /** One field of one tag set, with its newest point. */
 export interface Series {
@@ -21,11 +22,11 @@ export interface Series {
   lastValue: FieldValue;
 }
 
-/** One measurement and tag set. */
+/** One measurement and tag set; a sensor that is renamed changes its tags. */
 export interface TagSet {
   readonly measurement: string;
-  readonly tags: readonly Tag[];
-  readonly sensor: string;
+  tags: readonly Tag[];
+  sensor: string;
   readonly location: string | undefined;
   readonly series: Map<string, Series>;
 }
@@ -40,16 +41,23 @@ export interface TypeConflict {
 /** Before every time: the last time of a series that holds no point. */
 const NO_TIME_NS = -(2n ** 63n) - 1n;
 
-/** All series, by what identifies them. Ids count up from 0 in the order of creation. */
+/** All series, by what identifies them. Ids grow in the order of creation, and are never used again. */
 export class SeriesIndex {
+  /** Removed ones stay, for the queries that still meet their rows. */
   readonly #byId: Series[] = [];
   readonly #byMeasurement = new Map<string, Map<string, TagSet>>();
-  readonly #byTags = new WeakMap<readonly Tag[], TagSet>();
+  #byTags = new WeakMap<readonly Tag[], TagSet>();
   readonly #types = new Map<string, Map<string, FieldType>>();
   readonly #sensors = new Map<string, TagSet[]>();
   readonly #countByType = new Map<FieldType, number>();
+  #size = 0;
 
   get size(): number {
+    return this.#size;
+  }
+
+  /** The id that the next new series gets. */
+  get nextId(): number {
     return this.#byId.length;
   }
 
@@ -78,11 +86,11 @@ export class SeriesIndex {
     return undefined;
   }
 
-  /** Adds a series and pins its field's type. `id` is the size before. */
-  add(tagSet: TagSet, field: string, type: FieldType): Series {
+  /** Adds a series and pins its field's type. */
+  add(tagSet: TagSet, field: string, type: FieldType, id = this.nextId): Series {
     const metric = metricOfField(field, type === 'string');
     const series: Series = {
-      id: this.#byId.length,
+      id,
       type,
       field,
       tagSet,
@@ -90,15 +98,11 @@ export class SeriesIndex {
       lastTimeNs: NO_TIME_NS,
       lastValue: 0,
     };
-    this.#byId.push(series);
+    this.#byId[id] = series;
+    this.#size += 1;
     tagSet.series.set(field, series);
     this.#countByType.set(type, this.countOf(type) + 1);
-    let pins = this.#types.get(tagSet.measurement);
-    if (pins === undefined) {
-      pins = new Map();
-      this.#types.set(tagSet.measurement, pins);
-    }
-    pins.set(field, type);
+    getOrAdd(this.#types, tagSet.measurement, () => new Map()).set(field, type);
     return series;
   }
 
@@ -124,6 +128,34 @@ export class SeriesIndex {
     return selected;
   }
 
+  /** What the platform's own measurements have of a sensor. */
+  tagSetsOf(sensor: string): TagSet[] {
+    return sensorMeasurements.flatMap((measurement) => {
+      if (measurement === READINGS) return this.#sensors.get(sensor) ?? [];
+      const tagSets = this.#byMeasurement.get(measurement)?.values() ?? [];
+      return [...tagSets].filter((tagSet) => tagSet.sensor === sensor);
+    });
+  }
+
+  /** Takes tag sets of the platform's own measurements off, with their series; the types stay pinned. */
+  remove(tagSets: readonly TagSet[]): void {
+    for (const tagSet of tagSets) {
+      this.#detach(tagSet);
+      this.#size -= tagSet.series.size;
+      for (const { type } of tagSet.series.values()) this.#countByType.set(type, this.countOf(type) - 1);
+    }
+  }
+
+  /** Gives tag sets of the platform's own measurements to a sensor that has none. */
+  rename(tagSets: readonly TagSet[], sensor: string): void {
+    for (const tagSet of tagSets) {
+      this.#detach(tagSet);
+      tagSet.tags = renamedTags(tagSet.tags, sensor);
+      tagSet.sensor = sensor;
+      this.#attach(tagSet);
+    }
+  }
+
   /** Every measurement's fields with their types. */
   fields(): { measurement: string; field: string; type: FieldType }[] {
     return [...this.#types].flatMap(([measurement, pins]) =>
@@ -132,24 +164,41 @@ export class SeriesIndex {
   }
 
   #findTagSet(measurement: string, tags: readonly Tag[]): TagSet {
-    let tagSets = this.#byMeasurement.get(measurement);
-    if (tagSets === undefined) {
-      tagSets = new Map();
-      this.#byMeasurement.set(measurement, tagSets);
-    }
-    const key = keyOf(tags);
-    const known = tagSets.get(key);
+    const known = this.#byMeasurement.get(measurement)?.get(keyOf(tags));
     if (known !== undefined) return known;
     const sensor = tagOf(tags, 'sensor') ?? '';
     const tagSet = { measurement, tags, sensor, location: tagOf(tags, 'location'), series: new Map() };
-    tagSets.set(key, tagSet);
-    if (measurement === READINGS) {
-      const siblings = this.#sensors.get(sensor);
-      if (siblings === undefined) this.#sensors.set(sensor, [tagSet]);
-      else siblings.push(tagSet);
-    }
+    this.#attach(tagSet);
     return tagSet;
   }
+
+  #attach(tagSet: TagSet): void {
+    const { measurement, tags, sensor } = tagSet;
+    getOrAdd(this.#byMeasurement, measurement, () => new Map()).set(keyOf(tags), tagSet);
+    if (measurement === READINGS) getOrAdd(this.#sensors, sensor, () => []).push(tagSet);
+  }
+
+  #detach({ measurement, tags, sensor }: TagSet): void {
+    const key = keyOf(tags);
+    this.#byMeasurement.get(measurement)?.delete(key);
+    this.#sensors.delete(sensor);
+    // It may know the tag set by tags that are not its own any more.
+    this.#byTags = new WeakMap();
+  }
+}
+
+/** Tags with another sensor; others stay as they are, and so does the order, which is by key. */
+export function renamedTags(tags: readonly Tag[], sensor: string): readonly Tag[] {
+  return tags.map(([key, value]): Tag => [key, key === 'sensor' ? sensor : value]);
+}
+
+function getOrAdd<K, V>(map: Map<K, V>, key: K, create: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = create();
+    map.set(key, value);
+  }
+  return value;
 }
 
 /** Lengths make it unambiguous; line protocol's own key is not where names end in a backslash. */

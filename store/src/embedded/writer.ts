@@ -50,7 +50,7 @@ export class Writer {
   /** Writes a batch in one transaction; the points it can't take come back, the rest is committed. */
   async write(points: readonly Point[]): Promise<RejectedPoint[]> {
     const rejected: RejectedPoint[] = [];
-    const seriesBefore = this.#series.size;
+    const firstNewId = this.#series.nextId;
     const rows = new Map<ArrivalTable, { type: FieldType; rows: Rows }>();
     points.forEach((point, index) => {
       const rejection = this.#stage(point, rows);
@@ -58,7 +58,7 @@ export class Writer {
     });
     if (rows.size === 0) return rejected;
     await this.#connection.run('BEGIN');
-    await this.#appendSeries(seriesBefore);
+    await this.#appendSeries(firstNewId);
     for (const [table, { type, rows: staged }] of rows) await this.#appendRows(table, type, staged);
     // Only the commit waits for the disk, and it does so off the main thread.
     await this.#connection.run('COMMIT');
@@ -127,9 +127,9 @@ export class Writer {
   }
 
   async #appendSeries(firstId: number): Promise<void> {
-    if (firstId === this.#series.size) return;
+    if (firstId === this.#series.nextId) return;
     const added: Series[] = [];
-    for (let id = firstId; id < this.#series.size; id++) added.push(this.#series.byId(id));
+    for (let id = firstId; id < this.#series.nextId; id++) added.push(this.#series.byId(id));
     const columns = [
       added.map(({ id }) => id),
       added.map(({ tagSet }) => tagSet.measurement),

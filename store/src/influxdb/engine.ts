@@ -9,11 +9,13 @@ import type {
   StoreStatus,
   WindowsQuery,
 } from '../engine.ts';
+import { Turns } from '../turns.ts';
 import { Connection } from './connection.ts';
 import { FieldTypes } from './field-types.ts';
 import { queryLatest } from './latest.ts';
 import { queryReadings } from './readings.ts';
 import { type FieldInfo, loadFields } from './schema.ts';
+import { deleteSensor, renameSensor } from './sensor-changes.ts';
 import { queryWindows } from './windows.ts';
 import { writeBatch } from './writer.ts';
 
@@ -23,6 +25,7 @@ const STOP_WITHIN_MS = 1000;
 /** The store in a bucket of an InfluxDB 2 server. Starts without it, and works as soon as it answers. */
 export class InfluxEngine implements Engine {
   readonly #connection: Connection;
+  readonly #changes = new Turns();
   readonly #running = new Set<Promise<unknown>>();
   #types: FieldTypes | undefined;
 
@@ -40,11 +43,19 @@ export class InfluxEngine implements Engine {
   }
 
   write(points: readonly Point[]): Promise<readonly RejectedPoint[]> {
-    return this.#run(async () => {
+    return this.#change(async () => {
       if (points.length === 0) return [];
       const types = await this.#loadTypes();
       return writeBatch(points, { connection: this.#connection, types });
     });
+  }
+
+  deleteSensor(sensor: string): Promise<{ points: number }> {
+    return this.#change(() => deleteSensor(this.#connection, sensor));
+  }
+
+  renameSensor(from: string, to: string): Promise<void> {
+    return this.#change(() => renameSensor(this.#connection, from, to));
   }
 
   /** InfluxDB answers a write after the fsync of its log, unless `storage-wal-fsync-delay` is set. */
@@ -83,6 +94,10 @@ export class InfluxEngine implements Engine {
     }
     this.#types = types;
     return types;
+  }
+
+  #change<T>(call: () => Promise<T>): Promise<T> {
+    return this.#run(() => this.#changes.run(call));
   }
 
   /** Keeps hold of a call, so that `stop` can wait for it. */

@@ -30,6 +30,12 @@ export async function loadFields(connection: Connection, measurement?: string): 
   );
 }
 
+/** Names of the measurement's tags, as InfluxDB has them. */
+export async function loadTagKeys(connection: Connection, measurement: string): Promise<string[]> {
+  const [series = []] = await connection.query([`SHOW TAG KEYS FROM ${quoteName(measurement)}`], maxFields);
+  return series.flatMap(({ values }) => values.map(([key]) => String(key)));
+}
+
 /** The fields of `readings` that hold the metrics, or all of them. */
 export async function loadMetrics(
   connection: Connection,
