@@ -17,6 +17,7 @@ import {
   isLoopbackHost,
   openEngine,
   openMetaDb,
+  SensorRegistry,
 } from '@tidemark/store';
 import { buildWeb } from '@tidemark/web';
 import { claimDataDir } from './data-dir.ts';
@@ -77,13 +78,14 @@ export class Platform {
     });
     assertBindAllowed(config, access);
 
+    const registry = await this.#run(new SensorRegistry({ ...shared, db: meta, limits: config.registry }));
     const engine = await openEngine(shared);
     await this.#run(engine);
-    const ingest = await this.#run(new Ingest({ ...shared, engine, meta }));
+    const ingest = await this.#run(new Ingest({ ...shared, engine, meta, registrar: registry }));
     const { acceptor, journal, quarantine, freshness } = ingest;
     const broker = await this.#run(new Broker({ ...shared, acceptor, access }));
 
-    const localHealth = (): PartHealth[] => [broker.health(), ...ingest.health()];
+    const localHealth = (): PartHealth[] => [broker.health(), ...ingest.health(), registry.health()];
     const pageDir = await buildWeb();
     const app = createApp({
       ...shared,

@@ -96,6 +96,28 @@ export const configSchema = z.strictObject({
         .meta({ env: 'TIDEMARK_BATCH_AGE_MS' }),
     })
     .prefault({}),
+  registry: z
+    .strictObject({
+      mode: z
+        .enum(['open', 'strict'])
+        .default('open')
+        .describe('`open`: unknown sensors register themselves; `strict`: they are quarantined')
+        .meta({ env: 'TIDEMARK_REGISTRY_MODE' }),
+      maxSensors: count
+        .default(1_000_000)
+        .describe('Most sensors that are registered')
+        .meta({ env: 'TIDEMARK_MAX_SENSORS' }),
+      maxNewSensorsPerMinute: count
+        .default(100_000)
+        .describe('Most sensors that register themselves within a minute')
+        .meta({ env: 'TIDEMARK_MAX_NEW_SENSORS_PER_MINUTE' }),
+      maxMetricsPerSensor: count
+        .max(10_000)
+        .default(1000)
+        .describe('Most metrics that one sensor has')
+        .meta({ env: 'TIDEMARK_MAX_METRICS_PER_SENSOR' }),
+    })
+    .prefault({}),
   spool: z
     .strictObject({
       segmentBytes: bytes

@@ -22,6 +22,10 @@ export const quarantineReasons = [
   'too_many_fields',
   'type_conflict',
   'store_rejected',
+  'unknown_sensor',
+  'wrong_location',
+  'too_many_sensors',
+  'too_many_metrics',
 ] as const;
 
 export type QuarantineReason = (typeof quarantineReasons)[number];
@@ -127,9 +131,22 @@ export type QuarantineListener = (items: readonly QuarantineItem[]) => void;
 
 /** The sensors and locations as they are registered now, in memory: asked for each reading. */
 export interface SensorDirectory {
+  /** By its id, or by one that it had before it was renamed. */
   sensor(id: string): Sensor | undefined;
   sensors(): Iterable<Sensor>;
   location(id: string): Location | undefined;
+}
+
+/** How acceptance tells the registry what reports; nothing here waits for a disk. */
+export interface SensorRegistrar extends SensorDirectory {
+  /** Grows whenever a sensor that may have been asked for is declared, changed or deleted. */
+  readonly changes: number;
+  /** Registers a sensor that nobody declared; undefined, and counted, when a limit forbids it. */
+  register(id: string, location: string | undefined, metrics: readonly string[]): Sensor | undefined;
+  /** Notes what a sensor's messages say of its place; returns the sensor as it is then. */
+  reportLocation(sensor: Sensor, location: string): Sensor;
+  /** Notes a metric that the sensor reports; undefined, and counted, when it has as many as it may. */
+  reportMetric(sensor: Sensor, metric: string): Sensor | undefined;
 }
 
 /** Something that went wrong with a device or a part of the platform, told once when it begins and once when it ends. */

@@ -22,9 +22,14 @@ export interface Sensor {
   id: string;
   /** What it is, in its owner's words: `thermometer`, `camera`. */
   kind: string | undefined;
+  /** By name; those that it reported and nobody declared are empty. Without a prototype: names come from users. */
   metrics: Readonly<Record<string, MetricDeclaration>>;
-  /** Where it has been, oldest first. */
+  /** Where it was declared to be, oldest first. */
   stays: readonly Stay[];
+  /** What its messages said last, for as long as nobody has declared where it is. */
+  reportedLocation: string | undefined;
+  /** Ids that it had before: its device may go on using them. */
+  formerIds: readonly string[];
   /** How often it is expected to report; undefined: whenever it likes. */
   expectedIntervalMs: number | undefined;
   owner: string | undefined;
@@ -48,17 +53,24 @@ export interface Location {
   latitude: number | undefined;
   longitude: number | undefined;
   parent: string | undefined;
+  /** True when nobody declared it: a sensor's message named it. */
+  isSelfRegistered: boolean;
   createdNs: bigint;
   updatedNs: bigint;
   /** Counts changes from 1; the ETag. */
   version: number;
 }
 
-/** Where the sensor was at a time; undefined when that is not known. Before its first stay it is nowhere. */
+/** Where the sensor was declared to be at a time; undefined when nobody did, as before its first stay. */
 export function locationAt({ stays }: Pick<Sensor, 'stays'>, timeNs: bigint): string | undefined {
   for (let index = stays.length - 1; index >= 0; index--) {
     const stay = stays[index]!;
     if (timeNs >= stay.fromNs) return stay.location;
   }
   return undefined;
+}
+
+/** Where the sensor is, as far as is known: as declared, else as its messages say. */
+export function knownLocation(sensor: Sensor, nowNs: bigint): string | undefined {
+  return sensor.stays.length === 0 ? sensor.reportedLocation : locationAt(sensor, nowNs);
 }

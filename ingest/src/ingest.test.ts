@@ -9,7 +9,7 @@ import {
 } from '@tidemark/core';
 import { expect, it, onTestFinished } from 'vitest';
 import { Ingest } from './ingest.ts';
-import { FakeEngine, openMeta, range, tempDir } from './testing/test-parts.ts';
+import { FakeEngine, openMeta, range, startRegistry, tempDir } from './testing/test-parts.ts';
 
 interface StartOptions {
   dataDir: string;
@@ -19,13 +19,15 @@ interface StartOptions {
 
 async function startIngest({ dataDir, engine, settings = {} }: StartOptions): Promise<Ingest> {
   const config = loadConfig({ overrides: { dataDir, 'ingest.batchAgeMs': 1, ...settings } });
+  const meta = await openMeta(dataDir);
   const ingest = new Ingest({
     config,
     clock: systemClock,
     logger: silentLogger,
     metrics: createMetrics(),
     engine: engine.asEngine(),
-    meta: await openMeta(dataDir),
+    meta,
+    registrar: await startRegistry({}, meta),
   });
   await ingest.start();
   onTestFinished(() => ingest.stop());

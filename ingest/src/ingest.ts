@@ -9,12 +9,14 @@ import type {
   PartHealth,
   Quarantine,
   Registry,
+  SensorRegistrar,
 } from '@tidemark/core';
 import type { Engine, MetaDb } from '@tidemark/store';
 import { BatchWriter } from './batch-writer.ts';
 import { SpoolJournal } from './journal.ts';
 import { IngestMetrics } from './metrics.ts';
 import { Pipeline } from './pipeline.ts';
+import { Placement } from './placement.ts';
 import { QuarantineStore } from './quarantine/quarantine-store.ts';
 import { QuarantineWriter } from './quarantine/quarantine-writer.ts';
 import { Spool } from './spool/spool.ts';
@@ -27,6 +29,7 @@ interface IngestOptions {
   metrics: Registry;
   engine: Engine;
   meta: MetaDb;
+  registrar: SensorRegistrar;
 }
 
 /** Everything between a source and the store: acceptance, the log, the quarantine, the batch writer. */
@@ -74,12 +77,13 @@ export class Ingest {
 
   /** Recovers the log, then takes up writing where the cursors stand. The engine must have started. */
   async start(): Promise<void> {
-    const { clock, config } = this.#options;
+    const { clock, config, registrar } = this.#options;
     await this.#spool.start();
     const stamper = new Stamper(this.#spool.stampFloorNs);
     this.#pipeline = new Pipeline({
       spool: this.#spool,
       stamper,
+      placement: new Placement({ registrar, mode: config.registry.mode, metrics: this.#metrics }),
       clock,
       metrics: this.#metrics,
       limits: config.ingest,

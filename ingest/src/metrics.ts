@@ -24,6 +24,7 @@ export class IngestMetrics {
     http: { messages: 0, points: 0 },
   };
   readonly #quarantined: Counter;
+  #locationDifferences = 0;
 
   constructor(registry: Registry, read: { quarantineItems: () => number }) {
     const registers = [registry];
@@ -53,6 +54,16 @@ export class IngestMetrics {
       help: 'Parts of messages refused, by reason',
       labelNames: ['source', 'reason'],
       registers,
+    });
+    const locationDifferences = (): number => this.#locationDifferences;
+    new Counter({
+      name: 'tidemark_ingest_location_differences_total',
+      help: 'Readings that named another location than the declared one, which was stored',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(locationDifferences());
+      },
     });
     this.batches = new Counter({
       name: 'tidemark_store_batches_total',
@@ -98,6 +109,11 @@ export class IngestMetrics {
     counts.messages++;
     counts.points += points;
     for (const { reason } of faults) this.#quarantined.inc({ source, reason });
+  }
+
+  /** A reading that named another location than the one declared for its sensor. */
+  countLocationDifference(): void {
+    this.#locationDifferences++;
   }
 
   /** A point that the store refused for good. */

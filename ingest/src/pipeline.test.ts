@@ -2,12 +2,13 @@ import type { Submission } from '@tidemark/core';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Pipeline } from './pipeline.ts';
+import { Placement } from './placement.ts';
 import { decodeRefusal, type RefusedPart } from './quarantine/refusal.ts';
 import type { SpoolEntry } from './spool/entry.ts';
 import { recordKinds } from './spool/record.ts';
 import type { Spool } from './spool/spool.ts';
 import { Stamper } from './stamper.ts';
-import { range, startSpool, tempDir } from './testing/test-parts.ts';
+import { range, startRegistry, startSpool, tempDir } from './testing/test-parts.ts';
 
 const nowNs = 1_800_000_000_000_000_000n;
 
@@ -16,6 +17,7 @@ async function startPipeline(directory?: string): Promise<{ pipeline: Pipeline; 
   const pipeline = new Pipeline({
     spool,
     stamper: new Stamper(spool.stampFloorNs),
+    placement: new Placement({ registrar: await startRegistry(), mode: 'open', metrics }),
     clock: { nowNs: () => nowNs, monotonicMs: () => 0 },
     metrics,
     limits: { maxReadingsPerMessage: 100, maxFieldsPerReading: 64, maxFutureMs: 60_000 },

@@ -2,7 +2,6 @@ import {
   type Acceptor,
   type Clock,
   claimOf,
-  encodeSeriesKey,
   fieldsOf,
   type Outcome,
   type ParsedPoint,
@@ -11,40 +10,34 @@ import {
   type Refusal,
   readingId,
   type Submission,
-  type Tag,
   type TidemarkError,
-  tagsOf,
 } from '@tidemark/core';
 import type { Decoded, DraftReading, Fault, Limits } from './decoders/decoded.ts';
 import { jsonOf } from './decoders/fields.ts';
 import { decodeItems, decodeMetricMessage, decodeSensorMessage } from './decoders/json.ts';
 import { decodeLines, lineOf } from './decoders/lines.ts';
 import type { IngestMetrics } from './metrics.ts';
+import { placeLine } from './place-line.ts';
+import type { Placement } from './placement.ts';
 import { encodeRefusal } from './quarantine/refusal.ts';
 import { encodePoints } from './spool/entry.ts';
 import { recordKinds } from './spool/record.ts';
 import type { Spool } from './spool/spool.ts';
 import type { Stamper } from './stamper.ts';
 
-/** Series whose tags and key are remembered; cleared when full. */
-const MAX_KNOWN_SERIES = 200_000;
-
 interface PipelineOptions {
   spool: Spool;
   stamper: Stamper;
+  placement: Placement;
   clock: Clock;
   metrics: IngestMetrics;
   limits: Limits & { maxFutureMs: number };
 }
 
-/** The acceptance path: decode ▶ stamp and validate ▶ spool (append, fsync) ▶ answer. */
+/** The acceptance path: decode ▶ stamp and validate ▶ place ▶ spool (append, fsync) ▶ answer. */
 export class Pipeline implements Acceptor {
   readonly #options: PipelineOptions;
   readonly #maxFutureNs: bigint;
-  readonly #tagsOf = new Map<string, readonly Tag[]>();
-  readonly #keyOfTags = new WeakMap<readonly Tag[], string>();
-  readonly #keyOf = (point: Point): string =>
-    this.#keyOfTags.get(point.tags) ?? encodeSeriesKey(point.measurement, point.tags);
 
   constructor(options: PipelineOptions) {
     this.#options = options;
@@ -83,25 +76,32 @@ export class Pipeline implements Acceptor {
     }
   }
 
-  /** Fixes every time, once, and refuses those out of range. */
+  /** Fixes every time and place, once, and refuses times out of range and what the registry does not allow. */
   #settle(
     decoded: Decoded,
     stamps: MessageStamps,
     latestNs: bigint,
   ): { points: Point[]; faults: readonly Fault[] } {
+    const { placement } = this.#options;
     const faults: Fault[] = [];
     const isInRange = (timeNs: bigint): boolean => timeNs >= 0n && timeNs <= latestNs;
     const settleReading = (draft: DraftReading): Point | undefined => {
+      const known = placement.find(draft.sensor);
       const timeNs = draft.timeNs ?? stamps.next();
-      if (isInRange(timeNs)) return this.#toPoint(draft, timeNs);
+      if (isInRange(timeNs)) {
+        const tags = placement.tagsFor(known, draft, timeNs, faults);
+        return tags && { measurement: READINGS, tags, fields: fieldsOf(draft.values), timeNs };
+      }
       const { index, sensor, raw } = draft;
       faults.push({ index, sensor, raw, ...outOfRange(timeNs) });
       return undefined;
     };
-    const settleLine = (point: ParsedPoint, index: number): Point | undefined => {
-      const timeNs = point.timeNs ?? stamps.next();
-      if (isInRange(timeNs)) return { ...point, timeNs };
-      faults.push({ index, raw: lineOf(point), ...outOfRange(timeNs) });
+    const settleLine = (line: ParsedPoint, index: number): Point | undefined => {
+      const timeNs = line.timeNs ?? stamps.next();
+      const point = { ...line, timeNs };
+      if (isInRange(timeNs))
+        return line.measurement === READINGS ? placeLine(placement, point, index, faults) : point;
+      faults.push({ index, raw: lineOf(line), ...outOfRange(timeNs) });
       return undefined;
     };
     // A message holds readings or lines, never both.
@@ -109,23 +109,6 @@ export class Pipeline implements Acceptor {
     const all = isLines ? decoded.points.map(settleLine) : decoded.readings.map(settleReading);
     if (faults.length === 0) return { points: all as Point[], faults: decoded.faults };
     return { points: all.filter((point) => point !== undefined), faults: [...decoded.faults, ...faults] };
-  }
-
-  /** Points of one sensor share their tags array, so that whoever comes later can know the series by it. */
-  #toPoint({ sensor, location, values }: DraftReading, timeNs: bigint): Point {
-    return { measurement: READINGS, tags: this.#tagsFor(sensor, location), fields: fieldsOf(values), timeNs };
-  }
-
-  #tagsFor(sensor: string, location: string | undefined): readonly Tag[] {
-    const seriesName = location === undefined ? sensor : `${sensor}/${location}`;
-    const known = this.#tagsOf.get(seriesName);
-    if (known) return known;
-    if (this.#tagsOf.size >= MAX_KNOWN_SERIES) this.#tagsOf.clear();
-    // Frozen, they may stand for their series wherever the point goes.
-    const tags = Object.freeze(tagsOf(sensor, location));
-    this.#tagsOf.set(seriesName, tags);
-    this.#keyOfTags.set(tags, encodeSeriesKey(READINGS, tags));
-    return tags;
   }
 
   /** One record for the points, one for each refusal; the answer waits for the last. */
@@ -136,10 +119,10 @@ export class Pipeline implements Acceptor {
     acceptedNs: bigint,
     done: () => void,
   ): void {
-    const { spool } = this.#options;
+    const { spool, placement } = this.#options;
     if (points.length === 0 && faults.length === 0) done();
     if (points.length > 0) {
-      const payload = encodePoints(points, this.#keyOf);
+      const payload = encodePoints(points, placement.keyOf);
       spool.append(recordKinds.points, acceptedNs, payload, points, faults.length === 0 ? done : undefined);
     }
     if (faults.length === 0) return;

@@ -3,3 +3,4 @@ export * from './engine.ts';
 export * from './loopback.ts';
 export * from './meta-db.ts';
 export * from './open.ts';
+export * from './registry/registry.ts';

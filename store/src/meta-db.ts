@@ -22,6 +22,34 @@ const migrations = [
      sensor TEXT,
      UNIQUE (spool_offset, item)
    ) STRICT;`,
+  `CREATE TABLE locations (
+     id TEXT PRIMARY KEY,
+     name TEXT NOT NULL,
+     latitude REAL,
+     longitude REAL,
+     parent TEXT,
+     is_self_registered INTEGER NOT NULL,
+     created_ns INTEGER NOT NULL,
+     updated_ns INTEGER NOT NULL,
+     version INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE sensors (
+     id TEXT PRIMARY KEY,
+     kind TEXT,
+     metrics TEXT NOT NULL,
+     stays TEXT NOT NULL,
+     reported_location TEXT,
+     former_ids TEXT NOT NULL,
+     expected_interval_ms INTEGER,
+     owner TEXT,
+     labels TEXT NOT NULL,
+     state TEXT NOT NULL,
+     time_from TEXT NOT NULL,
+     is_self_registered INTEGER NOT NULL,
+     created_ns INTEGER NOT NULL,
+     updated_ns INTEGER NOT NULL,
+     version INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** Opens the control database (`meta.db`), bringing an older schema up to date and refusing a newer one. */

@@ -1,8 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createMetrics, type Point, type Registry, silentLogger, systemClock } from '@tidemark/core';
-import { type Engine, type MetaDb, openMetaDb, type RejectedPoint } from '@tidemark/store';
+import {
+  type Config,
+  createMetrics,
+  loadConfig,
+  type Point,
+  type Registry,
+  silentLogger,
+  systemClock,
+} from '@tidemark/core';
+import { type Engine, type MetaDb, openMetaDb, type RejectedPoint, SensorRegistry } from '@tidemark/store';
 import { onTestFinished } from 'vitest';
 import { IngestMetrics } from '../metrics.ts';
 import { encodePoints } from '../spool/entry.ts';
@@ -49,6 +57,23 @@ export async function openMeta(directory?: string): Promise<MetaDb> {
     if (db.isOpen) db.close();
   });
   return db;
+}
+
+/** A registry of its own, stopped when the test ends. */
+export async function startRegistry(
+  limits: Partial<Config['registry']> = {},
+  db?: MetaDb,
+): Promise<SensorRegistry> {
+  const registry = new SensorRegistry({
+    db: db ?? (await openMeta()),
+    limits: { ...loadConfig().registry, ...limits },
+    clock: systemClock,
+    logger: silentLogger,
+    metrics: createMetrics(),
+  });
+  await registry.start();
+  onTestFinished(() => registry.stop());
+  return registry;
 }
 
 export function pointOf(n: number, sensor = 'a'): Point {

@@ -1,0 +1,49 @@
+import { idProblem, metricOfField, type Point, type Tag } from '@tidemark/core';
+import type { Fault } from './decoders/decoded.ts';
+import { lineOf } from './decoders/lines.ts';
+import type { Placeable, Placement } from './placement.ts';
+
+/**
+ * A line of measurement `readings` is a reading like any other: its sensor is asked for in the registry, and its
+ * location is the registry's. Its further tags stay. Undefined when it is refused, with its fault added.
+ * In open mode, a line that names no sensor, or one that no reading could name, stays as it is.
+ */
+export function placeLine(
+  placement: Placement,
+  point: Point,
+  index: number,
+  faults: Fault[],
+): Point | undefined {
+  const sensor = tagOf(point, 'sensor') ?? '';
+  if (idProblem(sensor) !== undefined) return placement.isStrict ? refuse(point, index, faults) : point;
+  const draft: Placeable = {
+    index,
+    sensor,
+    location: tagOf(point, 'location'),
+    values: point.fields.map(([field, value]) => [metricOfField(field, typeof value === 'string'), 0]),
+    get raw() {
+      return lineOf(point);
+    },
+  };
+  const placed = placement.tagsFor(placement.find(sensor), draft, point.timeNs, faults);
+  if (placed === undefined) return undefined;
+  const metrics = new Set(draft.values.map(([metric]) => metric));
+  const fields = point.fields.filter(([field, value]) =>
+    metrics.has(metricOfField(field, typeof value === 'string')),
+  );
+  const others = point.tags.filter(([key]) => key !== 'sensor' && key !== 'location');
+  return { ...point, tags: others.length === 0 ? placed : sorted([...placed, ...others]), fields };
+}
+
+function refuse(point: Point, index: number, faults: Fault[]): undefined {
+  const detail = 'the line names no sensor that could be registered';
+  faults.push({ index, reason: 'unknown_sensor', detail, raw: lineOf(point) });
+}
+
+function tagOf({ tags }: Point, key: string): string | undefined {
+  return tags.find(([name]) => name === key)?.[1];
+}
+
+function sorted(tags: Tag[]): Tag[] {
+  return tags.sort(([one], [other]) => (one < other ? -1 : 1));
+}

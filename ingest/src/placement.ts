@@ -1,0 +1,180 @@
+import {
+  type Config,
+  encodeSeriesKey,
+  locationAt,
+  type Point,
+  READINGS,
+  type Sensor,
+  type SensorRegistrar,
+  type Tag,
+  tagsOf,
+} from '@tidemark/core';
+import type { DraftReading, Fault } from './decoders/decoded.ts';
+import type { IngestMetrics } from './metrics.ts';
+
+/** Series whose tags and key are remembered; cleared when full. */
+const MAX_KNOWN_SERIES = 200_000;
+
+/** A registered sensor and what its readings need of it, so that each costs one look-up. */
+export interface KnownSensor {
+  sensor: Sensor;
+  metrics: Set<string>;
+  /** Tags of its readings at no location. */
+  tags: readonly Tag[];
+  tagsAt: Map<string, readonly Tag[]> | undefined;
+}
+
+/** A reading as far as its place is concerned; line protocol has them too. */
+export type Placeable = Pick<DraftReading, 'index' | 'sensor' | 'location' | 'values' | 'raw'>;
+
+interface PlacementOptions {
+  registrar: SensorRegistrar;
+  mode: Config['registry']['mode'];
+  metrics: IngestMetrics;
+}
+
+/**
+ * Asks the registry whose a reading is and where it was made. In open mode an unknown sensor registers itself,
+ * and a message's location stands where none is declared; in strict mode both are refused.
+ */
+export class Placement {
+  readonly #options: PlacementOptions;
+  readonly isStrict: boolean;
+  readonly #known = new Map<string, KnownSensor>();
+  readonly #keyOfTags = new WeakMap<readonly Tag[], string>();
+  #series = 0;
+  #changes = 0;
+
+  constructor(options: PlacementOptions) {
+    this.#options = options;
+    this.isStrict = options.mode === 'strict';
+  }
+
+  /** The sensor that reports under this id; undefined when it is not registered. */
+  find(id: string): KnownSensor | undefined {
+    const { registrar } = this.#options;
+    if (registrar.changes !== this.#changes || this.#series >= MAX_KNOWN_SERIES) {
+      this.#known.clear();
+      this.#series = 0;
+      this.#changes = registrar.changes;
+    }
+    const known = this.#known.get(id);
+    if (known) return known;
+    const sensor = registrar.sensor(id);
+    return sensor && this.#remember(id, sensor);
+  }
+
+  /**
+   * The tags that the reading is stored with, at its time; undefined when it is refused, with its fault added.
+   * Values of metrics that the sensor may not have are taken out, as a fault.
+   */
+  tagsFor(
+    known: KnownSensor | undefined,
+    draft: Placeable,
+    timeNs: bigint,
+    faults: Fault[],
+  ): readonly Tag[] | undefined {
+    const owner = known ?? this.#admit(draft, faults);
+    if (owner === undefined) return undefined;
+    for (const [metric] of draft.values) {
+      if (owner.metrics.has(metric)) continue;
+      if (!this.#admitMetrics(owner, draft, faults)) return undefined;
+      break;
+    }
+    const declared = locationAt(owner.sensor, timeNs);
+    if (draft.location !== undefined && draft.location !== declared)
+      return this.#tagsOfDifference(owner, declared, draft.location, draft, faults);
+    return declared === undefined ? owner.tags : this.#tagsAt(owner, declared);
+  }
+
+  /** The key of a series whose tags came from here; others' keys are made anew. */
+  readonly keyOf = ({ measurement, tags }: Point): string =>
+    this.#keyOfTags.get(tags) ?? encodeSeriesKey(measurement, tags);
+
+  /** Where the message says another place than the registry, or the registry none. */
+  #tagsOfDifference(
+    known: KnownSensor,
+    declared: string | undefined,
+    said: string,
+    draft: Placeable,
+    faults: Fault[],
+  ): readonly Tag[] | undefined {
+    if (this.isStrict) {
+      const place = declared === undefined ? 'at no declared location' : `at ${declared}`;
+      const detail = `the message names location ${said}; the sensor was ${place} at that time`;
+      faults.push(faultOf(draft, 'wrong_location', detail));
+      return undefined;
+    }
+    if (declared !== undefined) {
+      this.#options.metrics.countLocationDifference();
+      return this.#tagsAt(known, declared);
+    }
+    const { sensor } = known;
+    if (sensor.stays.length === 0 && sensor.reportedLocation !== said)
+      known.sensor = this.#options.registrar.reportLocation(sensor, said);
+    return this.#tagsAt(known, said);
+  }
+
+  #admit(draft: Placeable, faults: Fault[]): KnownSensor | undefined {
+    const { sensor: id, location, values } = draft;
+    if (this.isStrict) {
+      const detail = `no sensor ${id} is registered; register it, then replay this`;
+      faults.push(faultOf(draft, 'unknown_sensor', detail));
+      return undefined;
+    }
+    const names = values.map(([metric]) => metric);
+    const sensor = this.#options.registrar.register(id, location, names);
+    if (sensor) return this.#remember(id, sensor);
+    const detail = 'no more sensors can register themselves: a limit of the registry is reached';
+    faults.push(faultOf(draft, 'too_many_sensors', detail));
+    return undefined;
+  }
+
+  /** False when no value is left. */
+  #admitMetrics(known: KnownSensor, draft: Placeable, faults: Fault[]): boolean {
+    const refused = new Set<string>();
+    for (const [metric] of draft.values) {
+      if (known.metrics.has(metric)) continue;
+      const sensor = this.#options.registrar.reportMetric(known.sensor, metric);
+      if (sensor === undefined) refused.add(metric);
+      else {
+        known.sensor = sensor;
+        known.metrics.add(metric);
+      }
+    }
+    if (refused.size === 0) return true;
+    const detail = `the sensor has as many metrics as it may; not ${[...refused].join(', ')}`;
+    faults.push(faultOf(draft, 'too_many_metrics', detail));
+    draft.values = draft.values.filter(([metric]) => !refused.has(metric));
+    return draft.values.length > 0;
+  }
+
+  #remember(id: string, sensor: Sensor): KnownSensor {
+    const metrics = new Set(Object.keys(sensor.metrics));
+    const known = { sensor, metrics, tags: this.#seriesOf(sensor.id, undefined), tagsAt: undefined };
+    this.#known.set(id, known);
+    return known;
+  }
+
+  #tagsAt(known: KnownSensor, location: string): readonly Tag[] {
+    known.tagsAt ??= new Map();
+    const found = known.tagsAt.get(location);
+    if (found) return found;
+    const tags = this.#seriesOf(known.sensor.id, location);
+    known.tagsAt.set(location, tags);
+    return tags;
+  }
+
+  /** Points of one series share their tags array, so that whoever comes later can know the series by it. */
+  #seriesOf(sensor: string, location: string | undefined): readonly Tag[] {
+    // Frozen, they may stand for their series wherever the point goes.
+    const tags = Object.freeze(tagsOf(sensor, location));
+    this.#keyOfTags.set(tags, encodeSeriesKey(READINGS, tags));
+    this.#series++;
+    return tags;
+  }
+}
+
+function faultOf({ index, sensor, raw }: Placeable, reason: Fault['reason'], detail: string): Fault {
+  return { index, sensor, raw, reason, detail };
+}

@@ -1,0 +1,235 @@
+import {
+  type Clock,
+  type Config,
+  idProblem,
+  type Location,
+  type Logger,
+  type MetricDeclaration,
+  messageOf,
+  type PartHealth,
+  type Registry,
+  type Sensor,
+  type SensorRegistrar,
+} from '@tidemark/core';
+import type { MetaDb } from '../meta-db.ts';
+import { RegistryMetrics } from './metrics.ts';
+import { bareRecord, type Changes, RegistryTables } from './tables.ts';
+
+/** How often what registered itself is written down; a crash forgets as much, and it registers again. */
+const WRITE_EVERY_MS = 1000;
+/** Written in one go, some 10 µs each: acceptance shares the thread. */
+const MAX_WRITTEN_AT_ONCE = 2000;
+/** Places are few; one more than this is known by its name alone. */
+const MAX_LOCATIONS = 100_000;
+
+interface RegistryOptions {
+  db: MetaDb;
+  limits: Config['registry'];
+  clock: Clock;
+  logger: Logger;
+  metrics: Registry;
+}
+
+/**
+ * Sensors and locations: all of them in memory, where they are asked for with each reading, and in meta.db.
+ * What people declare is on stable storage when the call returns; what registers itself is written behind.
+ */
+export class SensorRegistry implements SensorRegistrar {
+  changes = 0;
+  readonly #options: RegistryOptions;
+  readonly #tables: RegistryTables;
+  readonly #metrics: RegistryMetrics;
+  readonly #sensors = new Map<string, Sensor>();
+  /** Former ids, each with the id that its sensor has now. */
+  readonly #renamed = new Map<string, string>();
+  readonly #locations = new Map<string, Location>();
+  readonly #unwrittenSensors = new Set<string>();
+  readonly #unwrittenLocations = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+  #minute = { startMs: Number.NEGATIVE_INFINITY, sensors: 0 };
+  #writeFault: string | undefined;
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+    this.#tables = new RegistryTables(options.db);
+    this.#metrics = new RegistryMetrics(options.metrics, {
+      sensors: () => this.#sensors.size,
+      locations: () => this.#locations.size,
+    });
+  }
+
+  async start(): Promise<void> {
+    for (const location of this.#tables.locations()) this.#locations.set(location.id, location);
+    for (const sensor of this.#tables.sensors()) this.#keep(sensor);
+    this.#timer = setInterval(() => this.#writeBehind(MAX_WRITTEN_AT_ONCE), WRITE_EVERY_MS);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#writeBehind(Number.POSITIVE_INFINITY);
+  }
+
+  health(): PartHealth {
+    const fault = this.#writeFault;
+    return { name: 'registry', status: fault ? 'fail' : 'pass', message: fault ?? 'written' };
+  }
+
+  sensor(id: string): Sensor | undefined {
+    return this.#sensors.get(id) ?? this.#sensors.get(this.#renamed.get(id) ?? '');
+  }
+
+  sensors(): Iterable<Sensor> {
+    return this.#sensors.values();
+  }
+
+  location(id: string): Location | undefined {
+    return this.#locations.get(id);
+  }
+
+  locations(): Iterable<Location> {
+    return this.#locations.values();
+  }
+
+  register(id: string, location: string | undefined, metrics: readonly string[]): Sensor | undefined {
+    const limit = this.#limitReached();
+    if (limit !== undefined) {
+      this.#metrics.limited.inc({ limit });
+      return undefined;
+    }
+    this.#minute.sensors++;
+    this.#metrics.selfRegistered.inc();
+    const { maxMetricsPerSensor } = this.#options.limits;
+    const sensor = selfRegistered(id, metrics.slice(0, maxMetricsPerSensor), this.#options.clock.nowNs());
+    this.#noteSensor(sensor);
+    return location === undefined ? sensor : this.reportLocation(sensor, location);
+  }
+
+  reportLocation({ id }: Sensor, location: string): Sensor {
+    const sensor = this.#sensors.get(id)!;
+    if (sensor.reportedLocation === location) return sensor;
+    const moved = { ...sensor, reportedLocation: location };
+    this.#noteSensor(moved);
+    this.#noteLocation(location);
+    return moved;
+  }
+
+  reportMetric({ id }: Sensor, metric: string): Sensor | undefined {
+    const sensor = this.#sensors.get(id)!;
+    if (metric in sensor.metrics) return sensor;
+    const entries = Object.entries(sensor.metrics);
+    if (entries.length >= this.#options.limits.maxMetricsPerSensor) {
+      this.#metrics.limited.inc({ limit: 'metrics' });
+      return undefined;
+    }
+    const learned = { ...sensor, metrics: bareRecord([...entries, [metric, {}]]) };
+    this.#noteSensor(learned);
+    return learned;
+  }
+
+  /** Makes the changes on stable storage, then in memory; all of them or none. */
+  write(changes: Changes): void {
+    this.#tables.write(changes);
+    for (const id of changes.removedLocations ?? []) this.#locations.delete(id);
+    for (const id of changes.removedSensors ?? []) this.#forget(id);
+    for (const location of changes.locations ?? []) this.#locations.set(location.id, location);
+    for (const sensor of changes.sensors ?? []) this.#keep(sensor);
+    this.changes++;
+  }
+
+  /** Which limit forbids one more sensor. */
+  #limitReached(): 'sensors' | 'new_sensors' | undefined {
+    const { limits, clock } = this.#options;
+    if (this.#sensors.size >= limits.maxSensors) return 'sensors';
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#minute.startMs >= 60_000) this.#minute = { startMs: nowMs, sensors: 0 };
+    return this.#minute.sensors >= limits.maxNewSensorsPerMinute ? 'new_sensors' : undefined;
+  }
+
+  #noteSensor(sensor: Sensor): void {
+    this.#sensors.set(sensor.id, sensor);
+    this.#unwrittenSensors.add(sensor.id);
+  }
+
+  #noteLocation(id: string): void {
+    if (this.#locations.has(id) || idProblem(id) !== undefined) return;
+    if (this.#locations.size >= MAX_LOCATIONS) {
+      this.#metrics.limited.inc({ limit: 'locations' });
+      return;
+    }
+    const nowNs = this.#options.clock.nowNs();
+    this.#locations.set(id, {
+      id,
+      name: id,
+      latitude: undefined,
+      longitude: undefined,
+      parent: undefined,
+      isSelfRegistered: true,
+      createdNs: nowNs,
+      updatedNs: nowNs,
+      version: 1,
+    });
+    this.#unwrittenLocations.add(id);
+  }
+
+  #keep(sensor: Sensor): void {
+    for (const formerId of this.#sensors.get(sensor.id)?.formerIds ?? []) this.#renamed.delete(formerId);
+    for (const formerId of sensor.formerIds) this.#renamed.set(formerId, sensor.id);
+    this.#sensors.set(sensor.id, sensor);
+  }
+
+  #forget(id: string): void {
+    for (const formerId of this.#sensors.get(id)?.formerIds ?? []) this.#renamed.delete(formerId);
+    this.#sensors.delete(id);
+  }
+
+  #writeBehind(most: number): void {
+    const sensors = this.#unwritten(this.#unwrittenSensors, this.#sensors, most);
+    const locations = this.#unwritten(this.#unwrittenLocations, this.#locations, most);
+    if (sensors.length === 0 && locations.length === 0) return;
+    try {
+      this.#tables.write({ locations, sensors });
+      for (const { id } of sensors) this.#unwrittenSensors.delete(id);
+      for (const { id } of locations) this.#unwrittenLocations.delete(id);
+      this.#writeFault = undefined;
+    } catch (error) {
+      if (!this.#writeFault)
+        this.#options.logger.error(
+          { err: error },
+          'new sensors could not be written down; they will be later',
+        );
+      this.#writeFault = messageOf(error);
+    }
+  }
+
+  /** The first of those noted; what was deleted since is passed over. */
+  #unwritten<Entry>(ids: Set<string>, entries: ReadonlyMap<string, Entry>, most: number): Entry[] {
+    const found: Entry[] = [];
+    for (const id of ids) {
+      if (found.length >= most) break;
+      const entry = entries.get(id);
+      if (entry === undefined) ids.delete(id);
+      else found.push(entry);
+    }
+    return found;
+  }
+}
+
+function selfRegistered(id: string, metrics: readonly string[], nowNs: bigint): Sensor {
+  return {
+    id,
+    kind: undefined,
+    metrics: bareRecord(metrics.map((name): [string, MetricDeclaration] => [name, {}])),
+    stays: [],
+    reportedLocation: undefined,
+    formerIds: [],
+    expectedIntervalMs: undefined,
+    owner: undefined,
+    labels: bareRecord([]),
+    state: 'active',
+    timeFrom: 'device',
+    isSelfRegistered: true,
+    createdNs: nowNs,
+    updatedNs: nowNs,
+    version: 1,
+  };
+}

@@ -1,0 +1,153 @@
+import type { Location, MetricDeclaration, Sensor, Stay } from '@tidemark/core';
+import type { MetaDb } from '../meta-db.ts';
+
+/** What one transaction changes; entries stand as they are to be. */
+export interface Changes {
+  locations?: Iterable<Location>;
+  sensors?: Iterable<Sensor>;
+  removedLocations?: Iterable<string>;
+  removedSensors?: Iterable<string>;
+}
+
+/** The registry's tables in meta.db. */
+export class RegistryTables {
+  readonly #db: MetaDb;
+
+  constructor(db: MetaDb) {
+    this.#db = db;
+  }
+
+  *locations(): Generator<Location> {
+    for (const row of this.#rows('locations')) yield toLocation(row);
+  }
+
+  *sensors(): Generator<Sensor> {
+    for (const row of this.#rows('sensors')) yield toSensor(row);
+  }
+
+  /** All of it or nothing; on stable storage when it returns. */
+  write({ locations = [], sensors = [], removedLocations = [], removedSensors = [] }: Changes): void {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      // Removed first: a renamed sensor is one removed and one written.
+      this.#remove('locations', removedLocations);
+      this.#remove('sensors', removedSensors);
+      this.#put('locations', locations, fromLocation);
+      this.#put('sensors', sensors, fromSensor);
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      // A full disk may have ended the transaction already.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  #rows(table: Table): Iterable<Row> {
+    const statement = this.#db.prepare(`SELECT * FROM ${table}`);
+    statement.setReadBigInts(true);
+    return statement.iterate() as Iterable<Row>;
+  }
+
+  #remove(table: Table, ids: Iterable<string>): void {
+    const statement = this.#db.prepare(`DELETE FROM ${table} WHERE id = ?`);
+    for (const id of ids) statement.run(id);
+  }
+
+  #put<Entry>(table: Table, entries: Iterable<Entry>, toRow: (entry: Entry) => Row): void {
+    let statement: ReturnType<MetaDb['prepare']> | undefined;
+    for (const entry of entries) {
+      const row = toRow(entry);
+      const names = Object.keys(row);
+      statement ??= this.#db.prepare(
+        `INSERT OR REPLACE INTO ${table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`,
+      );
+      statement.run(...Object.values(row));
+    }
+  }
+}
+
+/** What came from users as JSON, without a prototype: `__proto__` is a name too. */
+export function bareRecord<Value>(entries: Iterable<readonly [string, Value]>): Record<string, Value> {
+  const record: Record<string, Value> = Object.create(null);
+  for (const [name, value] of entries) record[name] = value;
+  return record;
+}
+
+type Table = 'locations' | 'sensors';
+type Row = Record<string, string | number | bigint | null>;
+
+function fromLocation(location: Location): Row {
+  return {
+    id: location.id,
+    name: location.name,
+    latitude: location.latitude ?? null,
+    longitude: location.longitude ?? null,
+    parent: location.parent ?? null,
+    is_self_registered: Number(location.isSelfRegistered),
+    created_ns: location.createdNs,
+    updated_ns: location.updatedNs,
+    version: location.version,
+  };
+}
+
+function toLocation(row: Row): Location {
+  return {
+    id: String(row.id),
+    name: String(row.name),
+    latitude: (row.latitude as number | null) ?? undefined,
+    longitude: (row.longitude as number | null) ?? undefined,
+    parent: (row.parent as string | null) ?? undefined,
+    ...commonOf(row),
+  };
+}
+
+function fromSensor(sensor: Sensor): Row {
+  return {
+    id: sensor.id,
+    kind: sensor.kind ?? null,
+    metrics: JSON.stringify(sensor.metrics),
+    stays: JSON.stringify(sensor.stays.map(({ location, fromNs }) => [location ?? null, String(fromNs)])),
+    reported_location: sensor.reportedLocation ?? null,
+    former_ids: JSON.stringify(sensor.formerIds),
+    expected_interval_ms: sensor.expectedIntervalMs ?? null,
+    owner: sensor.owner ?? null,
+    labels: JSON.stringify(sensor.labels),
+    state: sensor.state,
+    time_from: sensor.timeFrom,
+    is_self_registered: Number(sensor.isSelfRegistered),
+    created_ns: sensor.createdNs,
+    updated_ns: sensor.updatedNs,
+    version: sensor.version,
+  };
+}
+
+function toSensor(row: Row): Sensor {
+  const stays = JSON.parse(String(row.stays)) as [location: string | null, fromNs: string][];
+  return {
+    id: String(row.id),
+    kind: (row.kind as string | null) ?? undefined,
+    metrics: recordOf<MetricDeclaration>(row.metrics),
+    stays: stays.map(([location, from]): Stay => ({ location: location ?? undefined, fromNs: BigInt(from) })),
+    reportedLocation: (row.reported_location as string | null) ?? undefined,
+    formerIds: JSON.parse(String(row.former_ids)),
+    expectedIntervalMs: row.expected_interval_ms === null ? undefined : Number(row.expected_interval_ms),
+    owner: (row.owner as string | null) ?? undefined,
+    labels: recordOf<string>(row.labels),
+    state: row.state as Sensor['state'],
+    timeFrom: row.time_from as Sensor['timeFrom'],
+    ...commonOf(row),
+  };
+}
+
+function commonOf(row: Row) {
+  return {
+    isSelfRegistered: Boolean(row.is_self_registered),
+    createdNs: BigInt(row.created_ns!),
+    updatedNs: BigInt(row.updated_ns!),
+    version: Number(row.version),
+  };
+}
+
+function recordOf<Value>(json: Row[string] | undefined): Record<string, Value> {
+  return bareRecord(Object.entries(JSON.parse(String(json)) as Record<string, Value>));
+}
