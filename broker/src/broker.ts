@@ -1,5 +1,4 @@
 import type { EventEmitter } from 'node:events';
-import { mkdir } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -16,11 +15,12 @@ import {
   TidemarkError,
 } from '@tidemark/core';
 import type { Aedes, AuthenticateError, Client } from 'aedes';
-import { ClassicLevel } from 'classic-level';
+import type { ClassicLevel } from 'classic-level';
 import { createWebSocketStream, WebSocketServer } from 'ws';
 import { Acceptance } from './acceptance.ts';
 import { BrokerMetrics } from './metrics.ts';
 import { QuietAedes } from './quiet-aedes.ts';
+import { openSessions } from './sessions.ts';
 
 /** A subscriber that takes nothing for this long is disconnected, before it holds up the others. */
 const DRAIN_TIMEOUT_MS = 10_000;
@@ -67,10 +67,11 @@ export class Broker {
 
   async start(): Promise<void> {
     const { dataDir, mqtt, host } = this.#options.config;
-    const directory = join(dataDir, 'broker');
-    await mkdir(directory, { recursive: true });
-    this.#sessions = new ClassicLevel(directory, { valueEncoding: 'json' });
-    await this.#sessions.open();
+    this.#sessions = await openSessions({
+      directory: join(dataDir, 'broker'),
+      logger: this.#options.logger,
+      onDamage: () => this.#metrics.sessionRepairs.inc(),
+    });
     this.#aedes = await QuietAedes.open(this.#sessions, {
       maximumPacketSize: mqtt.maxPacketBytes,
       maxTopicLevels: mqtt.maxTopicLevels,

@@ -9,6 +9,7 @@ export class BrokerMetrics {
   readonly tooLargePackets: Counter;
   readonly clientErrors: Counter;
   readonly refusedLogins: Counter;
+  readonly sessionRepairs: Counter;
 
   constructor(registry: Registry, read: { connectedClients: () => number }) {
     const registers = [registry];
@@ -38,6 +39,10 @@ export class BrokerMetrics {
     this.refusedLogins = counter(
       'refused_logins_total',
       'Connections refused for wrong or missing credentials',
+    );
+    this.sessionRepairs = counter(
+      'session_repairs_total',
+      'Starts that found the MQTT sessions damaged; some may be lost',
     );
     new Gauge({
       name: 'tidemark_broker_connections',

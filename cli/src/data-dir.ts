@@ -1,10 +1,12 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { messageOf, TidemarkError } from '@tidemark/core';
 
 /** A data folder that this process alone uses; the kernel lets go of it when the process ends, however. */
 export interface ClaimedDataDir {
+  /** Makes the names in the folder, and its own name, durable: a file without its name is lost after a power cut. */
+  syncNames(): void;
   release(): void;
 }
 
@@ -14,20 +16,44 @@ export interface ClaimedDataDir {
  */
 export function claimDataDir(path: string): ClaimedDataDir {
   let lock: DatabaseSync | undefined;
+  let firstMade: string | undefined;
   try {
     // Recursive only where it must be: in a folder that takes no entries, such as /proc, it never returns.
-    if (!existsSync(path)) mkdirSync(path, { recursive: !existsSync(dirname(path)), mode: 0o700 });
+    const isParentThere = existsSync(dirname(path));
+    if (!existsSync(path)) {
+      const made = mkdirSync(path, { recursive: !isParentThere, mode: 0o700 });
+      firstMade = made ?? path;
+    }
     lock = new DatabaseSync(join(path, 'lock'));
-    lock.exec(
-      'PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE; CREATE TABLE IF NOT EXISTS held (by_process INTEGER);',
-    );
-    lock.exec(`DELETE FROM held; INSERT INTO held VALUES (${process.pid});`);
+    // Nothing is written, so that no crash can leave a lock that cannot be opened.
+    lock.exec('BEGIN EXCLUSIVE');
   } catch (cause) {
     lock?.close();
     throw new TidemarkError('data_dir_unusable', describe(path, cause), { cause });
   }
   const held = lock;
-  return { release: () => held.close() };
+  const topmost = dirname(firstMade ?? path);
+  const syncNames = (): void => {
+    for (let folder = path; folder !== topmost; folder = dirname(folder)) syncDirectory(folder);
+    syncDirectory(topmost);
+  };
+  return { syncNames, release: () => held.close() };
+}
+
+function syncDirectory(path: string): void {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, 'r');
+  } catch (error) {
+    // A folder above ours that we may not read was made by others, and is not new.
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return;
+    throw error;
+  }
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function describe(path: string, cause: unknown): string {

@@ -82,6 +82,8 @@ export class Platform {
     const engine = await openEngine(shared);
     await this.#run(engine);
     const ingest = await this.#run(new Ingest({ ...shared, engine, meta, registrar: registry }));
+    // The spool and the store have made their folders: before anything is acknowledged, these must be there to stay.
+    dataDir.syncNames();
     const { acceptor, journal, quarantine, freshness } = ingest;
     const broker = await this.#run(new Broker({ ...shared, acceptor, access }));
 

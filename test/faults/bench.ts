@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,7 +91,6 @@ export class Bench implements AsyncDisposable {
     under = [],
     dataDir = this.dataDir,
   }: PlatformOptions = {}): Promise<PlatformProcess> {
-    await mkdir(dataDir, { recursive: true });
     const platform = await startPlatform({
       dataDir,
       under,

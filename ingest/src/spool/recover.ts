@@ -2,13 +2,12 @@ import { mkdir, open, readdir, rename, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TidemarkError } from '@tidemark/core';
 import type { DamageKeeper } from './damage.ts';
-import { type DecodedRecord, wholeRecords } from './record.ts';
+import { decodeRecord, findMarker } from './record.ts';
 import {
   baseOfFileName,
   decodeHeader,
   readFully,
   SEGMENT_HEADER_BYTES,
-  type SegmentHeader,
   segmentPath,
   syncDirectory,
 } from './segment.ts';
@@ -23,8 +22,8 @@ export interface Recovered {
   /** In log order. */
   segments: SegmentInfo[];
   endOffset: number;
-  /** The last stamp that the log knows of; 0 when it knows none. */
-  lastStampNs: bigint;
+  /** No server stamp may be this or lower. */
+  stampFloorNs: bigint;
 }
 
 /**
@@ -37,7 +36,7 @@ export async function recover(directory: string, damage: DamageKeeper): Promise<
   const bases = names.map(baseOfFileName).filter((base) => base !== undefined);
   bases.sort((a, b) => b - a);
   const segments: SegmentInfo[] = [];
-  let lastStampNs = 0n;
+  let stampFloorNs = 0n;
   let endOffset = 0;
   // From the newest back: the newest that can be read is the one whose tail may be torn.
   for (const base of bases) {
@@ -45,8 +44,7 @@ export async function recover(directory: string, damage: DamageKeeper): Promise<
     // Also behind what was set aside: an offset never means two things.
     endOffset = Math.max(endOffset, found.end);
     if (!found.segment) continue;
-    // The last one given, not the highest: the clock may have been set back since.
-    if (segments.length === 0) lastStampNs = found.lastStampNs;
+    if (found.stampFloorNs > stampFloorNs) stampFloorNs = found.stampFloorNs;
     segments.unshift(found.segment);
   }
   segments.forEach(({ end }, index) => {
@@ -54,31 +52,7 @@ export async function recover(directory: string, damage: DamageKeeper): Promise<
     if (next > end) damage.missing(end, next - end);
   });
   await syncDirectory(directory);
-  return { segments, endOffset, lastStampNs };
-}
-
-interface TellOptions {
-  directory: string;
-  segments: readonly SegmentInfo[];
-  /** How much of the end of the log is read. */
-  maxBytes: number;
-  tell: (record: DecodedRecord) => void;
-}
-
-/** Tells the newest whole records of the log, in their order; what cannot be read is passed over. */
-export async function tellNewest({ directory, segments, maxBytes, tell }: TellOptions): Promise<void> {
-  const endOffset = segments.at(-1)?.end ?? 0;
-  for (const { base, end } of segments) {
-    const from = Math.max(base + SEGMENT_HEADER_BYTES, endOffset - maxBytes);
-    if (from >= end) continue;
-    const handle = await open(segmentPath(directory, base), 'r');
-    try {
-      const bytes = await readFully(handle, from - base, end - from);
-      for (const record of wholeRecords(bytes, 0)) tell(record);
-    } finally {
-      await handle.close();
-    }
-  }
+  return { segments, endOffset, stampFloorNs };
 }
 
 interface Inspected {
@@ -86,7 +60,7 @@ interface Inspected {
   segment: SegmentInfo | undefined;
   /** Log offset behind the file. */
   end: number;
-  lastStampNs: bigint;
+  stampFloorNs: bigint;
 }
 
 async function inspect(
@@ -103,32 +77,41 @@ async function inspect(
     if (header === 'newer') throw new TidemarkError('store_newer', `${path} was written by a newer Tidemark`);
     if (header === undefined || header.base !== base) {
       await setAside(directory, path, base, size, damage);
-      return { segment: undefined, end: base + size, lastStampNs: 0n };
+      return { segment: undefined, end: base + size, stampFloorNs: 0n };
     }
-    if (!isLast)
-      return { segment: { base, end: base + size }, end: base + size, lastStampNs: header.lastStampNs };
+    const { stampFloorNs } = header;
+    if (!isLast) return { segment: { base, end: base + size }, end: base + size, stampFloorNs };
     const bytes = await readFully(handle, 0, size);
-    const { end, lastStampNs } = findEnd(bytes, header);
+    const { end, newestNs } = findEnd(bytes);
     if (end < size) {
       await damage.keep(base + end, bytes.subarray(end), 'torn tail');
       await truncate(path, end);
     }
-    return { segment: { base, end: base + end }, end: base + end, lastStampNs };
+    return {
+      segment: { base, end: base + end },
+      end: base + end,
+      stampFloorNs: newestNs > stampFloorNs ? newestNs : stampFloorNs,
+    };
   } finally {
     await handle.close();
   }
 }
 
-/** Behind the last whole record of a segment, and the last stamp given in it. */
-function findEnd(bytes: Buffer, header: SegmentHeader): { end: number; lastStampNs: bigint } {
+/** Behind the last whole record of a segment, and the newest time of acceptance in it. */
+function findEnd(bytes: Buffer): { end: number; newestNs: bigint } {
   let end = SEGMENT_HEADER_BYTES;
-  let { lastStampNs } = header;
-  for (const record of wholeRecords(bytes, SEGMENT_HEADER_BYTES)) {
-    end = record.end;
-    // Format 1 did not say which times are stamps.
-    if (record.stamps?.areNew ?? header.format === 1) lastStampNs = record.acceptedNs;
+  let newestNs = 0n;
+  for (let position = SEGMENT_HEADER_BYTES; position !== -1 && position < bytes.length; ) {
+    const record = decodeRecord(bytes, position);
+    if (record !== 'damaged' && 'end' in record) {
+      end = record.end;
+      if (record.acceptedNs > newestNs) newestNs = record.acceptedNs;
+      position = record.end;
+    } else {
+      position = findMarker(bytes, position + 1);
+    }
   }
-  return { end, lastStampNs };
+  return { end, newestNs };
 }
 
 async function setAside(

@@ -3,18 +3,16 @@ import { join } from 'node:path';
 
 /**
  * A segment is a file of records named by the log offset of its first byte. Header, 32 bytes:
- * magic with the format's version (8), base offset u64, last server stamp given before it in ns u64, zero u64.
- * Format 2 added the flags of records.
+ * magic with the format's version (8), base offset u64, floor of server stamps in ns u64, zero u64.
  */
 export const SEGMENT_HEADER_BYTES = 32;
-const FORMAT = 2;
-const magicStem = Buffer.from('TIDESEG', 'latin1');
+const magic = Buffer.from('TIDESEG1', 'latin1');
+const magicStem = magic.subarray(0, 7);
 const suffix = '.seg';
 
 export interface SegmentHeader {
-  format: number;
   base: number;
-  lastStampNs: bigint;
+  stampFloorNs: bigint;
 }
 
 export function segmentPath(directory: string, base: number): string {
@@ -26,21 +24,19 @@ export function baseOfFileName(name: string): number | undefined {
   return /^\d{16}\.seg$/.test(name) ? Number(name.slice(0, 16)) : undefined;
 }
 
-export function encodeHeader({ base, lastStampNs }: Omit<SegmentHeader, 'format'>): Buffer {
+export function encodeHeader({ base, stampFloorNs }: SegmentHeader): Buffer {
   const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
-  magicStem.copy(header);
-  header.write(String(FORMAT), magicStem.length, 'latin1');
+  magic.copy(header);
   header.writeBigUInt64LE(BigInt(base), 8);
-  header.writeBigUInt64LE(lastStampNs, 16);
+  header.writeBigUInt64LE(stampFloorNs, 16);
   return header;
 }
 
 /** The header; `newer` when another version of the format wrote it, undefined when it is none. */
 export function decodeHeader(bytes: Buffer): SegmentHeader | 'newer' | undefined {
   if (bytes.length < SEGMENT_HEADER_BYTES || !bytes.subarray(0, 7).equals(magicStem)) return undefined;
-  const format = bytes[7]! - 0x30;
-  if (format < 1 || format > FORMAT) return 'newer';
-  return { format, base: Number(bytes.readBigUInt64LE(8)), lastStampNs: bytes.readBigUInt64LE(16) };
+  if (bytes[7] !== magic[7]) return 'newer';
+  return { base: Number(bytes.readBigUInt64LE(8)), stampFloorNs: bytes.readBigUInt64LE(16) };
 }
 
 /** Makes the directory's own entries (files made, renamed, removed) durable. */

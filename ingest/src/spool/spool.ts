@@ -13,8 +13,8 @@ import { type CursorName, type CursorOffsets, Cursors } from './cursors.ts';
 import { DamageKeeper } from './damage.ts';
 import { EntryBlock, type SpoolEntry } from './entry.ts';
 import { SpoolMetrics } from './metrics.ts';
-import { type DecodedRecord, RecordBuffer, type RecordKind, type RecordStamps } from './record.ts';
-import { recover, type SegmentInfo, tellNewest } from './recover.ts';
+import { RecordBuffer, type RecordKind } from './record.ts';
+import { recover, type SegmentInfo } from './recover.ts';
 import { segmentPath, syncDirectory } from './segment.ts';
 import { readSegment } from './segment-reader.ts';
 import { SegmentWriter } from './segment-writer.ts';
@@ -28,8 +28,6 @@ const TAIL_BYTES = 16 * 1024 * 1024;
 const READ_CHUNK_BYTES = 1024 * 1024;
 /** Enough for the first entry of most messages. */
 const FIRST_ENTRY_BYTES = 4096;
-/** The newest log, kept although all have read it: what was stamped in it is known again after a restart. */
-const MEMORY_BYTES = 64 * 1024 * 1024;
 /** Pause before a write that failed is tried again. */
 const HOLD_RETRY_MS = 250;
 
@@ -39,19 +37,16 @@ interface Batch {
   buffer: RecordBuffer;
   block: EntryBlock;
   dones: Done[];
-  /** The last stamp given in it, if any. */
-  lastStampNs: bigint | undefined;
+  newestNs: bigint;
 }
 
-export interface SpoolOptions {
+interface SpoolOptions {
   directory: string;
   segmentBytes: number;
   maxBytes: number;
   /** The log goes on at or behind this offset, also when its files are gone: others know entries by their offsets. */
   leastOffset?: number;
   clock: Clock;
-  /** Told the newest records, in their order, when the spool starts. */
-  onRecovered?: (record: DecodedRecord) => void;
   logger: Logger;
   metrics: Registry;
 }
@@ -70,7 +65,7 @@ export class Spool {
   #segments: SegmentInfo[] = [];
   #writer: SegmentWriter | undefined;
   #endOffset = 0;
-  #lastStampNs = 0n;
+  #stampFloorNs = 0n;
   #pending: Batch = newBatch();
   #spare: Batch = newBatch();
   #flushing: Promise<void> | undefined;
@@ -90,12 +85,11 @@ export class Spool {
   }
 
   async start(): Promise<void> {
-    const { directory, leastOffset = 0, onRecovered } = this.#options;
+    const { directory, leastOffset = 0 } = this.#options;
     const recovered = await recover(directory, this.#damage);
     this.#segments = recovered.segments;
     this.#endOffset = Math.max(recovered.endOffset, leastOffset);
-    this.#lastStampNs = recovered.lastStampNs;
-    if (onRecovered) await this.#tellNewest(onRecovered);
+    this.#stampFloorNs = recovered.stampFloorNs;
     this.#cursors = await Cursors.load(directory, this.firstOffset, this.#endOffset);
     await this.#reclaim();
   }
@@ -119,9 +113,9 @@ export class Spool {
     this.#wake();
   }
 
-  /** The last stamp that was given to a reading, as far as the log knows; 0 when none was. */
-  get lastStampNs(): bigint {
-    return this.#lastStampNs;
+  /** Server stamps must be above this, and the highest one yet known to the log. */
+  get stampFloorNs(): bigint {
+    return this.#stampFloorNs;
   }
 
   get isStopping(): boolean {
@@ -155,19 +149,12 @@ export class Spool {
    * Appends one record: points, or a refusal's text. `done` means that it, and everything appended before it,
    * is on stable storage. Several records of one message give `done` with the last.
    */
-  append(
-    kind: RecordKind,
-    acceptedNs: bigint,
-    payload: string,
-    points: readonly Point[],
-    done?: Done,
-    stamps?: RecordStamps,
-  ): void {
+  append(kind: RecordKind, acceptedNs: bigint, payload: string, points: readonly Point[], done?: Done): void {
     const batch = this.#pending;
     const start = batch.buffer.length;
-    batch.buffer.push(kind, acceptedNs, payload, stamps);
+    batch.buffer.push(kind, acceptedNs, payload);
     batch.block.push(start, batch.buffer.length, kind, acceptedNs, points, payload);
-    if (stamps?.areNew) batch.lastStampNs = acceptedNs;
+    if (acceptedNs > batch.newestNs) batch.newestNs = acceptedNs;
     if (done) batch.dones.push(done);
     this.#flushing ??= this.#flush();
   }
@@ -295,29 +282,14 @@ export class Spool {
     return base;
   }
 
-  async #tellNewest(tell: (record: DecodedRecord) => void): Promise<void> {
-    const { directory, logger } = this.#options;
-    try {
-      await tellNewest({ directory, segments: this.#segments, maxBytes: this.#memoryBytes, tell });
-    } catch (error) {
-      logger.warn({ err: error }, 'the newest log cannot be read: what is sent again may get a new time');
-    }
-  }
-
-  get #memoryBytes(): number {
-    return Math.min(MEMORY_BYTES, Math.floor(this.#options.maxBytes / 4));
-  }
-
   /** At the limit, the newest segment may be all that is left: then it is closed, so that it can go too. */
   async #makeRoom(): Promise<void> {
     const { maxBytes } = this.#options;
     if (this.usedBytes < maxBytes) return;
-    await this.#reclaim(0);
-    if (this.usedBytes < maxBytes) return;
     if (this.#cursors.lowest >= this.#endOffset) {
       await this.#closeWriter();
       await this.#writerFor(0);
-      await this.#reclaim(0);
+      await this.#reclaim();
     }
     if (this.usedBytes >= maxBytes)
       throw new TidemarkError('spool_full', `the spool holds its limit of ${maxBytes} bytes`);
@@ -334,7 +306,7 @@ export class Spool {
     if (this.#writer && this.#writer.sizeBytes + moreBytes > segmentBytes) await this.#closeWriter();
     if (!this.#writer) {
       const base = Math.max(this.#segments.at(-1)?.end ?? 0, this.#endOffset);
-      this.#writer = await SegmentWriter.create(directory, { base, lastStampNs: this.#lastStampNs });
+      this.#writer = await SegmentWriter.create(directory, { base, stampFloorNs: this.#stampFloorNs });
       this.#segments.push({ base, end: this.#writer.end });
     }
     return this.#writer;
@@ -349,7 +321,7 @@ export class Spool {
 
   #publish(batch: Batch, base: number): void {
     batch.block.base = base;
-    this.#lastStampNs = batch.lastStampNs ?? this.#lastStampNs;
+    if (batch.newestNs > this.#stampFloorNs) this.#stampFloorNs = batch.newestNs;
     this.#endOffset = base + batch.buffer.length;
     this.#segments.at(-1)!.end = this.#endOffset;
     this.#metrics.appendedBytes.inc(batch.buffer.length);
@@ -362,11 +334,11 @@ export class Spool {
     for (const wake of this.#waiters) wake();
   }
 
-  /** Removes segments that every durable cursor has passed, but for the newest `keptBytes` of the log. */
-  async #reclaim(keptBytes = this.#memoryBytes): Promise<void> {
-    const limit = Math.min(this.#cursors.lowest, this.#endOffset - keptBytes);
+  /** Removes segments that every durable cursor has passed. */
+  async #reclaim(): Promise<void> {
+    const { lowest } = this.#cursors;
     let removed = 0;
-    while (this.#segments.length > 1 && this.#segments[0]!.end <= limit) {
+    while (this.#segments.length > 1 && this.#segments[0]!.end <= lowest) {
       const [segment] = this.#segments.splice(0, 1);
       await unlink(segmentPath(this.#options.directory, segment!.base));
       removed++;
@@ -376,7 +348,7 @@ export class Spool {
 }
 
 function newBatch(): Batch {
-  return { buffer: new RecordBuffer(256 * 1024), block: new EntryBlock(), dones: [], lastStampNs: undefined };
+  return { buffer: new RecordBuffer(256 * 1024), block: new EntryBlock(), dones: [], newestNs: 0n };
 }
 
 /** Its entries live on in the tail; the buffer is used again. */
@@ -384,5 +356,4 @@ function clearBatch(batch: Batch): void {
   batch.buffer.clear();
   batch.block = new EntryBlock();
   batch.dones = [];
-  batch.lastStampNs = undefined;
 }

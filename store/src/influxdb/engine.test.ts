@@ -16,15 +16,12 @@ describe.skipIf(!requireTool('influxd', binary))('with influxd', () => {
   afterAll(async () => influxd?.stop());
 
   engineContract('InfluxEngine', {
-    open: async ({ typePolicy }) => {
+    open: async () => {
       const { url, token, org, createBucket } = influxd!;
       const bucket = `contract ${buckets++}`;
       await createBucket(bucket);
       const create = async () => {
-        const engine = new InfluxEngine({
-          influx: { url, token, org, bucket, timeoutMs: 30_000 },
-          typePolicy,
-        });
+        const engine = new InfluxEngine({ influx: { url, token, org, bucket, timeoutMs: 30_000 } });
         await engine.start();
         return engine;
       };

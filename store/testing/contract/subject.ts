@@ -8,7 +8,6 @@ import {
 } from '@tidemark/core';
 import { afterEach, beforeEach } from 'vitest';
 import type { Engine, ReadingsQuery, WindowsQuery } from '../../src/engine.ts';
-import type { TypePolicy } from '../../src/type-policy.ts';
 
 /** One engine with an empty store of its own. */
 export interface OpenedEngine {
@@ -21,7 +20,7 @@ export interface OpenedEngine {
 }
 
 export interface EngineSource {
-  open(options: { typePolicy: TypePolicy }): Promise<OpenedEngine>;
+  open(): Promise<OpenedEngine>;
 }
 
 /** The engine of the running test. */
@@ -36,7 +35,7 @@ export interface Subject {
 }
 
 /** Opens an engine before each test, and closes it afterwards. */
-export function useEngine(source: EngineSource, typePolicy: TypePolicy = 'quarantine'): Subject {
+export function useEngine(source: EngineSource): Subject {
   let opened: OpenedEngine | undefined;
   let current: Engine | undefined;
   const engine = () => {
@@ -44,7 +43,7 @@ export function useEngine(source: EngineSource, typePolicy: TypePolicy = 'quaran
     return current;
   };
   beforeEach(async () => {
-    opened = await source.open({ typePolicy });
+    opened = await source.open();
     current = opened.engine;
   });
   afterEach(async () => {
