@@ -144,6 +144,11 @@ export const configSchema = z.strictObject({
         .default(512 * 1024 * 1024)
         .describe('Memory the embedded store may use')
         .meta({ env: 'TIDEMARK_STORE_MEMORY_BYTES' }),
+      typePolicy: z
+        .enum(['quarantine', 'pin', 'coerce'])
+        .default('quarantine')
+        .describe('Values of another type than their field: refused, numbers converted, or all (see MQTT)')
+        .meta({ env: 'TIDEMARK_STORE_TYPE_POLICY' }),
     })
     .prefault({}),
   influx: z

@@ -13,6 +13,7 @@ import type {
 } from '@tidemark/core';
 import type { Engine, MetaDb } from '@tidemark/store';
 import { BatchWriter } from './batch-writer.ts';
+import { DeliveryMemory } from './delivery-memory.ts';
 import { SpoolJournal } from './journal.ts';
 import { IngestMetrics } from './metrics.ts';
 import { Pipeline } from './pipeline.ts';
@@ -40,6 +41,7 @@ export class Ingest {
   readonly #options: IngestOptions;
   readonly #metrics: IngestMetrics;
   readonly #spool: Spool;
+  readonly #deliveries = new DeliveryMemory();
   readonly #batchWriter: BatchWriter;
   readonly #quarantineWriter: QuarantineWriter;
   #pipeline: Pipeline | undefined;
@@ -54,6 +56,9 @@ export class Ingest {
       directory: join(config.dataDir, 'spool'),
       ...config.spool,
       leastOffset: store.behindNewest,
+      onRecovered: ({ stamps }) => {
+        if (stamps?.delivery) this.#deliveries.recall(stamps.delivery);
+      },
       clock: options.clock,
       logger,
       metrics,
@@ -77,12 +82,17 @@ export class Ingest {
 
   /** Recovers the log, then takes up writing where the cursors stand. The engine must have started. */
   async start(): Promise<void> {
-    const { clock, config, registrar } = this.#options;
+    const { clock, config, registrar, logger } = this.#options;
     await this.#spool.start();
-    const stamper = new Stamper(this.#spool.stampFloorNs);
+    const stamper = new Stamper(this.#spool.lastStampNs, (byNs) => {
+      this.#metrics.stampEras.inc();
+      const byMs = Number(byNs / 1_000_000n);
+      logger.warn({ byMs }, 'the clock is behind the times given before; readings without one follow it');
+    });
     this.#pipeline = new Pipeline({
       spool: this.#spool,
       stamper,
+      deliveries: this.#deliveries,
       placement: new Placement({ registrar, mode: config.registry.mode, metrics: this.#metrics }),
       clock,
       metrics: this.#metrics,

@@ -24,6 +24,8 @@ export class IngestMetrics {
     http: { messages: 0, points: 0 },
   };
   readonly #quarantined: Counter;
+  readonly stampEras: Counter;
+  #resent = 0;
   #locationDifferences = 0;
 
   constructor(registry: Registry, read: { quarantineItems: () => number }) {
@@ -48,6 +50,21 @@ export class IngestMetrics {
         this.reset();
         for (const source of sources) this.inc({ source }, counts[source].points);
       },
+    });
+    const resent = () => this.#resent;
+    new Counter({
+      name: 'tidemark_ingest_resent_messages_total',
+      help: 'Messages with readings without a time that came again and got the times they had',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(resent());
+      },
+    });
+    this.stampEras = new Counter({
+      name: 'tidemark_ingest_stamp_eras_total',
+      help: 'Times that the stamps of readings began again at a clock that had been set back',
+      registers,
     });
     this.#quarantined = new Counter({
       name: 'tidemark_ingest_quarantined_total',
@@ -104,7 +121,13 @@ export class IngestMetrics {
   }
 
   /** One message that the log took. */
-  count(source: Source, points: number, faults: readonly { reason: QuarantineReason }[]): void {
+  count(
+    source: Source,
+    points: number,
+    faults: readonly { reason: QuarantineReason }[],
+    isResent: boolean,
+  ): void {
+    if (isResent) this.#resent++;
     const counts = this.#counts[source];
     counts.messages++;
     counts.points += points;

@@ -1,6 +1,7 @@
 import type { Submission } from '@tidemark/core';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { DeliveryMemory } from './delivery-memory.ts';
 import { Pipeline } from './pipeline.ts';
 import { Placement } from './placement.ts';
 import { decodeRefusal, type RefusedPart } from './quarantine/refusal.ts';
@@ -13,10 +14,15 @@ import { range, startRegistry, startSpool, tempDir } from './testing/test-parts.
 const nowNs = 1_800_000_000_000_000_000n;
 
 async function startPipeline(directory?: string): Promise<{ pipeline: Pipeline; spool: Spool }> {
-  const { spool, metrics } = await startSpool(directory === undefined ? {} : { directory });
+  const deliveries = new DeliveryMemory();
+  const { spool, metrics } = await startSpool({
+    ...(directory === undefined ? {} : { directory }),
+    onRecovered: ({ stamps }) => stamps?.delivery && deliveries.recall(stamps.delivery),
+  });
   const pipeline = new Pipeline({
     spool,
-    stamper: new Stamper(spool.stampFloorNs),
+    stamper: new Stamper(spool.lastStampNs),
+    deliveries,
     placement: new Placement({ registrar: await startRegistry(), mode: 'open', metrics }),
     clock: { nowNs: () => nowNs, monotonicMs: () => 0 },
     metrics,
@@ -83,7 +89,7 @@ it('readings without a time get strictly increasing ones, also after a restart w
     times.push(...entries.flatMap(({ points }) => points.map(({ timeNs }) => timeNs)));
     await spool.stop();
   }
-  expect(times).toEqual(range(0, 20).map((n) => nowNs + BigInt(n)));
+  expect(times).toEqual(range(0, 20).map((n) => nowNs + BigInt(n * 1000)));
 });
 
 it('a resent message gets the times it was first given', async () => {
@@ -92,8 +98,27 @@ it('a resent message gets the times it was first given', async () => {
   accept(pipeline, mqtt('sensors/s', '{"a": 3}', 10));
   const again = accept(pipeline, mqtt('sensors/s', '[{"a": 1}, {"a": 2}]', 9, true));
   await again.durable;
-  expect(first.ids).toEqual([`s@${nowNs}`, `s@${nowNs + 1n}`]);
+  expect(first.ids).toEqual([`s@${nowNs}`, `s@${nowNs + 1000n}`]);
   expect(again.outcome.ids).toEqual(first.ids);
+});
+
+it('a message that is resent after a restart gets the times it was first given, and does so after another', async () => {
+  const directory = await tempDir();
+  const ids: (readonly string[])[] = [];
+  for (const round of range(0, 3)) {
+    const { pipeline, spool } = await startPipeline(directory);
+    const sent = accept(
+      pipeline,
+      mqtt('sensors/s', '[{"a": 1}, {"a": 2, "time": 5}, {"a": 3}]', 9, round > 0),
+    );
+    const other = accept(pipeline, mqtt('sensors/s', '{"a": 4}', 10));
+    await other.durable;
+    ids.push(sent.outcome.ids, other.outcome.ids);
+    await spool.stop();
+  }
+  const stampedAt = (n: number): string => `s@${nowNs + BigInt(n * 1000)}`;
+  const first = [stampedAt(0), 's@5000000000', stampedAt(1)];
+  expect(ids).toEqual([first, [stampedAt(2)], first, [stampedAt(3)], first, [stampedAt(4)]]);
 });
 
 it.each([

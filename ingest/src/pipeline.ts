@@ -16,18 +16,20 @@ import type { Decoded, DraftReading, Fault, Limits } from './decoders/decoded.ts
 import { jsonOf } from './decoders/fields.ts';
 import { decodeItems, decodeMetricMessage, decodeSensorMessage } from './decoders/json.ts';
 import { decodeLines, lineOf } from './decoders/lines.ts';
+import type { DeliveryMemory } from './delivery-memory.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { placeLine } from './place-line.ts';
 import type { Placement } from './placement.ts';
 import { encodeRefusal } from './quarantine/refusal.ts';
 import { encodePoints } from './spool/entry.ts';
-import { recordKinds } from './spool/record.ts';
+import { type DeliveryStamp, type RecordStamps, recordKinds } from './spool/record.ts';
 import type { Spool } from './spool/spool.ts';
-import type { Stamper } from './stamper.ts';
+import { type Stamper, stampAfter } from './stamper.ts';
 
 interface PipelineOptions {
   spool: Spool;
   stamper: Stamper;
+  deliveries: DeliveryMemory;
   placement: Placement;
   clock: Clock;
   metrics: IngestMetrics;
@@ -52,10 +54,10 @@ export class Pipeline implements Acceptor {
     }
     const decoded = this.#decode(submission);
     const nowNs = this.#options.clock.nowNs();
-    const stamps = new MessageStamps(this.#options.stamper, submission, nowNs);
+    const stamps = new MessageStamps(this.#options, submission, nowNs);
     const { points, faults } = this.#settle(decoded, stamps, nowNs + this.#maxFutureNs);
-    this.#append(submission, points, faults, stamps.lastNs ?? nowNs, done);
-    this.#options.metrics.count(submission.source, points.length, faults);
+    this.#append(submission, points, faults, stamps, done);
+    this.#options.metrics.count(submission.source, points.length, faults, stamps.areRepeated);
     return new SettledOutcome(points, faults);
   }
 
@@ -88,7 +90,7 @@ export class Pipeline implements Acceptor {
     const settleReading = (draft: DraftReading): Point | undefined => {
       const known = placement.find(draft.sensor);
       const timeNs = draft.timeNs ?? stamps.next();
-      if (isInRange(timeNs)) {
+      if (draft.timeNs === undefined || isInRange(timeNs)) {
         const tags = placement.tagsFor(known, draft, timeNs, faults);
         return tags && { measurement: READINGS, tags, fields: fieldsOf(draft.values), timeNs };
       }
@@ -99,7 +101,7 @@ export class Pipeline implements Acceptor {
     const settleLine = (line: ParsedPoint, index: number): Point | undefined => {
       const timeNs = line.timeNs ?? stamps.next();
       const point = { ...line, timeNs };
-      if (isInRange(timeNs))
+      if (line.timeNs === undefined || isInRange(timeNs))
         return line.measurement === READINGS ? placeLine(placement, point, index, faults) : point;
       faults.push({ index, raw: lineOf(line), ...outOfRange(timeNs) });
       return undefined;
@@ -116,14 +118,16 @@ export class Pipeline implements Acceptor {
     submission: Submission,
     points: readonly Point[],
     faults: readonly Fault[],
-    acceptedNs: bigint,
+    stamps: MessageStamps,
     done: () => void,
   ): void {
     const { spool, placement } = this.#options;
+    const { acceptedNs } = stamps;
     if (points.length === 0 && faults.length === 0) done();
     if (points.length > 0) {
       const payload = encodePoints(points, placement.keyOf);
-      spool.append(recordKinds.points, acceptedNs, payload, points, faults.length === 0 ? done : undefined);
+      const whenDone = faults.length === 0 ? done : undefined;
+      spool.append(recordKinds.points, acceptedNs, payload, points, whenDone, stamps);
     }
     if (faults.length === 0) return;
     const { source, topic } = submission;
@@ -136,28 +140,47 @@ export class Pipeline implements Acceptor {
 }
 
 /** The stamps of one message's readings, in order, drawn only when one has no time of its own. */
-class MessageStamps {
-  lastNs: bigint | undefined;
-  readonly #stamper: Stamper;
+class MessageStamps implements RecordStamps {
+  areNew = false;
+  delivery: DeliveryStamp | undefined;
+  readonly #options: PipelineOptions;
   readonly #submission: Submission;
   readonly #nowNs: bigint;
+  #lastNs: bigint | undefined;
 
-  constructor(stamper: Stamper, submission: Submission, nowNs: bigint) {
-    this.#stamper = stamper;
+  constructor(options: PipelineOptions, submission: Submission, nowNs: bigint) {
+    this.#options = options;
     this.#submission = submission;
     this.#nowNs = nowNs;
   }
 
+  /** True when the message came before, and its readings have the times they were given then. */
+  get areRepeated(): boolean {
+    return this.#lastNs !== undefined && !this.areNew;
+  }
+
+  get acceptedNs(): bigint {
+    return this.areNew ? this.#lastNs! : this.#nowNs;
+  }
+
   next(): bigint {
-    this.lastNs = this.lastNs === undefined ? this.#first() : this.#stamper.following(this.lastNs);
-    return this.lastNs;
+    if (this.#lastNs === undefined) this.#lastNs = this.#first();
+    else if (this.areNew) this.#lastNs = this.#options.stamper.next(this.#nowNs);
+    else this.#lastNs = stampAfter(this.#lastNs);
+    return this.#lastNs;
   }
 
   #first(): bigint {
     const submission = this.#submission;
-    if (submission.source !== 'mqtt')
-      return this.#stamper.first(this.#nowNs, submission.topic, noPayload, undefined);
-    return this.#stamper.first(this.#nowNs, submission.topic, submission.payload, submission.delivery);
+    if (submission.source === 'mqtt' && submission.delivery) {
+      const { delivery, topic, payload } = submission;
+      this.delivery = this.#options.deliveries.placeOf(delivery, topic, payload);
+      if (this.delivery.firstNs >= 0n) return this.delivery.firstNs;
+    }
+    this.areNew = true;
+    const firstNs = this.#options.stamper.next(this.#nowNs);
+    if (this.delivery) this.delivery.firstNs = firstNs;
+    return firstNs;
   }
 }
 
@@ -189,7 +212,6 @@ function idOfPoint({ tags, timeNs }: Point): string {
 }
 
 const nothingAccepted: Outcome = { ids: [], accepted: 0, rejected: [] };
-const noPayload = new Uint8Array(0);
 
 function outOfRange(timeNs: bigint): Pick<Fault, 'reason' | 'detail'> {
   const detail = timeNs < 0n ? 'the time is before 1970' : 'the time is too far in the future';

@@ -1,6 +1,7 @@
 import type { Config, Point, Sensor } from '@tidemark/core';
 import type { SensorRegistry } from '@tidemark/store';
 import { expect, it } from 'vitest';
+import { DeliveryMemory } from './delivery-memory.ts';
 import { Pipeline } from './pipeline.ts';
 import { Placement } from './placement.ts';
 import { Stamper } from './stamper.ts';
@@ -17,6 +18,7 @@ async function start({ mode = 'open', limits = {} }: StartOptions = {}) {
   const pipeline = new Pipeline({
     spool,
     stamper: new Stamper(0n),
+    deliveries: new DeliveryMemory(),
     placement: new Placement({ registrar: registry, mode, metrics }),
     clock: { nowNs: () => 1000n, monotonicMs: () => 0 },
     metrics,

@@ -1,98 +1,56 @@
-import { crc32 } from 'node:zlib';
-import type { Delivery } from '@tidemark/core';
-
-/** Deliveries remembered in all, some 100 bytes each; then the client known longest is forgotten. */
-const MAX_DELIVERIES = 500_000;
-/** Deliveries remembered for one client, by message id: far above the window of any that waits for acks. */
-const MAX_DELIVERIES_PER_CLIENT = 1024;
-
-interface GivenStamp {
-  messageId: number;
-  topic: string;
-  payloadBytes: number;
-  payloadHash: number;
-  firstNs: bigint;
-}
+/** Between two stamps, a million in a second; the three digits below tell the era. */
+const SPACING_NS = 1000n;
+/** A clock that is further behind the last stamp was set back; less is waited out in front of it. */
+const SET_BACK_NS = 1_000_000_000n;
 
 /**
- * Gives readings without a time theirs: strictly increasing nanoseconds, so that two in one millisecond never
- * collide. A resent delivery (DUP) of the same message gets the stamps that it was first given.
+ * Gives readings without a time theirs: no two are equal, and they follow the clock wherever it is set.
+ *
+ * Stamps are microseconds apart and grow strictly for as long as the clock does not go back by more than a
+ * second. When it does, the stamps begin again at the clock, in a new era: each era has its own last three
+ * digits, so that a stamp never meets one of the same microsecond from before. There are a thousand eras, then
+ * the first comes round again.
  */
 export class Stamper {
-  readonly #clients = new Map<string, GivenStamp[]>();
-  #deliveries = 0;
+  readonly #onSetBack: (byNs: bigint) => void;
   #lastNs: bigint;
+  #eraNs: bigint;
+  /** The clock as it was seen last; many messages come within one tick of it. */
+  #clockNs = -1n;
 
-  /** `floorNs`: every stamp is above it, also when the clock was set back. */
-  constructor(floorNs: bigint) {
-    this.#lastNs = floorNs;
+  /** `lastNs`: the last stamp ever given, 0 for none. `onSetBack` is told how far the clock went back. */
+  constructor(lastNs: bigint, onSetBack: (byNs: bigint) => void = () => {}) {
+    this.#lastNs = lastNs;
+    this.#eraNs = lastNs % SPACING_NS;
+    this.#onSetBack = onSetBack;
   }
 
-  /** The first stamp of a message: above every stamp given before, or the one its delivery had already. */
-  first(nowNs: bigint, topic: string, payload: Uint8Array, delivery: Delivery | undefined): bigint {
-    if (!delivery) return this.#next(nowNs);
-    const { clientId, messageId, isDuplicate } = delivery;
-    const stamps = this.#stampsOf(clientId);
-    const slot = messageId % MAX_DELIVERIES_PER_CLIENT;
-    const payloadHash = fingerprint(payload);
-    const payloadBytes = payload.length;
-    const given = stamps[slot];
-    if (given === undefined) {
-      const firstNs = this.#next(nowNs);
-      stamps[slot] = { messageId, topic, payloadBytes, payloadHash, firstNs };
-      this.#deliveries++;
-      this.#forgetExcess();
-      return firstNs;
-    }
-    const isSame =
-      given.messageId === messageId &&
-      given.topic === topic &&
-      given.payloadBytes === payloadBytes &&
-      given.payloadHash === payloadHash;
-    if (isDuplicate && isSame) return given.firstNs;
-    // Written over in place: this is the busiest path, and a new object each time is work for the collector.
-    given.messageId = messageId;
-    given.topic = topic;
-    given.payloadBytes = payloadBytes;
-    given.payloadHash = payloadHash;
-    given.firstNs = this.#next(nowNs);
-    return given.firstNs;
-  }
-
-  /** The stamp after `stampNs` within one message. */
-  following(stampNs: bigint): bigint {
-    const nextNs = stampNs + 1n;
-    if (nextNs > this.#lastNs) this.#lastNs = nextNs;
-    return nextNs;
-  }
-
-  #next(nowNs: bigint): bigint {
-    this.#lastNs = nowNs > this.#lastNs ? nowNs : this.#lastNs + 1n;
+  /** A stamp that was never given before, at the clock's time or as little behind it as can be. */
+  next(nowNs: bigint): bigint {
+    if (nowNs === this.#clockNs) this.#lastNs += SPACING_NS;
+    else this.#follow(nowNs);
     return this.#lastNs;
   }
 
-  #forgetExcess(): void {
-    while (this.#deliveries > MAX_DELIVERIES) {
-      const [clientId, oldest] = this.#clients.entries().next().value!;
-      this.#clients.delete(clientId);
-      this.#deliveries -= oldest.filter((stamp) => stamp !== undefined).length;
+  #follow(nowNs: bigint): void {
+    this.#clockNs = nowNs;
+    const behindNs = this.#lastNs - nowNs;
+    if (behindNs > SET_BACK_NS) {
+      this.#eraNs = (this.#eraNs + 1n) % SPACING_NS;
+      this.#lastNs = this.#atClock();
+      this.#onSetBack(behindNs);
+      return;
     }
+    const stampNs = this.#atClock();
+    this.#lastNs = stampNs > this.#lastNs ? stampNs : this.#lastNs + SPACING_NS;
   }
 
-  #stampsOf(clientId: string): GivenStamp[] {
-    const known = this.#clients.get(clientId);
-    if (known) return known;
-    const stamps: GivenStamp[] = [];
-    this.#clients.set(clientId, stamps);
-    return stamps;
+  #atClock(): bigint {
+    return this.#clockNs - (this.#clockNs % SPACING_NS) + this.#eraNs;
   }
 }
 
-/** A hash of the payload; for the usual few bytes a loop here costs less than a call into zlib. */
-function fingerprint(payload: Uint8Array): number {
-  if (payload.length > 64) return crc32(payload);
-  let hash = 0x811c_9dc5;
-  // By index: iterating a typed array costs several times as much.
-  for (let index = 0; index < payload.length; index++) hash = Math.imul(hash ^ payload[index]!, 0x0100_0193);
-  return hash;
+/** The stamp of a message's next reading, as it was given when the message came first. */
+export function stampAfter(stampNs: bigint): bigint {
+  return stampNs + SPACING_NS;
 }

@@ -5,6 +5,7 @@ import { identityContract } from './contract/identity.ts';
 import { latestContract } from './contract/latest.ts';
 import { lifecycleContract } from './contract/lifecycle.ts';
 import { modelContract } from './contract/model.ts';
+import { policyContract } from './contract/policies.ts';
 import { readingsContract } from './contract/readings.ts';
 import { sensorContract } from './contract/sensors.ts';
 import { type EngineSource, useEngine } from './contract/subject.ts';
@@ -31,4 +32,5 @@ export function engineContract(name: string, source: EngineSource): void {
     modelContract(subject);
     lifecycleContract(subject);
   });
+  describe(`${name}, type policy`, { timeout: 60_000 }, () => policyContract(source));
 }

@@ -165,7 +165,7 @@ it('an empty file at the end is what a crash leaves of a new segment', async () 
   await (await open(join(directory, `${next}.seg`), 'w')).close();
   const parts = await startSpool({ directory });
   // The tail before it is read to its end, torn or not, and the stamps in it count.
-  expect(parts.spool.stampFloorNs).toBe(pointOf(1).timeNs);
+  expect(parts.spool.lastStampNs).toBe(pointOf(1).timeNs);
   await fill(parts, 3, 5);
   expect(await readAll(parts.spool)).toEqual([0, 1, 3, 4]);
 });

@@ -5,10 +5,16 @@
  *   4  u32  payload length in bytes
  *   8  u32  CRC-32 of bytes 12 to the end of the payload, and of the length
  *  12  u8   kind
- *  13  u8×3 zero
+ *  13  u8   flags: 1 the time of acceptance is a stamp, 2 the record names its delivery
+ *  14  u16  zero
  *  16  u64  time of acceptance, ns since 1970
+ *  24  u64  only by flag 2: what tells the delivery from others
+ *  32  u64  only by flag 2: the first stamp that it was given, ns since 1970
  */
 const RECORD_HEADER_BYTES = 24;
+const DELIVERY_BYTES = 16;
+const GAVE_STAMPS = 1;
+const NAMES_DELIVERY = 2;
 /** The largest payload a record may hold; a longer length is damage. */
 const MAX_PAYLOAD_BYTES = 256 * 1024 * 1024;
 
@@ -16,12 +22,28 @@ const MAX_PAYLOAD_BYTES = 256 * 1024 * 1024;
 export const recordKinds = { points: 1, refusal: 2 } as const;
 export type RecordKind = (typeof recordKinds)[keyof typeof recordKinds];
 
+/** A message whose readings were stamped, so that the same one is known when it is sent again. */
+export interface DeliveryStamp {
+  /** 64 bits that tell it from others. */
+  idHigh: number;
+  idLow: number;
+  firstNs: bigint;
+}
+
+/** What a record says of the stamps in it. */
+export interface RecordStamps {
+  /** True when the time of acceptance is the last stamp that this message was given, above all given before. */
+  areNew: boolean;
+  delivery: DeliveryStamp | undefined;
+}
+
 const MARKER = 0x4b44_4954; // "TIDK"
 const markerBytes = Buffer.from('TIDK', 'latin1');
 
 export interface DecodedRecord {
   kind: number;
   acceptedNs: bigint;
+  stamps: RecordStamps | undefined;
   payload: Buffer;
   /** Position behind the record. */
   end: number;
@@ -42,21 +64,30 @@ export class RecordBuffer {
     return this.#bytes.subarray(0, this.length);
   }
 
-  push(kind: RecordKind, acceptedNs: bigint, payload: string): void {
+  push(kind: RecordKind, acceptedNs: bigint, payload: string, stamps?: RecordStamps): void {
     const start = this.length;
-    this.#reserve(RECORD_HEADER_BYTES + payload.length * 3);
-    const payloadBytes = this.#bytes.write(payload, start + RECORD_HEADER_BYTES);
-    const end = start + RECORD_HEADER_BYTES + payloadBytes;
+    this.#reserve(RECORD_HEADER_BYTES + DELIVERY_BYTES + payload.length * 3);
+    const flags = flagsOf(stamps);
+    const payloadStart = start + headerBytes(flags);
+    const payloadBytes = this.#bytes.write(payload, payloadStart);
+    const end = payloadStart + payloadBytes;
     this.#view.setUint32(start, MARKER, true);
     this.#view.setUint32(start + 4, payloadBytes, true);
-    this.#view.setUint32(start + 12, kind, true);
+    this.#view.setUint32(start + 12, kind | (flags << 8), true);
     this.#view.setBigUint64(start + 16, acceptedNs, true);
+    if (stamps?.delivery) this.#writeDelivery(start + RECORD_HEADER_BYTES, stamps.delivery);
     this.#view.setUint32(start + 8, checksum(this.#bytes, start, end), true);
     this.length = end;
   }
 
   clear(): void {
     this.length = 0;
+  }
+
+  #writeDelivery(start: number, { idHigh, idLow, firstNs }: DeliveryStamp): void {
+    this.#view.setUint32(start, idLow, true);
+    this.#view.setUint32(start + 4, idHigh, true);
+    this.#view.setBigUint64(start + 8, firstNs, true);
   }
 
   #reserve(moreBytes: number): void {
@@ -81,15 +112,50 @@ export function decodeRecord(
   if (bytes.readUInt32LE(position) !== MARKER) return 'damaged';
   const payloadBytes = bytes.readUInt32LE(position + 4);
   if (payloadBytes > MAX_PAYLOAD_BYTES) return 'damaged';
-  const end = position + RECORD_HEADER_BYTES + payloadBytes;
-  if (end > bytes.length) return { needsBytes: RECORD_HEADER_BYTES + payloadBytes };
+  const flags = bytes[position + 13]!;
+  const payloadStart = position + headerBytes(flags);
+  const end = payloadStart + payloadBytes;
+  if (end > bytes.length) return { needsBytes: end - position };
   if (bytes.readUInt32LE(position + 8) !== checksum(bytes, position, end)) return 'damaged';
   return {
-    kind: bytes.readUInt32LE(position + 12),
+    kind: bytes[position + 12]!,
     acceptedNs: bytes.readBigUInt64LE(position + 16),
-    payload: bytes.subarray(position + RECORD_HEADER_BYTES, end),
+    stamps: stampsOf(bytes, position, flags),
+    payload: bytes.subarray(payloadStart, end),
     end,
   };
+}
+
+function flagsOf(stamps: RecordStamps | undefined): number {
+  if (stamps === undefined) return 0;
+  return (stamps.areNew ? GAVE_STAMPS : 0) | (stamps.delivery ? NAMES_DELIVERY : 0);
+}
+
+function headerBytes(flags: number): number {
+  return (flags & NAMES_DELIVERY) === 0 ? RECORD_HEADER_BYTES : RECORD_HEADER_BYTES + DELIVERY_BYTES;
+}
+
+function stampsOf(bytes: Buffer, position: number, flags: number): RecordStamps | undefined {
+  if (flags === 0) return undefined;
+  const areNew = (flags & GAVE_STAMPS) !== 0;
+  if ((flags & NAMES_DELIVERY) === 0) return { areNew, delivery: undefined };
+  const start = position + RECORD_HEADER_BYTES;
+  const idLow = bytes.readUInt32LE(start);
+  const idHigh = bytes.readUInt32LE(start + 4);
+  return { areNew, delivery: { idHigh, idLow, firstNs: bytes.readBigUInt64LE(start + 8) } };
+}
+
+/** The whole records in `bytes` from `position` on, passing over what lies between them. */
+export function* wholeRecords(bytes: Buffer, position: number): Generator<DecodedRecord> {
+  for (let at = position; at !== -1 && at < bytes.length; ) {
+    const record = decodeRecord(bytes, at);
+    if (record !== 'damaged' && 'end' in record) {
+      yield record;
+      at = record.end;
+    } else {
+      at = findMarker(bytes, at + 1);
+    }
+  }
 }
 
 /** Position of the next marker at or after `position`, or -1. */

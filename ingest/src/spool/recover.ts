@@ -2,12 +2,13 @@ import { mkdir, open, readdir, rename, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TidemarkError } from '@tidemark/core';
 import type { DamageKeeper } from './damage.ts';
-import { decodeRecord, findMarker } from './record.ts';
+import { type DecodedRecord, wholeRecords } from './record.ts';
 import {
   baseOfFileName,
   decodeHeader,
   readFully,
   SEGMENT_HEADER_BYTES,
+  type SegmentHeader,
   segmentPath,
   syncDirectory,
 } from './segment.ts';
@@ -22,8 +23,8 @@ export interface Recovered {
   /** In log order. */
   segments: SegmentInfo[];
   endOffset: number;
-  /** No server stamp may be this or lower. */
-  stampFloorNs: bigint;
+  /** The last stamp that the log knows of; 0 when it knows none. */
+  lastStampNs: bigint;
 }
 
 /**
@@ -36,7 +37,7 @@ export async function recover(directory: string, damage: DamageKeeper): Promise<
   const bases = names.map(baseOfFileName).filter((base) => base !== undefined);
   bases.sort((a, b) => b - a);
   const segments: SegmentInfo[] = [];
-  let stampFloorNs = 0n;
+  let lastStampNs = 0n;
   let endOffset = 0;
   // From the newest back: the newest that can be read is the one whose tail may be torn.
   for (const base of bases) {
@@ -44,7 +45,8 @@ export async function recover(directory: string, damage: DamageKeeper): Promise<
     // Also behind what was set aside: an offset never means two things.
     endOffset = Math.max(endOffset, found.end);
     if (!found.segment) continue;
-    if (found.stampFloorNs > stampFloorNs) stampFloorNs = found.stampFloorNs;
+    // The last one given, not the highest: the clock may have been set back since.
+    if (segments.length === 0) lastStampNs = found.lastStampNs;
     segments.unshift(found.segment);
   }
   segments.forEach(({ end }, index) => {
@@ -52,7 +54,31 @@ export async function recover(directory: string, damage: DamageKeeper): Promise<
     if (next > end) damage.missing(end, next - end);
   });
   await syncDirectory(directory);
-  return { segments, endOffset, stampFloorNs };
+  return { segments, endOffset, lastStampNs };
+}
+
+interface TellOptions {
+  directory: string;
+  segments: readonly SegmentInfo[];
+  /** How much of the end of the log is read. */
+  maxBytes: number;
+  tell: (record: DecodedRecord) => void;
+}
+
+/** Tells the newest whole records of the log, in their order; what cannot be read is passed over. */
+export async function tellNewest({ directory, segments, maxBytes, tell }: TellOptions): Promise<void> {
+  const endOffset = segments.at(-1)?.end ?? 0;
+  for (const { base, end } of segments) {
+    const from = Math.max(base + SEGMENT_HEADER_BYTES, endOffset - maxBytes);
+    if (from >= end) continue;
+    const handle = await open(segmentPath(directory, base), 'r');
+    try {
+      const bytes = await readFully(handle, from - base, end - from);
+      for (const record of wholeRecords(bytes, 0)) tell(record);
+    } finally {
+      await handle.close();
+    }
+  }
 }
 
 interface Inspected {
@@ -60,7 +86,7 @@ interface Inspected {
   segment: SegmentInfo | undefined;
   /** Log offset behind the file. */
   end: number;
-  stampFloorNs: bigint;
+  lastStampNs: bigint;
 }
 
 async function inspect(
@@ -77,41 +103,32 @@ async function inspect(
     if (header === 'newer') throw new TidemarkError('store_newer', `${path} was written by a newer Tidemark`);
     if (header === undefined || header.base !== base) {
       await setAside(directory, path, base, size, damage);
-      return { segment: undefined, end: base + size, stampFloorNs: 0n };
+      return { segment: undefined, end: base + size, lastStampNs: 0n };
     }
-    const { stampFloorNs } = header;
-    if (!isLast) return { segment: { base, end: base + size }, end: base + size, stampFloorNs };
+    if (!isLast)
+      return { segment: { base, end: base + size }, end: base + size, lastStampNs: header.lastStampNs };
     const bytes = await readFully(handle, 0, size);
-    const { end, newestNs } = findEnd(bytes);
+    const { end, lastStampNs } = findEnd(bytes, header);
     if (end < size) {
       await damage.keep(base + end, bytes.subarray(end), 'torn tail');
       await truncate(path, end);
     }
-    return {
-      segment: { base, end: base + end },
-      end: base + end,
-      stampFloorNs: newestNs > stampFloorNs ? newestNs : stampFloorNs,
-    };
+    return { segment: { base, end: base + end }, end: base + end, lastStampNs };
   } finally {
     await handle.close();
   }
 }
 
-/** Behind the last whole record of a segment, and the newest time of acceptance in it. */
-function findEnd(bytes: Buffer): { end: number; newestNs: bigint } {
+/** Behind the last whole record of a segment, and the last stamp given in it. */
+function findEnd(bytes: Buffer, header: SegmentHeader): { end: number; lastStampNs: bigint } {
   let end = SEGMENT_HEADER_BYTES;
-  let newestNs = 0n;
-  for (let position = SEGMENT_HEADER_BYTES; position !== -1 && position < bytes.length; ) {
-    const record = decodeRecord(bytes, position);
-    if (record !== 'damaged' && 'end' in record) {
-      end = record.end;
-      if (record.acceptedNs > newestNs) newestNs = record.acceptedNs;
-      position = record.end;
-    } else {
-      position = findMarker(bytes, position + 1);
-    }
+  let { lastStampNs } = header;
+  for (const record of wholeRecords(bytes, SEGMENT_HEADER_BYTES)) {
+    end = record.end;
+    // Format 1 did not say which times are stamps.
+    if (record.stamps?.areNew ?? header.format === 1) lastStampNs = record.acceptedNs;
   }
-  return { end, newestNs };
+  return { end, lastStampNs };
 }
 
 async function setAside(

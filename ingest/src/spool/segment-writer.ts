@@ -23,7 +23,7 @@ export class SegmentWriter {
   }
 
   /** Makes a new segment; resolves once its header and its directory entry are durable. */
-  static async create(directory: string, header: SegmentHeader): Promise<SegmentWriter> {
+  static async create(directory: string, header: Omit<SegmentHeader, 'format'>): Promise<SegmentWriter> {
     const flags = constants.O_CREAT | constants.O_WRONLY | constants.O_TRUNC;
     const handle = await open(segmentPath(directory, header.base), flags, 0o600);
     try {

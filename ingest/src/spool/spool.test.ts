@@ -5,7 +5,7 @@ import { type Point, Registry, silentLogger, systemClock } from '@tidemark/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodePoints, type SpoolEntry } from './entry.ts';
 import { recordKinds } from './record.ts';
-import { Spool } from './spool.ts';
+import { Spool, type SpoolOptions } from './spool.ts';
 
 let directory: string;
 let metrics: Registry;
@@ -20,7 +20,9 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-async function openSpool(options: { segmentBytes?: number; maxBytes?: number } = {}): Promise<Spool> {
+async function openSpool(
+  options: Partial<Pick<SpoolOptions, 'segmentBytes' | 'maxBytes' | 'onRecovered'>> = {},
+): Promise<Spool> {
   metrics = new Registry();
   const spool = new Spool({
     directory,
@@ -51,7 +53,8 @@ function append(spool: Spool, n: number): Promise<void> {
   const points = [pointOf(n)];
   const payload = encodePoints(points, (point) => `m,n=${point.tags[0]![1]}`);
   return new Promise((resolve) => {
-    spool.append(recordKinds.points, BigInt(1000 + n), payload, points, resolve);
+    const stamps = { areNew: true, delivery: undefined };
+    spool.append(recordKinds.points, BigInt(1000 + n), payload, points, resolve, stamps);
   });
 }
 
@@ -92,7 +95,7 @@ describe('Spool', () => {
     const again = await reopen(spool);
     const entries = await readAll(again);
     expect(entries.map(({ points }) => points)).toEqual(range(0, 50).map((n) => [pointOf(n)]));
-    expect(again.stampFloorNs).toBe(1049n);
+    expect(again.lastStampNs).toBe(1049n);
   });
 
   it('calls back in the order of the calls, in one commit for all that came together', async () => {
@@ -147,8 +150,9 @@ describe('Spool', () => {
     expect(await metric('tidemark_spool_damaged_bytes_total')).toBe(0);
   });
 
-  it('rolls segments and drops those that every cursor has passed', async () => {
-    let spool = await openSpool({ segmentBytes: 2000 });
+  it('rolls segments and drops those that every cursor has passed, but for the newest quarter of its limit', async () => {
+    const sizes = { segmentBytes: 2000, maxBytes: 16_000 };
+    let spool = await openSpool(sizes);
     await fill(spool, 0, 200);
     const before = await segments();
     expect(before.length).toBeGreaterThan(3);
@@ -157,11 +161,31 @@ describe('Spool', () => {
     const middle = (await readAll(spool))[100]!.offset;
     await spool.advance('quarantine', middle);
     expect((await segments()).length).toBeLessThan(before.length);
-    spool = await reopen(spool, { segmentBytes: 2000 });
+    spool = await reopen(spool, sizes);
     expect(spool.cursor('quarantine')).toBe(middle);
     expect(numbers(await readAll(spool, middle))).toEqual(range(100, 200));
     await spool.advance('quarantine', spool.endOffset);
-    expect(await segments()).toHaveLength(1);
+    expect(spool.usedBytes).toBeGreaterThanOrEqual(4000);
+    expect(spool.usedBytes).toBeLessThan(4000 + 2000);
+  });
+
+  it('tells the newest records when it starts, each once and in their order, past damage', async () => {
+    const sizes = { segmentBytes: 2000, maxBytes: 16_000 };
+    const first = await openSpool(sizes);
+    await fill(first, 0, 150);
+    const offset = (await readAll(first))[140]!.offset;
+    const path = join(directory, (await segments()).at(-1)!);
+    await first.stop();
+    const handle = await open(path, 'r+');
+    await handle.write('X', offset + 30 - Number(path.slice(-20, -4)));
+    await handle.close();
+    const told: bigint[] = [];
+    await reopen(first, { ...sizes, onRecovered: ({ acceptedNs }) => told.push(acceptedNs - 1000n) });
+    const newest = range(0, 150).filter((n) => n !== 140 && n >= Number(told[0]));
+    expect(told.map(Number)).toEqual(newest);
+    // A quarter of the limit, some 40 bytes a record.
+    expect(told.length).toBeGreaterThan(70);
+    expect(told.length).toBeLessThan(100);
   });
 
   it('holds appends at its limit and takes them when there is room again', async () => {

@@ -13,8 +13,8 @@ import { type CursorName, type CursorOffsets, Cursors } from './cursors.ts';
 import { DamageKeeper } from './damage.ts';
 import { EntryBlock, type SpoolEntry } from './entry.ts';
 import { SpoolMetrics } from './metrics.ts';
-import { RecordBuffer, type RecordKind } from './record.ts';
-import { recover, type SegmentInfo } from './recover.ts';
+import { type DecodedRecord, RecordBuffer, type RecordKind, type RecordStamps } from './record.ts';
+import { recover, type SegmentInfo, tellNewest } from './recover.ts';
 import { segmentPath, syncDirectory } from './segment.ts';
 import { readSegment } from './segment-reader.ts';
 import { SegmentWriter } from './segment-writer.ts';
@@ -28,6 +28,8 @@ const TAIL_BYTES = 16 * 1024 * 1024;
 const READ_CHUNK_BYTES = 1024 * 1024;
 /** Enough for the first entry of most messages. */
 const FIRST_ENTRY_BYTES = 4096;
+/** The newest log, kept although all have read it: what was stamped in it is known again after a restart. */
+const MEMORY_BYTES = 64 * 1024 * 1024;
 /** Pause before a write that failed is tried again. */
 const HOLD_RETRY_MS = 250;
 
@@ -37,16 +39,19 @@ interface Batch {
   buffer: RecordBuffer;
   block: EntryBlock;
   dones: Done[];
-  newestNs: bigint;
+  /** The last stamp given in it, if any. */
+  lastStampNs: bigint | undefined;
 }
 
-interface SpoolOptions {
+export interface SpoolOptions {
   directory: string;
   segmentBytes: number;
   maxBytes: number;
   /** The log goes on at or behind this offset, also when its files are gone: others know entries by their offsets. */
   leastOffset?: number;
   clock: Clock;
+  /** Told the newest records, in their order, when the spool starts. */
+  onRecovered?: (record: DecodedRecord) => void;
   logger: Logger;
   metrics: Registry;
 }
@@ -65,7 +70,7 @@ export class Spool {
   #segments: SegmentInfo[] = [];
   #writer: SegmentWriter | undefined;
   #endOffset = 0;
-  #stampFloorNs = 0n;
+  #lastStampNs = 0n;
   #pending: Batch = newBatch();
   #spare: Batch = newBatch();
   #flushing: Promise<void> | undefined;
@@ -85,11 +90,12 @@ export class Spool {
   }
 
   async start(): Promise<void> {
-    const { directory, leastOffset = 0 } = this.#options;
+    const { directory, leastOffset = 0, onRecovered } = this.#options;
     const recovered = await recover(directory, this.#damage);
     this.#segments = recovered.segments;
     this.#endOffset = Math.max(recovered.endOffset, leastOffset);
-    this.#stampFloorNs = recovered.stampFloorNs;
+    this.#lastStampNs = recovered.lastStampNs;
+    if (onRecovered) await this.#tellNewest(onRecovered);
     this.#cursors = await Cursors.load(directory, this.firstOffset, this.#endOffset);
     await this.#reclaim();
   }
@@ -113,9 +119,9 @@ export class Spool {
     this.#wake();
   }
 
-  /** Server stamps must be above this, and the highest one yet known to the log. */
-  get stampFloorNs(): bigint {
-    return this.#stampFloorNs;
+  /** The last stamp that was given to a reading, as far as the log knows; 0 when none was. */
+  get lastStampNs(): bigint {
+    return this.#lastStampNs;
   }
 
   get isStopping(): boolean {
@@ -149,12 +155,19 @@ export class Spool {
    * Appends one record: points, or a refusal's text. `done` means that it, and everything appended before it,
    * is on stable storage. Several records of one message give `done` with the last.
    */
-  append(kind: RecordKind, acceptedNs: bigint, payload: string, points: readonly Point[], done?: Done): void {
+  append(
+    kind: RecordKind,
+    acceptedNs: bigint,
+    payload: string,
+    points: readonly Point[],
+    done?: Done,
+    stamps?: RecordStamps,
+  ): void {
     const batch = this.#pending;
     const start = batch.buffer.length;
-    batch.buffer.push(kind, acceptedNs, payload);
+    batch.buffer.push(kind, acceptedNs, payload, stamps);
     batch.block.push(start, batch.buffer.length, kind, acceptedNs, points, payload);
-    if (acceptedNs > batch.newestNs) batch.newestNs = acceptedNs;
+    if (stamps?.areNew) batch.lastStampNs = acceptedNs;
     if (done) batch.dones.push(done);
     this.#flushing ??= this.#flush();
   }
@@ -282,14 +295,29 @@ export class Spool {
     return base;
   }
 
+  async #tellNewest(tell: (record: DecodedRecord) => void): Promise<void> {
+    const { directory, logger } = this.#options;
+    try {
+      await tellNewest({ directory, segments: this.#segments, maxBytes: this.#memoryBytes, tell });
+    } catch (error) {
+      logger.warn({ err: error }, 'the newest log cannot be read: what is sent again may get a new time');
+    }
+  }
+
+  get #memoryBytes(): number {
+    return Math.min(MEMORY_BYTES, Math.floor(this.#options.maxBytes / 4));
+  }
+
   /** At the limit, the newest segment may be all that is left: then it is closed, so that it can go too. */
   async #makeRoom(): Promise<void> {
     const { maxBytes } = this.#options;
     if (this.usedBytes < maxBytes) return;
+    await this.#reclaim(0);
+    if (this.usedBytes < maxBytes) return;
     if (this.#cursors.lowest >= this.#endOffset) {
       await this.#closeWriter();
       await this.#writerFor(0);
-      await this.#reclaim();
+      await this.#reclaim(0);
     }
     if (this.usedBytes >= maxBytes)
       throw new TidemarkError('spool_full', `the spool holds its limit of ${maxBytes} bytes`);
@@ -306,7 +334,7 @@ export class Spool {
     if (this.#writer && this.#writer.sizeBytes + moreBytes > segmentBytes) await this.#closeWriter();
     if (!this.#writer) {
       const base = Math.max(this.#segments.at(-1)?.end ?? 0, this.#endOffset);
-      this.#writer = await SegmentWriter.create(directory, { base, stampFloorNs: this.#stampFloorNs });
+      this.#writer = await SegmentWriter.create(directory, { base, lastStampNs: this.#lastStampNs });
       this.#segments.push({ base, end: this.#writer.end });
     }
     return this.#writer;
@@ -321,7 +349,7 @@ export class Spool {
 
   #publish(batch: Batch, base: number): void {
     batch.block.base = base;
-    if (batch.newestNs > this.#stampFloorNs) this.#stampFloorNs = batch.newestNs;
+    this.#lastStampNs = batch.lastStampNs ?? this.#lastStampNs;
     this.#endOffset = base + batch.buffer.length;
     this.#segments.at(-1)!.end = this.#endOffset;
     this.#metrics.appendedBytes.inc(batch.buffer.length);
@@ -334,11 +362,11 @@ export class Spool {
     for (const wake of this.#waiters) wake();
   }
 
-  /** Removes segments that every durable cursor has passed. */
-  async #reclaim(): Promise<void> {
-    const { lowest } = this.#cursors;
+  /** Removes segments that every durable cursor has passed, but for the newest `keptBytes` of the log. */
+  async #reclaim(keptBytes = this.#memoryBytes): Promise<void> {
+    const limit = Math.min(this.#cursors.lowest, this.#endOffset - keptBytes);
     let removed = 0;
-    while (this.#segments.length > 1 && this.#segments[0]!.end <= lowest) {
+    while (this.#segments.length > 1 && this.#segments[0]!.end <= limit) {
       const [segment] = this.#segments.splice(0, 1);
       await unlink(segmentPath(this.#options.directory, segment!.base));
       removed++;
@@ -348,7 +376,7 @@ export class Spool {
 }
 
 function newBatch(): Batch {
-  return { buffer: new RecordBuffer(256 * 1024), block: new EntryBlock(), dones: [], newestNs: 0n };
+  return { buffer: new RecordBuffer(256 * 1024), block: new EntryBlock(), dones: [], lastStampNs: undefined };
 }
 
 /** Its entries live on in the tail; the buffer is used again. */
@@ -356,4 +384,5 @@ function clearBatch(batch: Batch): void {
   batch.buffer.clear();
   batch.block = new EntryBlock();
   batch.dones = [];
+  batch.lastStampNs = undefined;
 }

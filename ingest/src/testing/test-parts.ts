@@ -15,7 +15,7 @@ import { onTestFinished } from 'vitest';
 import { IngestMetrics } from '../metrics.ts';
 import { encodePoints } from '../spool/entry.ts';
 import { recordKinds } from '../spool/record.ts';
-import { Spool } from '../spool/spool.ts';
+import { Spool, type SpoolOptions } from '../spool/spool.ts';
 
 /** A new temporary folder that is removed when the test ends. */
 export async function tempDir(): Promise<string> {
@@ -32,7 +32,9 @@ export interface SpoolParts {
 
 /** A started spool on the disk, stopped when the test ends. */
 export async function startSpool(
-  options: { directory?: string; segmentBytes?: number; maxBytes?: number; leastOffset?: number } = {},
+  options: Partial<
+    Pick<SpoolOptions, 'directory' | 'segmentBytes' | 'maxBytes' | 'leastOffset' | 'onRecovered'>
+  > = {},
 ): Promise<SpoolParts> {
   const directory = options.directory ?? (await tempDir());
   const registry = createMetrics();
@@ -89,7 +91,9 @@ export function pointOf(n: number, sensor = 'a'): Point {
 export function appendPoints(spool: Spool, points: readonly Point[]): Promise<void> {
   const keyOf = ({ tags }: Point): string => `readings,sensor=${tags[0]![1]}`;
   return new Promise((resolve) => {
-    spool.append(recordKinds.points, points[0]!.timeNs, encodePoints(points, keyOf), points, resolve);
+    const stamps = { areNew: true, delivery: undefined };
+    const payload = encodePoints(points, keyOf);
+    spool.append(recordKinds.points, points[0]!.timeNs, payload, points, resolve, stamps);
   });
 }
 

@@ -6,10 +6,16 @@ import { engineContract } from '../../testing/engine-contract.ts';
 import { EmbeddedEngine } from './engine.ts';
 
 engineContract('embedded', {
-  async open() {
+  async open({ typePolicy }) {
     const path = mkdtempSync(join(tmpdir(), 'tidemark-embedded-'));
     const create = () =>
-      new EmbeddedEngine({ path, memoryBytes: 256 * 2 ** 20, clock: systemClock, logger: silentLogger });
+      new EmbeddedEngine({
+        path,
+        memoryBytes: 256 * 2 ** 20,
+        typePolicy,
+        clock: systemClock,
+        logger: silentLogger,
+      });
     let engine = create();
     await engine.start();
     return {

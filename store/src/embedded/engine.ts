@@ -21,6 +21,7 @@ import type {
   WindowsQuery,
 } from '../engine.ts';
 import { Turns } from '../turns.ts';
+import type { TypePolicy } from '../type-policy.ts';
 import { insertCatalog, newArrivalTable } from './catalog.ts';
 import { Compaction, type CompactionLimits, defaultLimits } from './compaction.ts';
 import { Database } from './database.ts';
@@ -38,6 +39,8 @@ interface EmbeddedOptions {
   /** Directory of the store's files; created when missing. */
   path: string;
   memoryBytes: number;
+  /** `quarantine` when not given. */
+  typePolicy?: TypePolicy;
   clock: Clock;
   logger: Logger;
   limits?: CompactionLimits;
@@ -160,13 +163,13 @@ export class EmbeddedEngine implements Engine {
   }
 
   async #open(): Promise<Session> {
-    const { clock, logger, limits = defaultLimits } = this.#options;
+    const { clock, logger, limits = defaultLimits, typePolicy = 'quarantine' } = this.#options;
     const database = await Database.open(this.#options);
     try {
       const layout = await loadLayout(database);
       await createArrivalTables(database, layout);
       const series = await loadSeries(database, layout);
-      const writer = new Writer({ connection: database.writer, layout, series });
+      const writer = new Writer({ connection: database.writer, layout, series, typePolicy });
       const steps = new Steps({
         database,
         layout,

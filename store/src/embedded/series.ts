@@ -1,7 +1,6 @@
 import {
   type FieldType,
   type FieldValue,
-  fieldTypeOf,
   metricOfField,
   type Point,
   READINGS,
@@ -29,13 +28,6 @@ export interface TagSet {
   sensor: string;
   readonly location: string | undefined;
   readonly series: Map<string, Series>;
-}
-
-/** A field of a point whose type is not the one that the field is pinned to. */
-export interface TypeConflict {
-  field: string;
-  found: FieldType;
-  pinned: FieldType;
 }
 
 /** Before every time: the last time of a series that holds no point. */
@@ -75,15 +67,9 @@ export class SeriesIndex {
     return tagSet;
   }
 
-  /** The first field of the point whose type is pinned to another one. */
-  conflictOf(point: Point): TypeConflict | undefined {
-    const pins = this.#types.get(point.measurement);
-    for (const [field, value] of point.fields) {
-      const pinned = pins?.get(field);
-      const found = fieldTypeOf(value);
-      if (pinned !== undefined && pinned !== found) return { field, found, pinned };
-    }
-    return undefined;
+  /** The types that a measurement's fields are pinned to. */
+  pinsOf(measurement: string): ReadonlyMap<string, FieldType> | undefined {
+    return this.#types.get(measurement);
   }
 
   /** Adds a series and pins its field's type. */

@@ -10,6 +10,7 @@ import {
 } from '@duckdb/node-api';
 import { type FieldType, type FieldValue, fieldTypeOf, type Point, Uint64 } from '@tidemark/core';
 import type { RejectedPoint } from '../engine.ts';
+import { fitTypes, type TypePolicy } from '../type-policy.ts';
 import { type ArrivalTable, activeOf, type Layout } from './layout.ts';
 import { MAX_TIME_NS, MIN_TIME_NS, valueTypes } from './schema.ts';
 import type { Series, SeriesIndex, TagSet } from './series.ts';
@@ -21,6 +22,7 @@ interface WriterOptions {
   connection: DuckDBConnection;
   layout: Layout;
   series: SeriesIndex;
+  typePolicy: TypePolicy;
 }
 
 /** Rows on their way to a table, by column. */
@@ -38,13 +40,15 @@ export class Writer {
   readonly #connection: DuckDBConnection;
   readonly #layout: Layout;
   readonly #series: SeriesIndex;
+  readonly #typePolicy: TypePolicy;
   readonly #appenders = new Map<string, DuckDBAppender>();
   readonly #chunks = new Map<FieldType, DuckDBDataChunk>();
 
-  constructor({ connection, layout, series }: WriterOptions) {
+  constructor({ connection, layout, series, typePolicy }: WriterOptions) {
     this.#connection = connection;
     this.#layout = layout;
     this.#series = series;
+    this.#typePolicy = typePolicy;
   }
 
   /** Writes a batch in one transaction; the points it can't take come back, the rest is committed. */
@@ -81,17 +85,16 @@ export class Writer {
     point: Point,
     rows: Map<ArrivalTable, { type: FieldType; rows: Rows }>,
   ): Omit<RejectedPoint, 'index'> | undefined {
-    const { timeNs, fields } = point;
+    const { timeNs } = point;
+    let { fields } = point;
     if (timeNs < MIN_TIME_NS || timeNs > MAX_TIME_NS) {
       return { reason: 'store_rejected', detail: `time ${timeNs} is beyond 64 bits` };
     }
     const tagSet = this.#series.tagSetOf(point);
     if (!fitsKnownSeries(tagSet, point)) {
-      const conflict = this.#series.conflictOf(point);
-      if (conflict !== undefined) {
-        const detail = `field ${JSON.stringify(conflict.field)} is ${conflict.pinned}, this is ${conflict.found}`;
-        return { reason: 'type_conflict', detail };
-      }
+      const fitting = fitTypes(point, this.#series.pinsOf(point.measurement), this.#typePolicy);
+      if (typeof fitting === 'string') return { reason: 'type_conflict', detail: fitting };
+      ({ fields } = fitting);
       for (const [field, value] of fields) {
         if (!tagSet.series.has(field)) this.#series.add(tagSet, field, fieldTypeOf(value));
       }

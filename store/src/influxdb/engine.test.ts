@@ -16,12 +16,15 @@ describe.skipIf(!requireTool('influxd', binary))('with influxd', () => {
   afterAll(async () => influxd?.stop());
 
   engineContract('InfluxEngine', {
-    open: async () => {
+    open: async ({ typePolicy }) => {
       const { url, token, org, createBucket } = influxd!;
       const bucket = `contract ${buckets++}`;
       await createBucket(bucket);
       const create = async () => {
-        const engine = new InfluxEngine({ influx: { url, token, org, bucket, timeoutMs: 30_000 } });
+        const engine = new InfluxEngine({
+          influx: { url, token, org, bucket, timeoutMs: 30_000 },
+          typePolicy,
+        });
         await engine.start();
         return engine;
       };

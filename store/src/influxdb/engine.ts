@@ -10,6 +10,7 @@ import type {
   WindowsQuery,
 } from '../engine.ts';
 import { Turns } from '../turns.ts';
+import type { TypePolicy } from '../type-policy.ts';
 import { Connection } from './connection.ts';
 import { FieldTypes } from './field-types.ts';
 import { queryLatest } from './latest.ts';
@@ -22,15 +23,23 @@ import { writeBatch } from './writer.ts';
 /** How long running calls may take at the end: the process has 5 s in all. */
 const STOP_WITHIN_MS = 1000;
 
+interface InfluxOptions {
+  influx: Config['influx'];
+  /** `quarantine` when not given. */
+  typePolicy?: TypePolicy;
+}
+
 /** The store in a bucket of an InfluxDB 2 server. Starts without it, and works as soon as it answers. */
 export class InfluxEngine implements Engine {
   readonly #connection: Connection;
   readonly #changes = new Turns();
   readonly #running = new Set<Promise<unknown>>();
+  readonly #typePolicy: TypePolicy;
   #types: FieldTypes | undefined;
 
-  constructor({ influx }: { influx: Config['influx'] }) {
+  constructor({ influx, typePolicy = 'quarantine' }: InfluxOptions) {
     this.#connection = new Connection(influx);
+    this.#typePolicy = typePolicy;
   }
 
   async start(): Promise<void> {}
@@ -46,7 +55,7 @@ export class InfluxEngine implements Engine {
     return this.#change(async () => {
       if (points.length === 0) return [];
       const types = await this.#loadTypes();
-      return writeBatch(points, { connection: this.#connection, types });
+      return writeBatch(points, { connection: this.#connection, types, typePolicy: this.#typePolicy });
     });
   }
 

@@ -18,17 +18,9 @@ export class FieldTypes {
   readonly #types = new Map<string, Map<string, FieldType>>();
   #size = 0;
 
-  /** Why the point's types contradict what is pinned, or undefined. */
-  conflict({ measurement, fields }: Point): string | undefined {
-    const types = this.#types.get(measurement);
-    for (const [field, value] of fields) {
-      const pinned = types?.get(field);
-      const type = fieldTypeOf(value);
-      if (pinned !== undefined && pinned !== type) {
-        return `field ${JSON.stringify(field)} of ${JSON.stringify(measurement)} is ${pinned}, not ${type}`;
-      }
-    }
-    return undefined;
+  /** The types that a measurement's fields are pinned to. */
+  of(measurement: string): ReadonlyMap<string, FieldType> | undefined {
+    return this.#types.get(measurement);
   }
 
   /** Remembers the types of a point that is about to be written; returns those that are new. */

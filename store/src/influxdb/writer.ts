@@ -1,5 +1,6 @@
 import { encodeLine, encodeSeriesKey, type Field, type FieldValue, type Point } from '@tidemark/core';
 import type { RejectedPoint } from '../engine.ts';
+import { fitTypes, type TypePolicy } from '../type-policy.ts';
 import type { Connection, WriteFault } from './connection.ts';
 import type { FieldTypes, Pin } from './field-types.ts';
 import { encodeNames, pointProblem } from './names.ts';
@@ -19,6 +20,7 @@ type Unit = readonly Item[];
 interface WriterDeps {
   connection: Connection;
   types: FieldTypes;
+  typePolicy: TypePolicy;
 }
 
 /**
@@ -28,10 +30,15 @@ interface WriterDeps {
 export async function writeBatch(points: readonly Point[], deps: WriterDeps): Promise<RejectedPoint[]> {
   const rejected: RejectedPoint[] = [];
   const units = new Map<string, Item[]>();
-  for (const [index, point] of points.entries()) {
-    const refusal = refusalOf(point, deps.types);
-    if (refusal !== undefined) {
-      rejected.push({ index, ...refusal });
+  for (const [index, given] of points.entries()) {
+    const detail = pointProblem(given);
+    if (detail !== undefined) {
+      rejected.push({ index, reason: 'store_rejected', detail });
+      continue;
+    }
+    const point = fitTypes(given, deps.types.of(given.measurement), deps.typePolicy);
+    if (typeof point === 'string') {
+      rejected.push({ index, reason: 'type_conflict', detail: point });
       continue;
     }
     const item = { index, point: encodeNames(point), pins: deps.types.pin(point) };
@@ -43,14 +50,6 @@ export async function writeBatch(points: readonly Point[], deps: WriterDeps): Pr
   await writeUnits([...units.values()], rejected, deps);
   repin(points, rejected, deps.types);
   return rejected.sort((a, b) => a.index - b.index);
-}
-
-/** Why a point need not be sent at all, or undefined. */
-function refusalOf(point: Point, types: FieldTypes): Omit<RejectedPoint, 'index'> | undefined {
-  const problem = pointProblem(point);
-  if (problem !== undefined) return { reason: 'store_rejected', detail: problem };
-  const conflict = types.conflict(point);
-  return conflict === undefined ? undefined : { reason: 'type_conflict', detail: conflict };
 }
 
 async function writeUnits(

@@ -8,6 +8,7 @@ import {
 } from '@tidemark/core';
 import { afterEach, beforeEach } from 'vitest';
 import type { Engine, ReadingsQuery, WindowsQuery } from '../../src/engine.ts';
+import type { TypePolicy } from '../../src/type-policy.ts';
 
 /** One engine with an empty store of its own. */
 export interface OpenedEngine {
@@ -20,7 +21,7 @@ export interface OpenedEngine {
 }
 
 export interface EngineSource {
-  open(): Promise<OpenedEngine>;
+  open(options: { typePolicy: TypePolicy }): Promise<OpenedEngine>;
 }
 
 /** The engine of the running test. */
@@ -35,7 +36,7 @@ export interface Subject {
 }
 
 /** Opens an engine before each test, and closes it afterwards. */
-export function useEngine(source: EngineSource): Subject {
+export function useEngine(source: EngineSource, typePolicy: TypePolicy = 'quarantine'): Subject {
   let opened: OpenedEngine | undefined;
   let current: Engine | undefined;
   const engine = () => {
@@ -43,7 +44,7 @@ export function useEngine(source: EngineSource): Subject {
     return current;
   };
   beforeEach(async () => {
-    opened = await source.open();
+    opened = await source.open({ typePolicy });
     current = opened.engine;
   });
   afterEach(async () => {
