@@ -118,6 +118,18 @@ export const configSchema = z.strictObject({
         .meta({ env: 'TIDEMARK_MAX_METRICS_PER_SENSOR' }),
     })
     .prefault({}),
+  lateness: z
+    .strictObject({
+      allowedMs: milliseconds
+        .default(60_000)
+        .describe('How far a reading may be behind the newest of its sensor before it counts as late')
+        .meta({ env: 'TIDEMARK_ALLOWED_LATENESS_MS' }),
+      skewMs: milliseconds
+        .default(3600 * 1000)
+        .describe("How far a reading's own time may be from the clock before it counts as off")
+        .meta({ env: 'TIDEMARK_SKEW_MS' }),
+    })
+    .prefault({}),
   spool: z
     .strictObject({
       segmentBytes: bytes

@@ -76,6 +76,13 @@ export interface JournalEntry {
   offset: number;
   /** Where the next entry starts. */
   nextOffset: number;
+  /** When it was accepted, by the server's clock. */
+  acceptedNs: bigint;
+  /**
+   * True when every point in it came late: behind the newest of its sensor by more than the allowed lateness. A
+   * window that was shown as complete before and has such a point is a correction.
+   */
+  isLate: boolean;
   points: readonly Point[];
 }
 

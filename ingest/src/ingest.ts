@@ -13,8 +13,10 @@ import type {
 } from '@tidemark/core';
 import type { Engine, MetaDb } from '@tidemark/store';
 import { BatchWriter } from './batch-writer.ts';
+import { ClockLimits } from './clock-limits.ts';
 import { DeliveryMemory } from './delivery-memory.ts';
 import { SpoolJournal } from './journal.ts';
+import { Lateness } from './lateness.ts';
 import { IngestMetrics } from './metrics.ts';
 import { Pipeline } from './pipeline.ts';
 import { Placement } from './placement.ts';
@@ -42,6 +44,7 @@ export class Ingest {
   readonly #metrics: IngestMetrics;
   readonly #spool: Spool;
   readonly #deliveries = new DeliveryMemory();
+  readonly #lateness: Lateness;
   readonly #batchWriter: BatchWriter;
   readonly #quarantineWriter: QuarantineWriter;
   #pipeline: Pipeline | undefined;
@@ -52,12 +55,14 @@ export class Ingest {
     const store = new QuarantineStore(meta);
     this.quarantine = store;
     this.#metrics = new IngestMetrics(metrics, { quarantineItems: () => store.count() });
+    this.#lateness = new Lateness(config.lateness);
     this.#spool = new Spool({
       directory: join(config.dataDir, 'spool'),
       ...config.spool,
       leastOffset: store.behindNewest,
-      onRecovered: ({ stamps }) => {
-        if (stamps?.delivery) this.#deliveries.recall(stamps.delivery);
+      onRecovered: (record) => {
+        if (record.stamps?.delivery) this.#deliveries.recall(record.stamps.delivery);
+        this.#lateness.recall(record);
       },
       clock: options.clock,
       logger,
@@ -93,6 +98,12 @@ export class Ingest {
       spool: this.#spool,
       stamper,
       deliveries: this.#deliveries,
+      lateness: this.#lateness,
+      clockLimits: new ClockLimits({
+        ...config.ingest,
+        ...config.lateness,
+        offClock: this.#metrics.offClock,
+      }),
       placement: new Placement({ registrar, mode: config.registry.mode, metrics: this.#metrics }),
       clock,
       metrics: this.#metrics,

@@ -1,5 +1,5 @@
 import type { Journal, JournalEntry } from '@tidemark/core';
-import { recordKinds } from './spool/record.ts';
+import { holdsPoints } from './spool/record.ts';
 import type { Spool } from './spool/spool.ts';
 
 const READ_BYTES = 256 * 1024;
@@ -24,7 +24,7 @@ export class SpoolJournal implements Journal {
     let position = offset;
     while (!signal.aborted) {
       const { entries, nextOffset } = await this.#spool.take(position, READ_BYTES);
-      const points = entries.filter(({ kind }) => kind === recordKinds.points);
+      const points = entries.filter(({ kind }) => holdsPoints(kind));
       if (points.length > 0) yield points;
       position = Math.max(nextOffset, position);
       await this.#spool.waitBeyond(position, signal);

@@ -26,9 +26,16 @@ export class IngestMetrics {
   readonly #quarantined: Counter;
   readonly stampEras: Counter;
   #resent = 0;
+  /** Points stored whose own time was far from the clock. */
+  readonly offClock = { behind: 0, ahead: 0 };
+  /** Points behind the newest of their sensor by more than the allowed lateness. */
+  latePoints = 0;
+  /** Points that brought a time and were stamped, since their sensor's clock is not trusted. */
+  serverTimedPoints = 0;
   #locationDifferences = 0;
 
   constructor(registry: Registry, read: { quarantineItems: () => number }) {
+    const { offClock } = this;
     const registers = [registry];
     const counts = this.#counts;
     new Counter({
@@ -51,14 +58,41 @@ export class IngestMetrics {
         for (const source of sources) this.inc({ source }, counts[source].points);
       },
     });
-    const resent = () => this.#resent;
+    const plain: [name: string, help: string, read: () => number][] = [
+      [
+        'resent_messages',
+        'Messages with readings without a time that came again and got the times they had',
+        () => this.#resent,
+      ],
+      [
+        'late_points',
+        'Points behind the newest of their sensor by more than the allowed lateness; they are stored',
+        () => this.latePoints,
+      ],
+      [
+        'server_timed_points',
+        "Points whose own time was not kept, since their sensor takes the server's",
+        () => this.serverTimedPoints,
+      ],
+    ];
+    for (const [name, help, value] of plain)
+      new Counter({
+        name: `tidemark_ingest_${name}_total`,
+        help,
+        registers,
+        collect() {
+          this.reset();
+          this.inc(value());
+        },
+      });
     new Counter({
-      name: 'tidemark_ingest_resent_messages_total',
-      help: 'Messages with readings without a time that came again and got the times they had',
+      name: 'tidemark_ingest_off_clock_points_total',
+      help: 'Points stored whose own time was behind or ahead of the clock by more than `lateness.skewMs`',
+      labelNames: ['direction'],
       registers,
       collect() {
         this.reset();
-        this.inc(resent());
+        for (const direction of ['behind', 'ahead'] as const) this.inc({ direction }, offClock[direction]);
       },
     });
     this.stampEras = new Counter({

@@ -1,7 +1,9 @@
 import type { Submission } from '@tidemark/core';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { ClockLimits } from './clock-limits.ts';
 import { DeliveryMemory } from './delivery-memory.ts';
+import { Lateness } from './lateness.ts';
 import { Pipeline } from './pipeline.ts';
 import { Placement } from './placement.ts';
 import { decodeRefusal, type RefusedPart } from './quarantine/refusal.ts';
@@ -24,9 +26,11 @@ async function startPipeline(directory?: string): Promise<{ pipeline: Pipeline; 
     stamper: new Stamper(spool.lastStampNs),
     deliveries,
     placement: new Placement({ registrar: await startRegistry(), mode: 'open', metrics }),
+    lateness: new Lateness({ allowedMs: 60_000 }),
+    clockLimits: new ClockLimits({ maxFutureMs: 60_000, skewMs: 30_000, offClock: metrics.offClock }),
     clock: { nowNs: () => nowNs, monotonicMs: () => 0 },
     metrics,
-    limits: { maxReadingsPerMessage: 100, maxFieldsPerReading: 64, maxFutureMs: 60_000 },
+    limits: { maxReadingsPerMessage: 100, maxFieldsPerReading: 64 },
   });
   return { pipeline, spool };
 }

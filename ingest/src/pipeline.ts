@@ -12,17 +12,19 @@ import {
   type Submission,
   type TidemarkError,
 } from '@tidemark/core';
+import type { ClockLimits } from './clock-limits.ts';
 import type { Decoded, DraftReading, Fault, Limits } from './decoders/decoded.ts';
 import { jsonOf } from './decoders/fields.ts';
 import { decodeItems, decodeMetricMessage, decodeSensorMessage } from './decoders/json.ts';
 import { decodeLines, lineOf } from './decoders/lines.ts';
 import type { DeliveryMemory } from './delivery-memory.ts';
+import type { Lateness } from './lateness.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { placeLine } from './place-line.ts';
-import type { Placement } from './placement.ts';
+import type { KnownSensor, Placement } from './placement.ts';
 import { encodeRefusal } from './quarantine/refusal.ts';
 import { encodePoints } from './spool/entry.ts';
-import { type DeliveryStamp, type RecordStamps, recordKinds } from './spool/record.ts';
+import { type DeliveryStamp, type RecordKind, type RecordStamps, recordKinds } from './spool/record.ts';
 import type { Spool } from './spool/spool.ts';
 import { type Stamper, stampAfter } from './stamper.ts';
 
@@ -31,19 +33,27 @@ interface PipelineOptions {
   stamper: Stamper;
   deliveries: DeliveryMemory;
   placement: Placement;
+  lateness: Lateness;
+  clockLimits: ClockLimits;
   clock: Clock;
   metrics: IngestMetrics;
-  limits: Limits & { maxFutureMs: number };
+  limits: Limits;
+}
+
+/** What becomes of the parts of a message, in their order. */
+interface Settled {
+  points: readonly Point[];
+  /** Those of the points that came late. */
+  late: ReadonlySet<Point>;
+  faults: readonly Fault[];
 }
 
 /** The acceptance path: decode ▶ stamp and validate ▶ place ▶ spool (append, fsync) ▶ answer. */
 export class Pipeline implements Acceptor {
   readonly #options: PipelineOptions;
-  readonly #maxFutureNs: bigint;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
-    this.#maxFutureNs = BigInt(options.limits.maxFutureMs) * 1_000_000n;
   }
 
   accept(submission: Submission, done: (error?: TidemarkError) => void): Outcome {
@@ -55,8 +65,9 @@ export class Pipeline implements Acceptor {
     const decoded = this.#decode(submission);
     const nowNs = this.#options.clock.nowNs();
     const stamps = new MessageStamps(this.#options, submission, nowNs);
-    const { points, faults } = this.#settle(decoded, stamps, nowNs + this.#maxFutureNs);
-    this.#append(submission, points, faults, stamps, done);
+    const settled = this.#settle(decoded, stamps, nowNs);
+    const { points, faults } = settled;
+    this.#append(submission, settled, stamps, done);
     this.#options.metrics.count(submission.source, points.length, faults, stamps.areRepeated);
     return new SettledOutcome(points, faults);
   }
@@ -79,62 +90,117 @@ export class Pipeline implements Acceptor {
   }
 
   /** Fixes every time and place, once, and refuses times out of range and what the registry does not allow. */
-  #settle(
-    decoded: Decoded,
-    stamps: MessageStamps,
-    latestNs: bigint,
-  ): { points: Point[]; faults: readonly Fault[] } {
+  #settle(decoded: Decoded, stamps: MessageStamps, nowNs: bigint): Settled {
     const { placement } = this.#options;
     const faults: Fault[] = [];
-    const isInRange = (timeNs: bigint): boolean => timeNs >= 0n && timeNs <= latestNs;
+    let late: Set<Point> | undefined;
+    const noteLate = (id: string, known: KnownSensor | undefined, point: Point): void => {
+      if (this.#isLate(known ?? placement.find(id), point.timeNs, nowNs))
+        late = (late ?? new Set()).add(point);
+    };
     const settleReading = (draft: DraftReading): Point | undefined => {
-      const known = placement.find(draft.sensor);
-      const timeNs = draft.timeNs ?? stamps.next();
-      if (draft.timeNs === undefined || isInRange(timeNs)) {
-        const tags = placement.tagsFor(known, draft, timeNs, faults);
-        return tags && { measurement: READINGS, tags, fields: fieldsOf(draft.values), timeNs };
-      }
       const { index, sensor, raw } = draft;
-      faults.push({ index, sensor, raw, ...outOfRange(timeNs) });
-      return undefined;
+      const known = placement.find(sensor);
+      const timeNs = this.#timeOf(draft.timeNs, known, stamps);
+      const problem = timeNs === draft.timeNs ? this.#timeProblem(timeNs, nowNs) : undefined;
+      if (problem) {
+        faults.push({ index, sensor, raw, ...problem });
+        return undefined;
+      }
+      const tags = placement.tagsFor(known, draft, timeNs, faults);
+      if (tags === undefined) return undefined;
+      const point = { measurement: READINGS, tags, fields: fieldsOf(draft.values), timeNs };
+      noteLate(sensor, known, point);
+      return point;
     };
     const settleLine = (line: ParsedPoint, index: number): Point | undefined => {
-      const timeNs = line.timeNs ?? stamps.next();
+      const sensor = line.measurement === READINGS ? sensorOf(line) : undefined;
+      const known = sensor === undefined ? undefined : placement.find(sensor);
+      const timeNs = this.#timeOf(line.timeNs, known, stamps);
+      const problem = timeNs === line.timeNs ? this.#timeProblem(timeNs, nowNs) : undefined;
+      if (problem) {
+        faults.push({ index, raw: lineOf(line), ...problem });
+        return undefined;
+      }
       const point = { ...line, timeNs };
-      if (line.timeNs === undefined || isInRange(timeNs))
-        return line.measurement === READINGS ? placeLine(placement, point, index, faults) : point;
-      faults.push({ index, raw: lineOf(line), ...outOfRange(timeNs) });
-      return undefined;
+      if (line.measurement !== READINGS) return point;
+      const placed = placeLine(placement, point, index, faults);
+      if (placed && sensor !== undefined) noteLate(sensor, known, placed);
+      return placed;
     };
     // A message holds readings or lines, never both.
     const isLines = decoded.points.length > 0;
     const all = isLines ? decoded.points.map(settleLine) : decoded.readings.map(settleReading);
-    if (faults.length === 0) return { points: all as Point[], faults: decoded.faults };
-    return { points: all.filter((point) => point !== undefined), faults: [...decoded.faults, ...faults] };
+    if (faults.length === 0)
+      return { points: all as Point[], late: late ?? noneLate, faults: decoded.faults };
+    return {
+      points: all.filter((point) => point !== undefined),
+      late: late ?? noneLate,
+      faults: [...decoded.faults, ...faults],
+    };
   }
 
-  /** One record for the points, one for each refusal; the answer waits for the last. */
+  /** The time that a reading brings; a stamp when it brings none, or when its sensor's clock is not trusted. */
+  #timeOf(broughtNs: bigint | undefined, known: KnownSensor | undefined, stamps: MessageStamps): bigint {
+    if (broughtNs === undefined) return stamps.next();
+    if (known?.sensor.timeFrom !== 'server') return broughtNs;
+    this.#options.metrics.serverTimedPoints++;
+    return stamps.next();
+  }
+
+  #timeProblem(timeNs: bigint, nowNs: bigint): Pick<Fault, 'reason' | 'detail'> | undefined {
+    const detail = this.#options.clockLimits.problemOf(timeNs, nowNs);
+    return detail === undefined ? undefined : { reason: 'time_out_of_range', detail };
+  }
+
+  #isLate(known: KnownSensor | undefined, timeNs: bigint, nowNs: bigint): boolean {
+    if (known === undefined) return false;
+    const { lateness } = this.#options;
+    known.watermark ??= lateness.watermarkOf(known.sensor.id);
+    return lateness.isLate(known.watermark, timeNs, nowNs);
+  }
+
+  /** One record for the points, one for those that came late, one for each refusal; the answer waits for the last. */
   #append(
     submission: Submission,
-    points: readonly Point[],
+    { points, late, faults }: Settled,
+    stamps: MessageStamps,
+    done: () => void,
+  ): void {
+    if (points.length === 0 && faults.length === 0) done();
+    const { points: onTime, latePoints } = recordKinds;
+    const whenDone = faults.length === 0 ? done : undefined;
+    if (late.size === 0) {
+      this.#appendPoints(onTime, points, stamps, whenDone);
+    } else {
+      // Of two points with one identity the later stays the later: once late, a time is late for good.
+      const timely = points.filter((point) => !late.has(point));
+      this.#appendPoints(onTime, timely, stamps, undefined);
+      this.#appendPoints(latePoints, [...late], stamps, whenDone);
+      this.#options.metrics.latePoints += late.size;
+    }
+    if (faults.length > 0) this.#appendRefusals(submission, faults, stamps, done);
+  }
+
+  #appendPoints(kind: RecordKind, points: readonly Point[], stamps: MessageStamps, done?: () => void): void {
+    if (points.length === 0) return;
+    const { spool, placement } = this.#options;
+    spool.append(kind, stamps.acceptedNs, encodePoints(points, placement.keyOf), points, done, stamps);
+  }
+
+  #appendRefusals(
+    submission: Submission,
     faults: readonly Fault[],
     stamps: MessageStamps,
     done: () => void,
   ): void {
-    const { spool, placement } = this.#options;
-    const { acceptedNs } = stamps;
-    if (points.length === 0 && faults.length === 0) done();
-    if (points.length > 0) {
-      const payload = encodePoints(points, placement.keyOf);
-      const whenDone = faults.length === 0 ? done : undefined;
-      spool.append(recordKinds.points, acceptedNs, payload, points, whenDone, stamps);
-    }
-    if (faults.length === 0) return;
+    const { spool } = this.#options;
     const { source, topic } = submission;
+    const { acceptedNs } = stamps;
     faults.forEach((fault, index) => {
       const refused = { ...fault, source, topic, timeNs: acceptedNs, payload: rawOf(submission, fault) };
-      const isLast = index === faults.length - 1;
-      spool.append(recordKinds.refusal, acceptedNs, encodeRefusal(refused), [], isLast ? done : undefined);
+      const whenDone = index === faults.length - 1 ? done : undefined;
+      spool.append(recordKinds.refusal, acceptedNs, encodeRefusal(refused), [], whenDone, stamps);
     });
   }
 }
@@ -211,11 +277,11 @@ function idOfPoint({ tags, timeNs }: Point): string {
   return readingId(tags.find(([key]) => key === 'sensor')?.[1] ?? '', timeNs);
 }
 
+const noneLate: ReadonlySet<Point> = new Set();
 const nothingAccepted: Outcome = { ids: [], accepted: 0, rejected: [] };
 
-function outOfRange(timeNs: bigint): Pick<Fault, 'reason' | 'detail'> {
-  const detail = timeNs < 0n ? 'the time is before 1970' : 'the time is too far in the future';
-  return { reason: 'time_out_of_range', detail };
+function sensorOf({ tags }: ParsedPoint): string | undefined {
+  return tags.find(([key]) => key === 'sensor')?.[1];
 }
 
 /** The bytes at fault: the part of the message, or the whole of it. */

@@ -1,7 +1,9 @@
 import type { Config, Point, Sensor } from '@tidemark/core';
 import type { SensorRegistry } from '@tidemark/store';
 import { expect, it } from 'vitest';
+import { ClockLimits } from './clock-limits.ts';
 import { DeliveryMemory } from './delivery-memory.ts';
+import { Lateness } from './lateness.ts';
 import { Pipeline } from './pipeline.ts';
 import { Placement } from './placement.ts';
 import { Stamper } from './stamper.ts';
@@ -20,9 +22,11 @@ async function start({ mode = 'open', limits = {} }: StartOptions = {}) {
     stamper: new Stamper(0n),
     deliveries: new DeliveryMemory(),
     placement: new Placement({ registrar: registry, mode, metrics }),
+    lateness: new Lateness({ allowedMs: 60_000 }),
+    clockLimits: new ClockLimits({ maxFutureMs: 60_000, skewMs: 30_000, offClock: metrics.offClock }),
     clock: { nowNs: () => 1000n, monotonicMs: () => 0 },
     metrics,
-    limits: { maxReadingsPerMessage: 100, maxFieldsPerReading: 64, maxFutureMs: 60_000 },
+    limits: { maxReadingsPerMessage: 100, maxFieldsPerReading: 64 },
   });
   const publish = async (
     topic: string,

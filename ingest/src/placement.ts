@@ -10,6 +10,7 @@ import {
   tagsOf,
 } from '@tidemark/core';
 import type { DraftReading, Fault } from './decoders/decoded.ts';
+import type { Watermark } from './lateness.ts';
 import type { IngestMetrics } from './metrics.ts';
 
 /** Series whose tags and key are remembered; cleared when full. */
@@ -22,6 +23,8 @@ export interface KnownSensor {
   /** Tags of its readings at no location. */
   tags: readonly Tag[];
   tagsAt: Map<string, readonly Tag[]> | undefined;
+  /** Of its readings, once one was accepted. */
+  watermark: Watermark | undefined;
 }
 
 /** A reading as far as its place is concerned; line protocol has them too. */
@@ -151,7 +154,8 @@ export class Placement {
 
   #remember(id: string, sensor: Sensor): KnownSensor {
     const metrics = new Set(Object.keys(sensor.metrics));
-    const known = { sensor, metrics, tags: this.#seriesOf(sensor.id, undefined), tagsAt: undefined };
+    const tags = this.#seriesOf(sensor.id, undefined);
+    const known = { sensor, metrics, tags, tagsAt: undefined, watermark: undefined };
     this.#known.set(id, known);
     return known;
   }

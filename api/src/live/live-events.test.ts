@@ -84,6 +84,21 @@ describe('liveEvents', () => {
     expect(await seen({ metrics: ['w'] })).toEqual(['heartbeat']);
   });
 
+  it('marks what came late, but never covers up a metric', async () => {
+    const journal = new MemoryJournal();
+    journal.append([point('a', 1)]);
+    journal.append([point('b', 2), { ...point('c', 3), fields: [['late', 7]] }], true);
+    const { next } = follow(journal, { resumeAt: 0 });
+    await next();
+    const event = await next();
+    if (event.kind !== 'readings') throw new Error('no readings');
+    expect(event.readings.map(({ json }) => [json.sensor, json.late])).toEqual([
+      ['a', undefined],
+      ['b', true],
+      ['c', 7],
+    ]);
+  });
+
   it('moves on past what does not match, so that resuming does not ask for what is long gone', async () => {
     const journal = new MemoryJournal();
     const { next } = follow(journal, { filter: { sensors: ['b'] }, heartbeatMs: 5 });

@@ -1,4 +1,4 @@
-import { type JournalEntry, pointToReading, READINGS, readingToJson } from '@tidemark/core';
+import { type JournalEntry, pointToReading, READINGS, type Reading, readingToJson } from '@tidemark/core';
 import type { ReadingFilter } from '@tidemark/store';
 
 /** A reading with the offset that its own event carries as id. */
@@ -16,7 +16,7 @@ export function createReadingMatcher(filter: ReadingFilter): (entry: JournalEntr
   const sensors = setOf(filter.sensors);
   const locations = setOf(filter.locations);
   const metrics = setOf(filter.metrics);
-  return ({ points, offset, nextOffset }) => {
+  return ({ points, offset, nextOffset, isLate }) => {
     const found: LiveReading[] = [];
     for (const point of points) {
       if (point.measurement !== READINGS) continue;
@@ -24,12 +24,20 @@ export function createReadingMatcher(filter: ReadingFilter): (entry: JournalEntr
       if (sensors?.has(reading.sensor) === false) continue;
       if (locations?.has(reading.location ?? '') === false) continue;
       const values = metrics ? reading.values.filter(([metric]) => metrics.has(metric)) : reading.values;
-      if (values.length > 0) found.push({ json: readingToJson({ ...reading, values }), resumeAt: offset });
+      if (values.length === 0) continue;
+      found.push({ json: toJson({ ...reading, values }, isLate), resumeAt: offset });
     }
     const last = found.at(-1);
     if (last !== undefined) last.resumeAt = nextOffset;
     return found;
   };
+}
+
+function toJson(reading: Reading, isLate: boolean): LiveReading['json'] {
+  const json = readingToJson(reading);
+  // A metric of that name goes before the mark: what was measured is never covered up.
+  if (isLate) json.late ??= true;
+  return json;
 }
 
 function setOf(names: readonly string[] | undefined): ReadonlySet<string> | undefined {

@@ -22,10 +22,10 @@ export class MemoryJournal implements Journal {
     return this.#endOffset;
   }
 
-  append(points: readonly Point[]): void {
+  append(points: readonly Point[], isLate = false): void {
     const offset = this.#endOffset;
     this.#endOffset = offset + entryBytes;
-    this.#entries.push({ offset, nextOffset: this.#endOffset, points });
+    this.#entries.push({ offset, nextOffset: this.#endOffset, acceptedNs: 0n, isLate, points });
     this.#wake();
   }
 

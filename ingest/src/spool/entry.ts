@@ -6,7 +6,7 @@ import {
   parseLines,
   type Tag,
 } from '@tidemark/core';
-import { type RecordKind, recordKinds } from './record.ts';
+import { holdsPoints, type RecordKind, recordKinds } from './record.ts';
 
 /**
  * The entries of one commit or one read, by column. Entries wait in memory until the store has them: as columns
@@ -114,6 +114,10 @@ export class SpoolEntry implements JournalEntry {
     return this.#block.kindOf(this.#index) as RecordKind;
   }
 
+  get isLate(): boolean {
+    return this.kind === recordKinds.latePoints;
+  }
+
   get acceptedNs(): bigint {
     return this.#block.acceptedNsOf(this.#index);
   }
@@ -213,7 +217,7 @@ export function encodePoints(points: readonly Point[], seriesKeyOf: (point: Poin
 
 /** The points of a record's text; undefined when a line cannot be read, which is a bug or damage that the CRC missed. */
 export function decodePoints(kind: number, text: string): Point[] | undefined {
-  if (kind !== recordKinds.points) return [];
+  if (!holdsPoints(kind)) return [];
   const points: Point[] = [];
   for (const line of parseLines(text, { escapes: 'all' })) {
     if ('problem' in line || line.point.timeNs === undefined) return undefined;

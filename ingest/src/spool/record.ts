@@ -19,7 +19,7 @@ const NAMES_DELIVERY = 2;
 const MAX_PAYLOAD_BYTES = 256 * 1024 * 1024;
 
 /** What a record's payload is. */
-export const recordKinds = { points: 1, refusal: 2 } as const;
+export const recordKinds = { points: 1, refusal: 2, latePoints: 3 } as const;
 export type RecordKind = (typeof recordKinds)[keyof typeof recordKinds];
 
 /** A message whose readings were stamped, so that the same one is known when it is sent again. */
@@ -47,6 +47,11 @@ export interface DecodedRecord {
   payload: Buffer;
   /** Position behind the record. */
   end: number;
+}
+
+/** True for the kinds that hold points. */
+export function holdsPoints(kind: number): boolean {
+  return kind === recordKinds.points || kind === recordKinds.latePoints;
 }
 
 /** Bytes that records are encoded into one after another; grows by doubling. */

@@ -1,0 +1,62 @@
+import { readingToPoint } from '@tidemark/core';
+import { expect, it } from 'vitest';
+import { Lateness } from './lateness.ts';
+import { encodePoints } from './spool/entry.ts';
+import { recordKinds } from './spool/record.ts';
+
+const nowNs = 1_000_000_000_000n;
+const secondNs = 1_000_000_000n;
+
+/** Takes readings of one sensor in, by their age in seconds; returns which came late. */
+function lateOnes(lateness: Lateness, agesSeconds: readonly number[], sensor = 's', atNs = nowNs): boolean[] {
+  return agesSeconds.map((age) =>
+    lateness.isLate(lateness.watermarkOf(sensor), atNs - BigInt(age) * secondNs, atNs),
+  );
+}
+
+const lateness = () => new Lateness({ allowedMs: 60_000 });
+
+it('late is behind the newest of the sensor by more than what is allowed', () => {
+  expect(lateOnes(lateness(), [100, 50, 110, 111, 10, 70, 71])).toEqual([
+    false,
+    false,
+    false,
+    true,
+    false,
+    false,
+    true,
+  ]);
+});
+
+it('each sensor has a watermark of its own', () => {
+  const both = lateness();
+  lateOnes(both, [0], 'fast');
+  expect(lateOnes(both, [500, 440, 501], 'slow')).toEqual([false, false, true]);
+});
+
+it('a reading from the future makes nothing late that is of now', () => {
+  const ahead = lateness();
+  expect(lateOnes(ahead, [-3600, 0, 59, 61])).toEqual([false, false, false, true]);
+});
+
+it('when the clock was set back, what follows it is not late', () => {
+  const setBack = lateness();
+  lateOnes(setBack, [0]);
+  const earlierNs = nowNs - 500n * secondNs;
+  expect(lateOnes(setBack, [0, 61], 's', earlierNs)).toEqual([false, true]);
+});
+
+it('what the log says of a sensor stands after a restart; late points move nothing', () => {
+  const recalled = lateness();
+  const record = (kind: number, ageSeconds: number) => {
+    const timeNs = nowNs - BigInt(ageSeconds) * secondNs;
+    const point = readingToPoint({ sensor: 's', location: 'hall', timeNs, values: [['t', 1]] });
+    const payload = Buffer.from(encodePoints([point], () => 'readings,location=hall,sensor=s'));
+    return { kind, acceptedNs: nowNs, payload };
+  };
+  recalled.recall(record(recordKinds.points, 100));
+  recalled.recall(record(recordKinds.points, 120));
+  recalled.recall(record(recordKinds.latePoints, 10));
+  recalled.recall({ kind: recordKinds.refusal, acceptedNs: nowNs, payload: Buffer.from('{}') });
+  expect(lateOnes(recalled, [160, 161])).toEqual([false, true]);
+});
