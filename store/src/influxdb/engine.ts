@@ -98,9 +98,7 @@ export class InfluxEngine implements Engine {
   async #loadTypes(): Promise<FieldTypes> {
     if (this.#types !== undefined) return this.#types;
     const types = new FieldTypes();
-    for (const { measurement, field, type } of await loadFields(this.#connection)) {
-      types.set(measurement, field, type);
-    }
+    types.replace(await loadFields(this.#connection));
     this.#types = types;
     return types;
   }

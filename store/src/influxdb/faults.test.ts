@@ -199,6 +199,84 @@ describe.skipIf(!requireTool('influxd', binary))(
       expect(await engine.readings(range)).toHaveLength(497);
     });
 
+    describe('the requests that poison costs', () => {
+      const count = 10_000;
+      const points = () => Array.from({ length: count }, (_, index) => at(index));
+      const writes = () => proxy.seen.filter((path) => path === '/api/v2/write').length;
+      /** Refuses each request with a line of which this is true, and says nothing about which. */
+      const refuse = (isPoison: (line: string) => boolean) => {
+        proxy.fault = ({ path, body }, response) => {
+          if (!path.startsWith('/api/v2/write') || !body.split('\n').some(isPoison)) return false;
+          const message = 'failure writing points to database: partial write: of a kind made for a test';
+          response.writeHead(422, { 'content-type': 'application/json' }).end(JSON.stringify({ message }));
+          return true;
+        };
+      };
+
+      test('one point in 10 000 that nobody names: two for each halving', async () => {
+        const batch = points();
+        refuse((line) => line.includes(' x=7777 '));
+        expect(await engine.write(batch)).toMatchObject([{ index: 7777, reason: 'store_rejected' }]);
+        expect(writes()).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(count)) + 1);
+        proxy.fault = undefined;
+        expect(await stored()).toHaveLength(count - 1);
+      });
+
+      test('however many: two for each point at most, and an end', async () => {
+        const batch = points().slice(0, 500);
+        refuse((line) => / x=\d*[02468] /.test(line));
+        expect(await engine.write(batch)).toHaveLength(250);
+        expect(writes()).toBeLessThan(2 * batch.length);
+      });
+
+      test('lines that influxd names, one or all of them: one and another for the rest', async () => {
+        const batch = points();
+        const bad = (index: number) => ({
+          ...batch[index]!,
+          tags: [['_field', `': x\\ '${index}`]] as const,
+        });
+        batch[5] = bad(5);
+        expect(await engine.write(batch)).toMatchObject([
+          { index: 5, reason: 'store_rejected', detail: 'cannot use reserved tag key "_field"' },
+        ]);
+        expect(writes()).toBe(2);
+        expect(await stored()).toHaveLength(count - 1);
+        proxy.seen = [];
+        expect(await engine.write(batch.map((_, index) => bad(index)))).toHaveLength(count);
+        expect(writes()).toBe(1);
+      });
+
+      test.each(['quarantine', 'coerce'] as const)(
+        'a type that another writer gave, under %s: one, a look at the types, and one for the rest',
+        async (typePolicy) => {
+          const policed = new InfluxEngine({ influx: settings(), typePolicy });
+          await policed.write([at(0)]);
+          await new Connection(settings()).write(`readings,sensor=s pinned="text" 0`);
+          proxy.seen = [];
+          const batch = points().map((point, index) =>
+            index % 2 === 0 ? point : { ...point, fields: [['pinned', index]] as const },
+          );
+          const rejected = await policed.write(batch);
+          expect(rejected).toHaveLength(typePolicy === 'quarantine' ? count / 2 : 0);
+          expect(rejected.every(({ reason }) => reason === 'type_conflict')).toBe(true);
+          expect(writes()).toBe(2);
+          expect(await stored()).toHaveLength(count - rejected.length);
+          await policed.stop();
+        },
+      );
+
+      test('points beyond the retention of the bucket: one when it is all of them', async () => {
+        proxy.fault = ({ path }, response) => {
+          if (!path.startsWith('/api/v2/write')) return false;
+          const message = `failure writing points to database: partial write: dropped ${count} points outside retention policy of duration 1h0m0s dropped=${count} for database: x`;
+          response.writeHead(422, { 'content-type': 'application/json' }).end(JSON.stringify({ message }));
+          return true;
+        };
+        expect(await engine.write(points())).toHaveLength(count);
+        expect(writes()).toBe(1);
+      });
+    });
+
     test('a refused point does not cost those it shares series and time with', async () => {
       await engine.write([at(0)]);
       await new Connection(settings()).write(`readings,sensor=s pinned="text" ${NS_PER_SECOND}`);

@@ -1,4 +1,5 @@
 import { type FieldType, fieldTypeOf, type Point } from '@tidemark/core';
+import type { FieldInfo } from './schema.ts';
 
 /** Most fields whose type is remembered; InfluxDB alone judges those beyond. */
 const maxFields = 1_000_000;
@@ -12,11 +13,18 @@ export interface Pin {
 /**
  * The type of each field of each measurement. InfluxDB pins types for each shard, so that a field could be
  * a float in one week and a string in the next; here the first value pins for all time, as on the embedded
- * store. Other writers to the bucket are seen at the next start; until then InfluxDB's own check stands.
+ * store. Types that other writers to the bucket give are asked for when InfluxDB refuses one of ours.
  */
 export class FieldTypes {
   readonly #types = new Map<string, Map<string, FieldType>>();
   #size = 0;
+
+  /** Forgets all types for those that InfluxDB has. */
+  replace(fields: readonly FieldInfo[]): void {
+    this.#types.clear();
+    this.#size = 0;
+    for (const { measurement, field, type } of fields) this.set(measurement, field, type);
+  }
 
   /** The types that a measurement's fields are pinned to. */
   of(measurement: string): ReadonlyMap<string, FieldType> | undefined {

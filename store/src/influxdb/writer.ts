@@ -1,21 +1,11 @@
-import { encodeLine, encodeSeriesKey, type Field, type FieldValue, type Point } from '@tidemark/core';
+import type { Point } from '@tidemark/core';
 import type { RejectedPoint } from '../engine.ts';
-import { fitTypes, type TypePolicy } from '../type-policy.ts';
+import type { TypePolicy } from '../type-policy.ts';
 import type { Connection, WriteFault } from './connection.ts';
-import type { FieldTypes, Pin } from './field-types.ts';
-import { encodeNames, pointProblem } from './names.ts';
-
-interface Item {
-  /** Position in the batch. */
-  index: number;
-  /** Under the names that line protocol can carry. */
-  point: Point;
-  /** Types that this point was the first to give. */
-  pins: readonly Pin[];
-}
-
-/** All points of a batch with one series and time, which together make one line. */
-type Unit = readonly Item[];
+import type { FieldTypes } from './field-types.ts';
+import { isAboutAll, isTypeConflict, unparsedLines } from './refusals.ts';
+import { loadFields } from './schema.ts';
+import { lineOf, stage, type Unit } from './units.ts';
 
 interface WriterDeps {
   connection: Connection;
@@ -23,80 +13,74 @@ interface WriterDeps {
   typePolicy: TypePolicy;
 }
 
+/** A batch that is being written. */
+interface Batch extends WriterDeps {
+  rejected: RejectedPoint[];
+  /** True once a part was refused. */
+  isFaulty: boolean;
+  /** True once the types were asked of InfluxDB anew. */
+  knowsTypes: boolean;
+}
+
 /**
- * Writes a batch, its duplicates resolved before: InfluxDB may keep the first of two points of one
- * identity that reach it together. Points that it refuses are found by halving, and the rest is written.
+ * Writes a batch; what InfluxDB refuses is found, and the rest is written. Lines that it cannot parse it names.
+ * A type that it has from another writer is asked for, once, and the points fitted anew. Others are found by
+ * halving: one in n costs 2 log2(n) requests, and however many, they cost 2 n at most.
  */
 export async function writeBatch(points: readonly Point[], deps: WriterDeps): Promise<RejectedPoint[]> {
-  const rejected: RejectedPoint[] = [];
-  const units = new Map<string, Item[]>();
-  for (const [index, given] of points.entries()) {
-    const detail = pointProblem(given);
-    if (detail !== undefined) {
-      rejected.push({ index, reason: 'store_rejected', detail });
-      continue;
-    }
-    const point = fitTypes(given, deps.types.of(given.measurement), deps.typePolicy);
-    if (typeof point === 'string') {
-      rejected.push({ index, reason: 'type_conflict', detail: point });
-      continue;
-    }
-    const item = { index, point: encodeNames(point), pins: deps.types.pin(point) };
-    const identity = `${encodeSeriesKey(point.measurement, point.tags)} ${point.timeNs}`;
-    const unit = units.get(identity);
-    if (unit === undefined) units.set(identity, [item]);
-    else unit.push(item);
-  }
-  await writeUnits([...units.values()], rejected, deps);
-  repin(points, rejected, deps.types);
-  return rejected.sort((a, b) => a.index - b.index);
+  const batch: Batch = { ...deps, rejected: [], isFaulty: false, knowsTypes: false };
+  await writeUnits(stage(points.entries(), batch), batch);
+  return batch.rejected.sort((a, b) => a.index - b.index);
 }
 
-async function writeUnits(
-  units: readonly Unit[],
-  rejected: RejectedPoint[],
-  deps: WriterDeps,
-): Promise<void> {
+async function writeUnits(units: readonly Unit[], batch: Batch): Promise<void> {
   if (units.length === 0) return;
-  const fault = await deps.connection.write(units.map(encodeUnit).join('\n'));
-  if (fault === undefined) return;
-  const [first] = units as [Unit];
-  if (units.length > 1) {
-    const middle = units.length >> 1;
-    await writeUnits(units.slice(0, middle), rejected, deps);
-    await writeUnits(units.slice(middle), rejected, deps);
-  } else if (first.length > 1) {
-    // One bad point must not cost those it was joined with.
-    for (const item of first) await writeUnits([[item]], rejected, deps);
-  } else {
-    refuse(first[0]!, fault, rejected, deps.types);
+  const lines = units.map(lineOf);
+  const fault = await batch.connection.write(lines.join('\n'));
+  if (fault === undefined) return pinTaken(units, batch);
+  batch.isFaulty = true;
+  const reasons = reasonsOf(fault, lines);
+  if (reasons.size > 0) {
+    const isRefused = (_: Unit, index: number) => reasons.has(lines[index]!);
+    for (const unit of units.filter(isRefused)) await refuse(unit, reasons.get(lineOf(unit))!, batch);
+    return writeUnits(
+      units.filter((unit, index) => !isRefused(unit, index)),
+      batch,
+    );
   }
+  if (isTypeConflict(fault.message) && !batch.knowsTypes) return writeFittedAnew(units, batch);
+  const middle = units.length >> 1;
+  await writeUnits(units.slice(0, middle), batch);
+  await writeUnits(units.slice(middle), batch);
 }
 
-function refuse(
-  { index, pins }: Item,
-  fault: WriteFault,
-  rejected: RejectedPoint[],
-  types: FieldTypes,
-): void {
-  types.unpin(pins);
-  const reason = fault.message.includes('field type conflict') ? 'type_conflict' : 'store_rejected';
-  rejected.push({ index, reason, detail: fault.message });
+/** The reasons of those lines that certainly are refused, by line; none when that is not known of any. */
+function reasonsOf({ kind, message }: WriteFault, lines: readonly string[]): Map<string, string> {
+  const isSure = lines.length === 1 || (kind === 'refused' && isAboutAll(message, lines.length));
+  return isSure ? new Map(lines.map((line) => [line, message])) : unparsedLines(message, new Set(lines));
 }
 
-/** A type that came with a refused point may have come with one that was taken, too. */
-function repin(points: readonly Point[], rejected: readonly RejectedPoint[], types: FieldTypes): void {
-  if (rejected.length === 0) return;
-  const refused = new Set(rejected.map(({ index }) => index));
-  for (const [index, point] of points.entries()) if (!refused.has(index)) types.pin(point);
+/** Another writer to the bucket has given fields their types. */
+async function writeFittedAnew(units: readonly Unit[], batch: Batch): Promise<void> {
+  batch.knowsTypes = true;
+  batch.types.replace(await loadFields(batch.connection));
+  const items = units.flat().sort((a, b) => a.index - b.index);
+  const points = items.map(({ index, given }) => [index, given] as const);
+  await writeUnits(stage(points, batch), batch);
 }
 
-function encodeUnit(unit: Unit): string {
-  const { point } = unit[0]!;
-  return encodeLine(unit.length === 1 ? point : { ...point, fields: mergeFields(unit) });
+async function refuse(unit: Unit, detail: string, batch: Batch): Promise<void> {
+  if (unit.length > 1) {
+    // One bad point must not cost those it was joined with.
+    for (const item of unit) await writeUnits([[item]], batch);
+    return;
+  }
+  const { index, pins } = unit[0]!;
+  batch.types.unpin(pins);
+  batch.rejected.push({ index, reason: isTypeConflict(detail) ? 'type_conflict' : 'store_rejected', detail });
 }
 
-/** The last value of each field. */
-function mergeFields(unit: Unit): Field[] {
-  return [...new Map<string, FieldValue>(unit.flatMap(({ point }) => point.fields))];
+/** A type that came first with a refused point has come with one that was taken, too. */
+function pinTaken(units: readonly Unit[], { types, isFaulty }: Batch): void {
+  if (isFaulty) for (const { fitted } of units.flat()) types.pin(fitted);
 }
