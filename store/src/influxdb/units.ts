@@ -5,7 +5,7 @@ import type { FieldTypes, Pin } from './field-types.ts';
 import { encodeNames, pointProblem } from './names.ts';
 
 /** A point on its way to InfluxDB. */
-export interface Item {
+interface Item {
   /** Position in the batch. */
   index: number;
   /** As it was given. */
