@@ -1,21 +1,23 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { type Issue, TidemarkError } from '@tidemark/core';
-import type { z } from 'zod';
+import { TidemarkError } from '@tidemark/core';
 import { checkAccess } from './middleware/access.ts';
 import { freshQueries } from './middleware/freshness.ts';
 import { checkHosts, createHostPolicy } from './middleware/hosts.ts';
 import { requestMetrics } from './middleware/request-metrics.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
 import type { ApiEnv, ApiParts } from './parts.ts';
-import { createErrorHandler, invalidFields, problemOf } from './problem.ts';
+import { createErrorHandler, invalidFields, issuesOf, problemOf } from './problem.ts';
 import { docs } from './routes/docs.ts';
 import { health } from './routes/health.ts';
 import { latest } from './routes/latest.ts';
 import { live } from './routes/live.ts';
+import { locations } from './routes/locations.ts';
 import { page } from './routes/page.ts';
 import { postReadings } from './routes/post-readings.ts';
 import { quarantine } from './routes/quarantine.ts';
 import { readings } from './routes/readings.ts';
+import { registryImport } from './routes/registry-import.ts';
+import { sensors } from './routes/sensors.ts';
 import { windows } from './routes/windows.ts';
 
 export type ApiApp = OpenAPIHono<ApiEnv>;
@@ -24,7 +26,7 @@ export type ApiApp = OpenAPIHono<ApiEnv>;
 export function createApp(parts: ApiParts): ApiApp {
   const app: ApiApp = new OpenAPIHono<ApiEnv>({
     defaultHook: (result) => {
-      if (!result.success) throw invalidFields(result.error.issues.flatMap(toIssues));
+      if (!result.success) throw invalidFields(issuesOf(result.error, 'no such parameter'));
     },
   });
   app.onError(createErrorHandler(parts.logger));
@@ -38,6 +40,7 @@ export function createApp(parts: ApiParts): ApiApp {
   app.get('/api/v1/readings/*', fresh);
   app.get('/api/v1/latest', fresh);
   app.get('/api/v1/windows', fresh);
+  app.get('/api/v1/sensors/*', fresh);
 
   postReadings(app, parts);
   readings(app, parts);
@@ -45,6 +48,9 @@ export function createApp(parts: ApiParts): ApiApp {
   windows(app, parts);
   live(app, parts);
   quarantine(app, parts);
+  sensors(app, parts);
+  locations(app, parts);
+  registryImport(app, parts);
   health(app, parts);
   docs(app, parts);
   page(app, parts);
@@ -73,11 +79,4 @@ function refuseOtherMethods(app: ApiApp): void {
       return response;
     });
   }
-}
-
-function toIssues(issue: z.core.$ZodIssue): Issue[] {
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: key, message: 'no such parameter' }));
-  }
-  return [{ path: issue.path.join('.'), message: issue.message }];
 }

@@ -10,7 +10,7 @@ import type {
   Quarantine,
   Registry,
 } from '@tidemark/core';
-import type { Engine } from '@tidemark/store';
+import type { Engine, SensorRegistry } from '@tidemark/store';
 
 /** What the API is made of; `cli` passes the real parts. */
 export interface ApiParts {
@@ -22,6 +22,7 @@ export interface ApiParts {
   acceptor: Acceptor;
   journal: Journal;
   quarantine: Quarantine;
+  registry: SensorRegistry;
   freshness: Freshness;
   access: Access;
   /** State of every part; asks the store, which may take some seconds to give no answer. */

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import { type ErrorCode, type Issue, type Logger, TidemarkError } from '@tidemark/core';
 import type { ErrorHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
+import type { z } from 'zod';
 import type { ApiEnv } from './parts.ts';
 
 const statusOf: Record<ErrorCode, number> = {
@@ -11,6 +12,8 @@ const statusOf: Record<ErrorCode, number> = {
   not_found: 404,
   method_not_allowed: 405,
   conflict: 409,
+  precondition_failed: 412,
+  precondition_required: 428,
   payload_too_large: 413,
   unsupported_media_type: 415,
   nothing_accepted: 422,
@@ -67,6 +70,15 @@ export function createErrorHandler(logger: Logger): ErrorHandler<ApiEnv> {
     logger.error({ err: error, path: c.req.path }, 'request failed');
     return problemOf(new TidemarkError('internal', 'something went wrong here; the log says what'));
   };
+}
+
+/** What a schema found wrong, with `unknown` said of members that it does not have. */
+export function issuesOf(error: z.ZodError, unknown: string): Issue[] {
+  return error.issues.flatMap((issue) => {
+    const path = issue.path.join('.');
+    if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+    return issue.keys.map((key) => ({ path: path === '' ? key : `${path}.${key}`, message: unknown }));
+  });
 }
 
 /** The refusal of a request whose fields are at fault, naming each. */

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 
-const time = z.string().openapi({
+export const time = z.string().openapi({
   description: 'RFC 3339 in UTC, with as many decimals as it needs, up to 9.',
   example: '2026-05-01T12:00:00.25Z',
 });
@@ -124,9 +124,12 @@ const problemTexts = {
   401: 'A token is needed: `Authorization: Bearer <token>`.',
   403: 'The Host or Origin is not allowed.',
   404: 'There is none.',
+  409: 'It conflicts with what is there; `detail` says with what.',
+  412: 'It was changed meanwhile: ask for it again, and send the new ETag.',
   413: 'The body is larger than the limit, after decompression.',
   415: 'The content type or encoding is not one that is read here.',
   422: 'Nothing of the request was accepted; `rejected` says why.',
+  428: 'Send `If-Match` with the ETag that the change was made from, or `*`.',
   503: 'Not now; `Retry-After` says when to try again.',
 } as const;
 

@@ -95,6 +95,7 @@ export class Platform {
       acceptor,
       journal,
       quarantine,
+      registry,
       freshness,
       access,
       health: async () => [...localHealth(), await engineHealth(engine)],

@@ -4,6 +4,8 @@ export const errorCodes = [
   'bad_request',
   'not_found',
   'conflict',
+  'precondition_failed',
+  'precondition_required',
   'forbidden',
   'unauthorized',
   'payload_too_large',

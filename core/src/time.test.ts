@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseJson, stringifyJson } from './json.ts';
-import { formatTime, parseDuration, parseTime, parseTimeParameter } from './time.ts';
+import { formatDuration, formatTime, parseDuration, parseTime, parseTimeParameter } from './time.ts';
 
 describe('parseTime', () => {
   it.each<[unknown, bigint]>([
@@ -108,5 +108,18 @@ describe('JSON', () => {
       a: Number.POSITIVE_INFINITY,
       b: Number('12345678901234567890.5'),
     });
+  });
+});
+
+describe('formatDuration', () => {
+  it.each<[bigint, string]>([
+    [90_000_000_000n, '90s'],
+    [120_000_000_000n, '2m'],
+    [172_800_000_000_000n, '2d'],
+    [1_500_000_000n, '1500ms'],
+    [1n, '1ns'],
+  ])('%s ns is %s, and reads back', (durationNs, text) => {
+    expect(formatDuration(durationNs)).toBe(text);
+    expect(parseDuration(text)).toBe(durationNs);
   });
 });

@@ -60,6 +60,13 @@ export function parseDuration(text: string): bigint | undefined {
   return totalNs > 0n ? totalNs : undefined;
 }
 
+/** The duration in the largest unit that keeps it whole: `90s`, `2m`, `1d`; as `parseDuration` reads it. */
+export function formatDuration(durationNs: bigint): string {
+  const units = ['d', 'h', 'm', 's', 'ms', 'us'];
+  const unit = units.find((name) => durationNs % durationUnitsNs[name]! === 0n) ?? 'ns';
+  return `${durationNs / durationUnitsNs[unit]!}${unit}`;
+}
+
 /** RFC 3339 in UTC with as many decimals as the time needs, 0 to 9. */
 export function formatTime(timeNs: bigint): string {
   const seconds = floorDivide(timeNs, NS_PER_SECOND);

@@ -4,3 +4,4 @@ export * from './loopback.ts';
 export * from './meta-db.ts';
 export * from './open.ts';
 export * from './registry/registry.ts';
+export { bareRecord } from './registry/tables.ts';

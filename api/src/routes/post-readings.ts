@@ -1,15 +1,8 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import {
-  type Acceptor,
-  messageOf,
-  type Outcome,
-  parseJson,
-  type Refusal,
-  TidemarkError,
-} from '@tidemark/core';
+import { type Acceptor, type Outcome, parseJson, type Refusal, TidemarkError } from '@tidemark/core';
 import { readLines } from '../body/lines.ts';
 import { readBody, readText } from '../body/read-body.ts';
-import { jsonFaultAt, placeOf } from '../json-fault.ts';
+import { jsonFaultOf, parseJsonBody } from '../body/read-json.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
 import { problemOf } from '../problem.ts';
 import { problems, writeResultSchema } from '../schemas.ts';
@@ -89,7 +82,7 @@ export function postReadings(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
     const intake = new Intake(parts.acceptor, ingest.maxReadingsPerMessage);
     try {
       if (isStream) await intake.takeLines(readBody(c.req.raw, http.maxBodyBytes));
-      else await intake.take(parseBody(await readText(c.req.raw, http.maxBodyBytes)));
+      else await intake.take([parseJsonBody(await readText(c.req.raw, http.maxBodyBytes))].flat());
     } catch (error) {
       // Chunks before the fault may be stored already; the sender has to learn which.
       if (error instanceof TidemarkError && intake.hasAnswers) return problemOf(error, intake.result());
@@ -139,7 +132,7 @@ class Intake {
         try {
           return parseJson(line);
         } catch (error) {
-          faults.set(index, faultOf(line, error));
+          faults.set(index, jsonFaultOf(line, error));
           // The line itself goes on, so that it is refused and kept in the quarantine as it came.
           return line;
         }
@@ -177,20 +170,4 @@ async function submit(acceptor: Acceptor, items: readonly unknown[]): Promise<Ou
   }, MAX_HOLD_MS);
   await promise.finally(() => clearTimeout(timer));
   return outcome;
-}
-
-function parseBody(text: string): readonly unknown[] {
-  try {
-    const body = parseJson(text);
-    return Array.isArray(body) ? body : [body];
-  } catch (error) {
-    const detail = faultOf(text, error);
-    throw new TidemarkError('bad_request', detail, { issues: [{ path: '', message: detail }] });
-  }
-}
-
-function faultOf(text: string, error: unknown): string {
-  const position = jsonFaultAt(text);
-  const reason = messageOf(error).replace(/(?: in JSON)? at position .*$|, .* is not valid JSON$/s, '');
-  return `not valid JSON at position ${position} (${placeOf(text, position)}): ${reason}`;
 }

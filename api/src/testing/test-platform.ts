@@ -19,7 +19,7 @@ import {
   systemClock,
   type TidemarkError,
 } from '@tidemark/core';
-import { type Engine, openEngine } from '@tidemark/store';
+import { type Engine, openEngine, openMetaDb, SensorRegistry } from '@tidemark/store';
 import { createApp } from '../app.ts';
 import type { ApiParts } from '../parts.ts';
 import { MemoryJournal } from './memory-journal.ts';
@@ -40,9 +40,14 @@ export async function startTestPlatform(
   const journal = new MemoryJournal();
   const quarantine = new MemoryQuarantine();
   const acceptor = new MemoryAcceptor({ engine, journal, quarantine });
+  const metrics = createMetrics();
+  const db = openMetaDb(join(dataDir, 'meta.db'));
+  const registry = new SensorRegistry({ ...shared, db, limits: config.registry, metrics });
+  await registry.start();
   const parts: ApiParts = {
     ...shared,
-    metrics: createMetrics(),
+    metrics,
+    registry,
     engine,
     acceptor,
     journal,
@@ -57,10 +62,12 @@ export async function startTestPlatform(
     ...overrides,
   };
   const stop = async () => {
+    await registry.stop();
+    db.close();
     await engine.stop();
     await rm(dataDir, { recursive: true });
   };
-  return { app: createApp(parts), parts, engine, journal, quarantine, acceptor, stop };
+  return { app: createApp(parts), parts, engine, registry, journal, quarantine, acceptor, stop };
 }
 
 class MemoryQuarantine implements Quarantine {

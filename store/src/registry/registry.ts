@@ -10,6 +10,7 @@ import {
   type Registry,
   type Sensor,
   type SensorRegistrar,
+  TidemarkError,
 } from '@tidemark/core';
 import type { MetaDb } from '../meta-db.ts';
 import { RegistryMetrics } from './metrics.ts';
@@ -126,14 +127,29 @@ export class SensorRegistry implements SensorRegistrar {
     return learned;
   }
 
-  /** Makes the changes on stable storage, then in memory; all of them or none. */
+  /**
+   * Makes the changes on stable storage, then in memory; all of them or none. Throws `conflict` when there would
+   * be more entries than may be.
+   */
   write(changes: Changes): void {
+    this.#refuseExcess(changes);
     this.#tables.write(changes);
     for (const id of changes.removedLocations ?? []) this.#locations.delete(id);
     for (const id of changes.removedSensors ?? []) this.#forget(id);
     for (const location of changes.locations ?? []) this.#locations.set(location.id, location);
     for (const sensor of changes.sensors ?? []) this.#keep(sensor);
     this.changes++;
+  }
+
+  #refuseExcess({ sensors = [], locations = [] }: Changes): void {
+    const { maxSensors } = this.#options.limits;
+    const added = (entries: readonly { id: string }[], held: ReadonlyMap<string, unknown>): number =>
+      entries.filter(({ id }) => !held.has(id)).length;
+    if (this.#locations.size + added(locations, this.#locations) > MAX_LOCATIONS)
+      throw new TidemarkError('conflict', `${MAX_LOCATIONS} locations are registered; delete some first`);
+    const newSensors = added(sensors, this.#sensors);
+    if (newSensors > 0 && this.#sensors.size + newSensors > maxSensors)
+      throw new TidemarkError('conflict', `there may be ${maxSensors} sensors; raise TIDEMARK_MAX_SENSORS`);
   }
 
   /** Which limit forbids one more sensor. */

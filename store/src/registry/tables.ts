@@ -3,10 +3,10 @@ import type { MetaDb } from '../meta-db.ts';
 
 /** What one transaction changes; entries stand as they are to be. */
 export interface Changes {
-  locations?: Iterable<Location>;
-  sensors?: Iterable<Sensor>;
-  removedLocations?: Iterable<string>;
-  removedSensors?: Iterable<string>;
+  locations?: readonly Location[];
+  sensors?: readonly Sensor[];
+  removedLocations?: readonly string[];
+  removedSensors?: readonly string[];
 }
 
 /** The registry's tables in meta.db. */
@@ -48,12 +48,12 @@ export class RegistryTables {
     return statement.iterate() as Iterable<Row>;
   }
 
-  #remove(table: Table, ids: Iterable<string>): void {
+  #remove(table: Table, ids: readonly string[]): void {
     const statement = this.#db.prepare(`DELETE FROM ${table} WHERE id = ?`);
     for (const id of ids) statement.run(id);
   }
 
-  #put<Entry>(table: Table, entries: Iterable<Entry>, toRow: (entry: Entry) => Row): void {
+  #put<Entry>(table: Table, entries: readonly Entry[], toRow: (entry: Entry) => Row): void {
     let statement: ReturnType<MetaDb['prepare']> | undefined;
     for (const entry of entries) {
       const row = toRow(entry);

@@ -1,0 +1,32 @@
+import { messageOf, parseJson, TidemarkError } from '@tidemark/core';
+import { jsonFaultAt, placeOf } from '../json-fault.ts';
+import { readText } from './read-body.ts';
+
+const jsonTypes = ['application/json', 'application/merge-patch+json'];
+
+/** The body as JSON; throws `bad_request` with the place of a fault, `unsupported_media_type`, and as `readBody`. */
+export async function readJson(request: Request, maxBytes: number): Promise<unknown> {
+  const contentType = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? '';
+  if (!jsonTypes.includes(contentType)) {
+    const detail = `content type ${JSON.stringify(contentType)} is not read here; send application/json`;
+    throw new TidemarkError('unsupported_media_type', detail);
+  }
+  return parseJsonBody(await readText(request, maxBytes));
+}
+
+/** The text as JSON; throws `bad_request` that says where it is none. */
+export function parseJsonBody(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    const detail = jsonFaultOf(text, error);
+    throw new TidemarkError('bad_request', detail, { issues: [{ path: '', message: detail }] });
+  }
+}
+
+/** Where the text is no JSON, and why, as a person reads it. */
+export function jsonFaultOf(text: string, error: unknown): string {
+  const position = jsonFaultAt(text);
+  const reason = messageOf(error).replace(/(?: in JSON)? at position .*$|, .* is not valid JSON$/s, '');
+  return `not valid JSON at position ${position} (${placeOf(text, position)}): ${reason}`;
+}
