@@ -47,6 +47,7 @@ export class Acceptance {
   /** Aedes' `authorizePublish`; also called for wills, then perhaps without a client. */
   authorizePublish(client: Client | null, packet: PublishPacket, callback: Callback): void {
     const { metrics } = this.#options;
+    metrics.countReceived(packet.payload.length);
     const { kind } = claimOf(packet.topic);
     if (kind === 'own') {
       metrics.forbidden.inc();
@@ -65,7 +66,7 @@ export class Acceptance {
   #acceptUnwaited(packet: PublishPacket, callback: Callback): void {
     const payload = bytesOf(packet);
     this.#options.acceptor.accept({ source: 'mqtt', topic: packet.topic, payload }, (error) => {
-      if (error) this.#options.metrics.dropped.inc();
+      if (error) this.#options.metrics.drop('spool_full');
     });
     callback();
   }

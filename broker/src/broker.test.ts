@@ -8,7 +8,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Access,
   createMetrics,
+  type Journal,
   loadConfig,
+  type Quarantine,
   type Registry,
   silentLogger,
   systemClock,
@@ -20,6 +22,15 @@ import { HeldAcceptor } from './testing/held-acceptor.ts';
 
 /** Far more than it takes, so that the machine's speed does not matter. */
 const STOP_LIMIT_MS = 15_000;
+
+/** Nothing is accepted, and nothing refused. */
+const journal: Journal = { firstOffset: 0, endOffset: 0, read: async function* () {} };
+const quarantine: Quarantine = {
+  list: () => [],
+  get: () => undefined,
+  count: () => 0,
+  watch: () => () => {},
+};
 
 const open: Access = { isRequired: false, checkUser: async () => false, checkToken: () => false };
 const guarded: Access = {
@@ -51,7 +62,12 @@ async function startBroker(access: Access = open): Promise<void> {
   acceptor = new HeldAcceptor();
   metrics = createMetrics();
   const config = loadConfig({ overrides: { dataDir, 'mqtt.port': 0, 'mqtt.maxTopicLevels': 8 } });
-  broker = new Broker({ config, acceptor, access, clock: systemClock, logger: silentLogger, metrics });
+  broker = new Broker({
+    ...{ config, acceptor, access, metrics, journal, quarantine },
+    clock: systemClock,
+    logger: silentLogger,
+    version: '1.2.3',
+  });
   await broker.start();
 }
 

@@ -9,8 +9,10 @@ import {
   type Access,
   type Clock,
   type Config,
+  type Journal,
   type Logger,
   type PartHealth,
+  type Quarantine,
   type Registry,
   TidemarkError,
 } from '@tidemark/core';
@@ -19,13 +21,19 @@ import type { ClassicLevel } from 'classic-level';
 import { createWebSocketStream, WebSocketServer } from 'ws';
 import { Acceptance } from './acceptance.ts';
 import { BrokerMetrics } from './metrics.ts';
+import { PlatformTopics } from './platform-topics.ts';
 import { QuietAedes } from './quiet-aedes.ts';
+import type { SessionLimits } from './session-store.ts';
 import { openSessions } from './sessions.ts';
 
 /** A subscriber that takes nothing for this long is disconnected, before it holds up the others. */
 const DRAIN_TIMEOUT_MS = 10_000;
 /** How long clients have to take their goodbye; then their sockets are closed. */
 const GOODBYE_MS = 500;
+/** Connections that may wait to be accepted: all devices come back at once after an outage. */
+const BACKLOG = 4096;
+/** MQTT 5 topic aliases for each client. */
+const MAX_TOPIC_ALIASES = 16;
 /** CONNACK codes, MQTT 3.1.1 section 3.2.2.3; clients try again after the first. */
 const SERVER_UNAVAILABLE = 3;
 const BAD_USERNAME_OR_PASSWORD = 4;
@@ -33,10 +41,14 @@ const BAD_USERNAME_OR_PASSWORD = 4;
 interface BrokerOptions {
   config: Config;
   acceptor: Acceptor;
+  journal: Journal;
+  quarantine: Quarantine;
   access: Access;
   clock: Clock;
   logger: Logger;
   metrics: Registry;
+  /** Of Tidemark, for `$SYS`. */
+  version: string;
 }
 
 /** The MQTT broker: Aedes over TCP, and over the WebSocket connections that the HTTP server hands on. */
@@ -48,7 +60,10 @@ export class Broker {
   #aedes: QuietAedes | undefined;
   #sessions: ClassicLevel<string, unknown> | undefined;
   #server: Server | undefined;
+  #topics: PlatformTopics | undefined;
   readonly #sockets = new Set<Socket>();
+  /** What went through sockets that are closed. */
+  readonly #closedBytes = { received: 0, sent: 0 };
 
   constructor(options: BrokerOptions) {
     this.#options = options;
@@ -66,15 +81,22 @@ export class Broker {
   }
 
   async start(): Promise<void> {
-    const { dataDir, mqtt, host } = this.#options.config;
+    const { config, logger } = this.#options;
+    const { dataDir, mqtt, host } = config;
     this.#sessions = await openSessions({
       directory: join(dataDir, 'broker'),
-      logger: this.#options.logger,
+      logger,
       onDamage: () => this.#metrics.sessionRepairs.inc(),
     });
-    this.#aedes = await QuietAedes.open(this.#sessions, {
+    this.#aedes = await QuietAedes.open({
+      db: this.#sessions,
+      limits: limitsOf(mqtt),
+      metrics: this.#metrics,
+      onStorageError: (error) => logger.error({ err: error }, 'MQTT sessions could not be written'),
       maximumPacketSize: mqtt.maxPacketBytes,
       maxTopicLevels: mqtt.maxTopicLevels,
+      sessionExpiryIntervalLimit: Math.ceil(mqtt.sessionExpiryMs / 1000),
+      topicAliasMaximum: MAX_TOPIC_ALIASES,
       drainTimeout: DRAIN_TIMEOUT_MS,
       authenticate: (_client, username, password, done) => this.#authenticate(username, password, done),
       authorizePublish: (client, packet, callback) =>
@@ -82,10 +104,21 @@ export class Broker {
     });
     this.#watch(this.#aedes);
     this.#acceptance.start();
+    this.#topics = new PlatformTopics({
+      ...this.#options,
+      aedes: this.#aedes,
+      traffic: this.#metrics,
+      socketBytes: () => this.#socketBytes(),
+    });
+    this.#topics.start();
     const { handle } = this.#aedes;
     this.#server = createServer({ noDelay: true }, (socket) => {
       this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
+      socket.once('close', () => {
+        this.#sockets.delete(socket);
+        this.#closedBytes.received += socket.bytesRead;
+        this.#closedBytes.sent += socket.bytesWritten;
+      });
       handle(socket);
     });
     await listen(this.#server, mqtt.port, host);
@@ -93,6 +126,7 @@ export class Broker {
 
   /** Disconnects everyone; what they had sent and was accepted is in the log. */
   async stop(): Promise<void> {
+    this.#topics?.stop();
     const server = this.#server;
     const isClosed = server && new Promise((resolve) => server.close(resolve));
     const aedes = this.#aedes;
@@ -104,6 +138,7 @@ export class Broker {
     await isQuiet;
     this.#webSockets.close();
     this.#acceptance.stop();
+    await aedes?.sessions.stop();
     await this.#sessions?.close();
   }
 
@@ -158,9 +193,19 @@ export class Broker {
     );
   }
 
+  #socketBytes(): { received: number; sent: number } {
+    const bytes = { ...this.#closedBytes };
+    for (const socket of this.#sockets) {
+      bytes.received += socket.bytesRead;
+      bytes.sent += socket.bytesWritten;
+    }
+    return bytes;
+  }
+
   #watch(aedes: Aedes): void {
     const onError = (client: Client | null, error: Error): void => {
       if (error.message === 'packet too large') this.#metrics.tooLargePackets.inc();
+      else if (error.message === 'drain timeout') this.#metrics.frozenClients.inc();
       else this.#metrics.clientErrors.inc();
       this.#options.logger.debug(
         { client: client?.id, err: error },
@@ -174,6 +219,15 @@ export class Broker {
       this.#options.logger.error({ err: error }, 'the broker reports an error'),
     );
   }
+}
+
+function limitsOf(mqtt: Config['mqtt']): SessionLimits {
+  return {
+    queue: { maxMessages: mqtt.maxQueuedMessages, maxBytes: mqtt.maxQueuedBytes },
+    maxExpirySeconds: Math.ceil(mqtt.sessionExpiryMs / 1000),
+    maxAway: mqtt.maxAwaySessions,
+    maxRetained: mqtt.maxRetainedMessages,
+  };
 }
 
 /** Clients ask for `mqtt` (MQTT 3.1.1 section 6) or, older ones, `mqttv3.1`. */
@@ -190,6 +244,6 @@ async function listen(server: Server, port: number, host: string): Promise<void>
         : `cannot listen for MQTT on ${host}:${port}: ${cause.message}`;
       reject(new TidemarkError(isTaken ? 'address_in_use' : 'unavailable', message, { cause }));
     });
-    server.listen(port, host, () => resolve());
+    server.listen({ port, host, backlog: BACKLOG }, () => resolve());
   });
 }

@@ -1,15 +1,42 @@
 import { Counter, Gauge, type Registry } from '@tidemark/core';
 
+/** Why a message did not reach somebody it was for. A closed list. */
+const dropReasons = [
+  /** A QoS 0 reading that the spool could not take. */
+  'spool_full',
+  /** QoS 0 for a client that does not read as fast, over the limit of what waits for it. */
+  'slow_subscriber',
+  /** QoS 1 or 2, over the limit of what waits for a client or its session. */
+  'queue_full',
+  /** Waited for a client whose connection ended, and its session with it. */
+  'disconnected',
+  /** Waited for a session that was ended by a clean start, or by its own expiry interval. */
+  'session_ended',
+  'session_expired',
+  'too_many_sessions',
+  /** Its own Message Expiry Interval was over. */
+  'expired',
+  'too_large_for_client',
+  'retained_full',
+  /** `live/` readings that were skipped, far behind the log. */
+  'live_behind',
+] as const;
+
+export type DropReason = (typeof dropReasons)[number];
+
 /** What the broker tells Prometheus. */
 export class BrokerMetrics {
   readonly otherMessages: Counter;
   readonly forbidden: Counter;
-  readonly dropped: Counter;
   readonly heldTooLong: Counter;
   readonly tooLargePackets: Counter;
   readonly clientErrors: Counter;
   readonly refusedLogins: Counter;
   readonly sessionRepairs: Counter;
+  readonly frozenClients: Counter;
+  readonly #dropped: Counter<'reason'>;
+  /** For `$SYS`; plain numbers, since each message counts. */
+  readonly traffic = { received: 0, receivedBytes: 0, sent: 0, sentBytes: 0, dropped: 0 };
 
   constructor(registry: Registry, read: { connectedClients: () => number }) {
     const registers = [registry];
@@ -23,9 +50,16 @@ export class BrokerMetrics {
       'forbidden_messages_total',
       "Messages refused because their topic is the platform's own",
     );
-    this.dropped = counter(
-      'dropped_messages_total',
-      'QoS 0 readings dropped because the spool could not take them',
+    this.#dropped = new Counter({
+      name: 'tidemark_broker_dropped_messages_total',
+      help: 'Messages that did not reach a client, or readings the spool, they were for',
+      labelNames: ['reason'],
+      registers,
+    });
+    for (const reason of dropReasons) this.#dropped.inc({ reason }, 0);
+    this.frozenClients = counter(
+      'frozen_clients_total',
+      'Clients disconnected because they took nothing for 10 s',
     );
     this.heldTooLong = counter(
       'held_connections_total',
@@ -52,5 +86,20 @@ export class BrokerMetrics {
         this.set(read.connectedClients());
       },
     });
+  }
+
+  drop(reason: DropReason, count = 1): void {
+    this.#dropped.inc({ reason }, count);
+    this.traffic.dropped += count;
+  }
+
+  countReceived(bytes: number): void {
+    this.traffic.received++;
+    this.traffic.receivedBytes += bytes;
+  }
+
+  countSent(bytes: number): void {
+    this.traffic.sent++;
+    this.traffic.sentBytes += bytes;
   }
 }

@@ -3,9 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createMetrics } from '@tidemark/core';
 import { ClassicLevel } from 'classic-level';
 import { connectAsync, connect as connectNow, type MqttClient } from 'mqtt';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { BrokerMetrics } from './metrics.ts';
 import { QuietAedes } from './quiet-aedes.ts';
 
 let directory: string;
@@ -19,7 +21,20 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'tidemark-broker-'));
   db = new ClassicLevel(directory, { valueEncoding: 'json' });
   await db.open();
-  aedes = await QuietAedes.open(db, {});
+  aedes = await QuietAedes.open({
+    db,
+    limits: {
+      queue: { maxMessages: 100, maxBytes: 1e6 },
+      maxExpirySeconds: 60,
+      maxAway: 10,
+      maxRetained: 10,
+    },
+    metrics: new BrokerMetrics(createMetrics(), { connectedClients: () => 0 }),
+    onStorageError: (error) => {
+      throw error;
+    },
+    authorizePublish: (_client, _packet, done) => done(),
+  });
   routed = [];
   aedes.on('publish', ({ topic }) => {
     if (!topic.startsWith('$SYS')) routed.push(topic);
@@ -35,6 +50,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await new Promise<void>((resolve) => aedes.close(() => resolve()));
   server.close();
+  await aedes.sessions.stop();
   await db.close();
   await rm(directory, { recursive: true });
 });

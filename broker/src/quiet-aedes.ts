@@ -1,13 +1,24 @@
 import './silent-debug.ts';
 
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes';
-import LevelPersistence from 'aedes-persistence-level/asyncPersistence.js';
+import type { StoredPacket } from 'aedes-persistence-level/asyncPersistence.js';
 import type { ClassicLevel } from 'classic-level';
-import { Qlobber } from 'qlobber';
+import type { BrokerMetrics } from './metrics.ts';
+import { type AedesClient, Outbox } from './outbox.ts';
+import { type SessionLimits, SessionStore } from './session-store.ts';
+import { filterTrie, isShared } from './subscriptions.ts';
 
 type Done = (error?: Error) => void;
 type Listener = Parameters<Aedes['subscribe']>[1];
 type Publish = (packet: PublishPacket, client?: Client | null | Done, done?: Done) => void;
+
+interface QuietAedesOptions extends AedesOptions {
+  authorizePublish: NonNullable<AedesOptions['authorizePublish']>;
+  db: ClassicLevel<string, unknown>;
+  limits: SessionLimits;
+  metrics: BrokerMetrics;
+  onStorageError: (error: unknown) => void;
+}
 
 /** Topics whose silence is remembered; cleared when full, and whenever any subscription changes. */
 const MAX_KNOWN_TOPICS = 100_000;
@@ -15,93 +26,165 @@ const MAX_KNOWN_TOPICS = 100_000;
 const MAX_KNOWN_LENGTH = 280;
 
 /**
- * Aedes that does not route what nobody listens to. Most readings have no MQTT subscriber: for them the
- * matching, queueing and emitting of each message costs Aedes about as much again as taking it in
- * (`npm run bench -- mqtt-publish`). A topic is silent when no connected client and no stored session
- * subscribes to it; retained messages are always routed.
+ * Aedes that does not route what nobody listens to, and in which no client can hold up another.
+ *
+ * Most readings have no MQTT subscriber: for them the matching, queueing and emitting of each message costs Aedes
+ * about as much again as taking it in (`npm run bench -- mqtt-publish`). A topic is silent when no connected
+ * client and no stored session subscribes to it; retained messages are always routed.
+ *
+ * Messages go out through an `Outbox` for each client, and what outlives a connection is in the `SessionStore`.
  */
 export class QuietAedes extends Aedes {
-  readonly #sessions: ObservedSessions;
-  readonly #listeners = new Qlobber<Listener>({
-    separator: '/',
-    wildcard_one: '+',
-    wildcard_some: '#',
-    match_empty_levels: true,
-  });
+  readonly sessions: SessionStore;
+  /** Called when a subscription of a connected client came or went. */
+  onListenersChanged: () => void = () => {};
+  readonly #listeners = filterTrie<Listener>();
+  /** Subscriptions of connected clients by the first level of their filter. */
+  readonly #roots = new Map<string, number>();
+  #subscriptionCount = 0;
   readonly #isSilent = new Map<string, boolean>();
-  #version = 0;
+  readonly #outboxes = new WeakMap<Client, Outbox>();
 
   /** Brings up a broker whose sessions, subscriptions and retained messages are kept in `db`. */
-  static async open(db: ClassicLevel<string, unknown>, options: AedesOptions): Promise<QuietAedes> {
-    const sessions = new ObservedSessions(db);
+  static async open(options: QuietAedesOptions): Promise<QuietAedes> {
+    const { db, limits, metrics, onStorageError } = options;
+    const sessions = new SessionStore({ db, limits, metrics, onError: onStorageError });
+    await sessions.load();
     const aedes = new QuietAedes(sessions, options);
     await aedes.listen();
     return aedes;
   }
 
-  private constructor(sessions: ObservedSessions, options: AedesOptions) {
+  private constructor(sessions: SessionStore, options: QuietAedesOptions) {
     super({ ...options, persistence: sessions });
-    this.#sessions = sessions;
-    sessions.onChange = () => this.#forget();
+    this.sessions = sessions;
+    sessions.onChange = () => this.#isSilent.clear();
+    sessions.outboxOf = (client) => this.#outboxes.get(client);
+    this.authorizePublish = (client, packet, done) => this.#authorizePublish(options, client, packet, done);
+    // MQTT 3.1.1 has no word for them; there too a subscription that never brings anything must not look granted.
+    this.authorizeSubscribe = (client, subscription, done) => {
+      if (isShared(subscription.topic)) return done(null, null);
+      this.#outboxes.get(client)?.subscribe(subscription);
+      done(null, subscription);
+    };
+    // Aedes looks clients up by their ids in a plain object, where "constructor" is always found.
+    Object.assign(this, { clients: Object.create(null) });
+    this.#serveOutboxes(options);
   }
 
   override publish(packet: PublishPacket, client?: Client | null | Done, done?: Done): void {
-    if (done && !packet.retain && this.#isUnheard(packet.topic)) done();
-    else (super.publish as Publish)(packet, client, done);
+    if (packet.qos > 0 && typeof client === 'object' && client !== null) {
+      (packet as StoredPacket).clientId = client.id;
+    }
+    if (!done || packet.retain || !this.isSilent(packet.topic)) {
+      (super.publish as Publish)(packet, client, done);
+    } else if (packet.qos === 2) {
+      this.sessions.keepReceived(packet).then(() => done(), done);
+    } else {
+      done();
+    }
+  }
+
+  /** Publishes for the platform itself, at QoS 0. */
+  tell(topic: string, payload: string): void {
+    const bytes = Buffer.from(payload);
+    const packet = { cmd: 'publish', topic, payload: bytes, qos: 0, retain: false, dup: false } as const;
+    this.publish(packet, null, () => {});
   }
 
   override subscribe(topic: string, listener: Listener, done: () => void): void {
-    this.#forget();
+    this.#count(topic, 1);
     this.#listeners.add(topic, listener);
     super.subscribe(topic, listener, done);
+    this.onListenersChanged();
   }
 
   override unsubscribe(topic: string, listener: Listener, done: () => void): void {
-    this.#forget();
+    this.#count(topic, -1);
     this.#listeners.remove(topic, listener);
     super.unsubscribe(topic, listener, done);
+    this.onListenersChanged();
   }
 
-  /** False also while it is not known yet: then the message is routed, which is always right. */
-  #isUnheard(topic: string): boolean {
+  /** How many subscriptions connected clients have. */
+  get subscriptionCount(): number {
+    return this.#subscriptionCount;
+  }
+
+  /** Whether a connected client subscribes to anything below a first level that does not begin with `$`. */
+  hears(root: string): boolean {
+    return this.#roots.has(root) || this.#roots.has('+') || this.#roots.has('#');
+  }
+
+  /** Whether nobody, connected or not, would get a message to this topic. */
+  isSilent(topic: string): boolean {
     const known = this.#isSilent.get(topic);
     if (known !== undefined) return known;
-    if (topic.length > MAX_KNOWN_LENGTH) return false;
-    if (this.#isSilent.size >= MAX_KNOWN_TOPICS) this.#isSilent.clear();
-    this.#isSilent.set(topic, false);
-    void this.#lookUp(topic);
-    return false;
+    const isSilent = this.#listeners.match(topic).length === 0 && !this.sessions.hasListeners(topic);
+    if (topic.length <= MAX_KNOWN_LENGTH) {
+      if (this.#isSilent.size >= MAX_KNOWN_TOPICS) this.#isSilent.clear();
+      this.#isSilent.set(topic, isSilent);
+    }
+    return isSilent;
   }
 
-  async #lookUp(topic: string): Promise<void> {
-    const version = this.#version;
-    if (this.#listeners.match(topic).length > 0) return;
-    const stored = await this.#sessions.subscriptionsByTopic(topic);
-    if (version === this.#version) this.#isSilent.set(topic, stored.length === 0);
-  }
-
-  #forget(): void {
-    this.#version++;
+  #count(filter: string, change: 1 | -1): void {
     this.#isSilent.clear();
-  }
-}
-
-/** The session store, telling before any of its subscriptions change. */
-class ObservedSessions extends LevelPersistence {
-  onChange: () => void = () => {};
-
-  override addSubscriptions(...args: Parameters<LevelPersistence['addSubscriptions']>): Promise<void> {
-    this.onChange();
-    return super.addSubscriptions(...args);
+    this.#subscriptionCount += change;
+    const root = filter.split('/', 1)[0]!;
+    const count = (this.#roots.get(root) ?? 0) + change;
+    if (count === 0) this.#roots.delete(root);
+    else this.#roots.set(root, count);
   }
 
-  override removeSubscriptions(...args: Parameters<LevelPersistence['removeSubscriptions']>): Promise<void> {
-    this.onChange();
-    return super.removeSubscriptions(...args);
+  /**
+   * A QoS 1 message is queued for stored sessions before PUBACK, which Aedes sends before it routes: a crash in
+   * between would lose what was acknowledged.
+   */
+  #authorizePublish(
+    { authorizePublish }: QuietAedesOptions,
+    client: Client | null,
+    packet: PublishPacket,
+    done: (error?: Error | null) => void,
+  ): void {
+    const { sessions } = this;
+    if (client === null || packet.qos !== 1 || sessions.subscriptionCount === 0) {
+      authorizePublish(client, packet, done);
+      return;
+    }
+    authorizePublish(client, packet, (error) => {
+      if (error || this.isSilent(packet.topic)) done(error);
+      // Without its place in the queues it is not acknowledged: the client sends it again.
+      else
+        sessions.enqueue(packet, client.id).then(
+          () => done(),
+          () => client.conn.destroy(),
+        );
+    });
   }
 
-  override cleanSubscriptions(...args: Parameters<LevelPersistence['cleanSubscriptions']>): Promise<unknown> {
-    this.onChange();
-    return super.cleanSubscriptions(...args);
+  #serveOutboxes({ limits, metrics }: QuietAedesOptions): void {
+    const accept = this.handle;
+    const hiddenPrefix = `$SYS/${this.id}/`;
+    this.handle = (connection, request) => {
+      const client = accept(connection, request) as AedesClient;
+      const outbox = new Outbox({ client, limits: limits.queue, metrics, hiddenPrefix });
+      client.subscriptions = Object.create(null) as Record<string, unknown>;
+      client.deliver0 = outbox.deliver;
+      client.deliverQoS = outbox.deliver;
+      this.#outboxes.set(client, outbox);
+      return client;
+    };
+    const outboxOf = (client: Client): Outbox => this.#outboxes.get(client)!;
+    this.on('clientReady', (client) => {
+      this.sessions.arrived(client, outboxOf(client)).catch(() => client.conn.destroy());
+    });
+    this.on('clientDisconnect', (client) => {
+      outboxOf(client).close();
+      this.sessions.left(client, outboxOf(client));
+    });
+    this.on('unsubscribe', (filters, client) => {
+      for (const filter of filters) outboxOf(client).unsubscribe(filter);
+    });
   }
 }

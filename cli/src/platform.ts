@@ -85,7 +85,7 @@ export class Platform {
     // The spool and the store have made their folders: before anything is acknowledged, these must be there to stay.
     dataDir.syncNames();
     const { acceptor, journal, quarantine, freshness } = ingest;
-    const broker = await this.#run(new Broker({ ...shared, acceptor, access }));
+    const broker = await this.#run(new Broker({ ...shared, acceptor, journal, quarantine, access, version }));
 
     const localHealth = (): PartHealth[] => [broker.health(), ...ingest.health(), registry.health()];
     const pageDir = await buildWeb();

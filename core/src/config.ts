@@ -50,6 +50,32 @@ export const configSchema = z.strictObject({
         .default(64)
         .describe('Most levels a topic may have')
         .meta({ env: 'TIDEMARK_MQTT_MAX_TOPIC_LEVELS' }),
+      maxQueuedMessages: count
+        .default(10_000)
+        .describe('Most messages that wait for one client, connected or away; more are dropped and counted')
+        .meta({ env: 'TIDEMARK_MQTT_MAX_QUEUED_MESSAGES' }),
+      maxQueuedBytes: bytes
+        .default(16 * 1024 * 1024)
+        .describe('Most bytes of messages that wait for one client')
+        .meta({ env: 'TIDEMARK_MQTT_MAX_QUEUED_BYTES' }),
+      sessionExpiryMs: milliseconds
+        .min(1000)
+        .default(7 * 24 * 3600 * 1000)
+        .describe('Longest that a session is kept for a client that is away')
+        .meta({ env: 'TIDEMARK_MQTT_SESSION_EXPIRY_MS' }),
+      maxAwaySessions: count
+        .default(100_000)
+        .describe('Most sessions kept for clients that are away; the one away longest is ended first')
+        .meta({ env: 'TIDEMARK_MQTT_MAX_AWAY_SESSIONS' }),
+      maxRetainedMessages: count
+        .default(100_000)
+        .describe('Most topics with a retained message; more are delivered but not retained')
+        .meta({ env: 'TIDEMARK_MQTT_MAX_RETAINED_MESSAGES' }),
+      sysIntervalMs: milliseconds
+        .min(100)
+        .default(10_000)
+        .describe('How often $SYS topics are told')
+        .meta({ env: 'TIDEMARK_MQTT_SYS_INTERVAL_MS' }),
     })
     .prefault({}),
   http: z

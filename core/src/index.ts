@@ -9,6 +9,7 @@ export * from './log.ts';
 export * from './metrics.ts';
 export * from './point.ts';
 export * from './ports.ts';
+export * from './quarantine-json.ts';
 export * from './reading.ts';
 export * from './sensor.ts';
 export * from './series-key.ts';

@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { formatTime, type QuarantineItem, quarantineReasons, TidemarkError } from '@tidemark/core';
+import { quarantineItemToJson, quarantineReasons, TidemarkError } from '@tidemark/core';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
 import {
@@ -67,25 +67,12 @@ export function quarantine(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
     const items = found.slice(0, limit);
     const last = items.at(-1);
     const next = found.length > limit && last ? encodeCursor(last.id) : null;
-    return c.json({ ...listOf(items.map(toJson), next), total: parts.quarantine.count() }, 200);
+    return c.json({ ...listOf(items.map(quarantineItemToJson), next), total: parts.quarantine.count() }, 200);
   });
 
   app.openapi(oneRoute, (c) => {
     const item = parts.quarantine.get(c.req.valid('param').id);
     if (item === undefined) throw new TidemarkError('not_found', 'there is no such refusal');
-    return c.json(toJson(item), 200);
+    return c.json(quarantineItemToJson(item), 200);
   });
-}
-
-function toJson({ id, timeNs, source, topic, reason, detail, payload, sensor }: QuarantineItem) {
-  return {
-    id,
-    time: formatTime(timeNs),
-    source,
-    topic,
-    reason,
-    detail,
-    payload: Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('base64'),
-    sensor: sensor ?? null,
-  };
 }
