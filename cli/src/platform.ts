@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { createApp, HttpServer } from '@tidemark/api';
 import { Broker } from '@tidemark/broker';
 import {
+  ClockWatch,
   type Config,
   createLogger,
   createMetrics,
@@ -67,6 +68,7 @@ export class Platform {
     const metrics = createMetrics();
     const shared = { config, logger, metrics, clock: systemClock };
 
+    await this.#run(new ClockWatch(shared));
     const dataDir = claimDataDir(config.dataDir);
     this.#running.defer(() => dataDir.release());
     const meta = openMetaDb(join(config.dataDir, 'meta.db'));

@@ -1,4 +1,5 @@
 export * from './clock.ts';
+export * from './clock-watch.ts';
 export * from './config.ts';
 export * from './errors.ts';
 export * from './ids.ts';

@@ -35,9 +35,12 @@ export type Submission =
   /** An MQTT message; its topic says how to decode it. */
   | { source: 'mqtt'; topic: string; payload: Uint8Array; delivery?: Delivery | undefined }
   /** Parsed JSON readings, flat: `{sensor, location?, time?, <metric>: value}`. */
-  | { source: 'http'; topic: string; items: readonly unknown[] };
+  | { source: 'http'; topic: string; items: readonly unknown[]; delivery?: Delivery | undefined };
 
-/** Which QoS 1 or 2 delivery a message is: a resent one keeps the time it was first given. */
+/**
+ * Which delivery a message is, of MQTT by QoS 1 or 2 or of HTTP by an idempotency key: a resent one keeps the time
+ * it was first given.
+ */
 export interface Delivery {
   clientId: string;
   messageId: number;

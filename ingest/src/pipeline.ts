@@ -238,8 +238,9 @@ class MessageStamps implements RecordStamps {
 
   #first(): bigint {
     const submission = this.#submission;
-    if (submission.source === 'mqtt' && submission.delivery) {
-      const { delivery, topic, payload } = submission;
+    if (submission.delivery) {
+      const { delivery, topic } = submission;
+      const payload = submission.source === 'mqtt' ? submission.payload : bytesOf(submission.items);
       this.delivery = this.#options.deliveries.placeOf(delivery, topic, payload);
       if (this.delivery.firstNs >= 0n) return this.delivery.firstNs;
     }
@@ -290,6 +291,10 @@ function rawOf(submission: Submission, { raw }: Fault): Uint8Array {
   const isWhole = raw === undefined || text === undefined;
   if (isWhole && submission.source === 'mqtt') return submission.payload;
   return Buffer.from(text ?? '');
+}
+
+function bytesOf(items: readonly unknown[]): Uint8Array {
+  return Buffer.from(jsonOf(items) ?? '');
 }
 
 function asBuffer(payload: Uint8Array): Buffer {

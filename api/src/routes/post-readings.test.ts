@@ -46,6 +46,25 @@ describe('POST /api/v1/readings', () => {
     expect(platform.acceptor.submissions.map((chunk) => chunk.length)).toEqual([3, 3, 1]);
   });
 
+  it('tells the parts of a request with an idempotency key apart, and the same ones when it is repeated', async () => {
+    const items = JSON.stringify([1, 2, 3, 4].map((n) => ({ sensor: 'once', n, time: n })));
+    const deliveries = async (headers: Record<string, string>) => {
+      platform.acceptor.deliveries.length = 0;
+      expect((await post(items, headers)).status).toBe(200);
+      return [...platform.acceptor.deliveries];
+    };
+    const first = await deliveries({ 'idempotency-key': 'k-1' });
+    expect(first).toMatchObject([
+      { messageId: 0, isDuplicate: true },
+      { messageId: 1, isDuplicate: true },
+    ]);
+    expect(await deliveries({ 'idempotency-key': 'k-1' })).toEqual(first);
+    expect(await deliveries({ 'idempotency-key': 'k-2' })).not.toEqual(first);
+    expect(await deliveries({})).toEqual([undefined, undefined]);
+    const { status, json } = await post(items, { 'idempotency-key': 'with space' });
+    expect([status, json.code]).toEqual([400, 'bad_request']);
+  });
+
   it('reads NDJSON; a line that is no JSON is refused alone, and goes to the quarantine as it came', async () => {
     const before = platform.quarantine.count();
     const { status, json } = await post(

@@ -1,5 +1,12 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { type Acceptor, type Outcome, parseJson, type Refusal, TidemarkError } from '@tidemark/core';
+import {
+  type Acceptor,
+  type Delivery,
+  type Outcome,
+  parseJson,
+  type Refusal,
+  TidemarkError,
+} from '@tidemark/core';
 import { readLines } from '../body/lines.ts';
 import { readBody, readText } from '../body/read-body.ts';
 import { jsonFaultOf, parseJsonBody } from '../body/read-json.ts';
@@ -38,8 +45,16 @@ const route = createRoute({
   description:
     'One reading, an array, or a stream of NDJSON; gzip is read too. The answer is given once the readings are on ' +
     'stable storage. Without `time` (RFC 3339, or an integer of s, ms, µs or ns by its size) a reading is stamped ' +
-    'with the time of acceptance. Sending the same sensor, metric and time again is safe: the last value wins.',
+    'with the time of acceptance. Sending the same sensor, metric and time again is safe: the last value wins. ' +
+    'With an `Idempotency-Key`, so is sending the same body without times: its readings keep those they were given.',
   request: {
+    headers: z.object({
+      'idempotency-key': z.string().optional().openapi({
+        description:
+          'Chosen anew for each request, and the same when it is repeated; 1 to 255 printable ASCII characters.',
+        example: '8e03978e-40d5-43dd-bc93-6894a57f9324',
+      }),
+    }),
     body: {
       required: true,
       content: {
@@ -79,7 +94,11 @@ export function postReadings(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
         `content type ${JSON.stringify(contentType)} is not read here; send application/json or application/x-ndjson`,
       );
     }
-    const intake = new Intake(parts.acceptor, ingest.maxReadingsPerMessage);
+    const intake = new Intake(
+      parts.acceptor,
+      ingest.maxReadingsPerMessage,
+      keyOf(c.req.header('idempotency-key')),
+    );
     try {
       if (isStream) await intake.takeLines(readBody(c.req.raw, http.maxBodyBytes));
       else await intake.take([parseJsonBody(await readText(c.req.raw, http.maxBodyBytes))].flat());
@@ -104,11 +123,14 @@ class Intake {
   readonly #maxItems: number;
   readonly #ids: string[] = [];
   readonly #rejected: Refusal[] = [];
+  readonly #key: string | undefined;
   #taken = 0;
+  #chunks = 0;
 
-  constructor(acceptor: Acceptor, maxItems: number) {
+  constructor(acceptor: Acceptor, maxItems: number, key: string | undefined) {
     this.#acceptor = acceptor;
     this.#maxItems = maxItems;
+    this.#key = key;
   }
 
   get hasAnswers(): boolean {
@@ -141,10 +163,16 @@ class Intake {
     }
   }
 
+  /** The parts of a request are told apart by their numbers; a key that is seen again means the same request. */
+  #nextDelivery(): Delivery | undefined {
+    if (this.#key === undefined) return undefined;
+    return { clientId: `${path} ${this.#key}`, messageId: this.#chunks++, isDuplicate: true };
+  }
+
   async #takeChunk(items: readonly unknown[], faults: ReadonlyMap<number, string>): Promise<void> {
     const start = this.#taken;
     this.#taken += items.length;
-    const { accepted, ids, rejected } = await submit(this.#acceptor, items);
+    const { accepted, ids, rejected } = await submit(this.#acceptor, items, this.#nextDelivery());
     this.accepted += accepted;
     for (const id of ids) this.#ids.push(id);
     for (const { index, code, detail } of rejected) {
@@ -158,10 +186,21 @@ class Intake {
   }
 }
 
+/** The value of the header `Idempotency-Key`; throws `bad_request` when it is none. */
+function keyOf(header: string | undefined): string | undefined {
+  if (header === undefined || /^[\x21-\x7e]{1,255}$/.test(header)) return header;
+  const message = 'Idempotency-Key must be 1 to 255 printable ASCII characters';
+  throw new TidemarkError('bad_request', message, { issues: [{ path: 'Idempotency-Key', message }] });
+}
+
 /** Resolves with what became of the readings once it is durable. */
-async function submit(acceptor: Acceptor, items: readonly unknown[]): Promise<Outcome> {
+async function submit(
+  acceptor: Acceptor,
+  items: readonly unknown[],
+  delivery: Delivery | undefined,
+): Promise<Outcome> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const outcome = acceptor.accept({ source: 'http', topic: path, items }, (error) =>
+  const outcome = acceptor.accept({ source: 'http', topic: path, items, delivery }, (error) =>
     error ? reject(error) : resolve(),
   );
   const timer = setTimeout(() => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import {
   type Acceptor,
   createMetrics,
+  type Delivery,
   loadConfig,
   type Outcome,
   parseTime,
@@ -118,6 +119,8 @@ class MemoryAcceptor implements Acceptor {
   /** Answers the next submissions with these errors, then accepts again. */
   readonly errors: (TidemarkError | undefined)[] = [];
   readonly submissions: (readonly unknown[])[] = [];
+  /** Of each submission. */
+  readonly deliveries: (Delivery | undefined)[] = [];
   readonly #sinks: Sinks;
   #writing: Promise<unknown> = Promise.resolve();
 
@@ -133,6 +136,7 @@ class MemoryAcceptor implements Acceptor {
       return { ids: [], accepted: 0, rejected: [] };
     }
     this.submissions.push(submission.items);
+    this.deliveries.push(submission.delivery);
     const readings: Reading[] = [];
     const rejected: Refusal[] = [];
     for (const [index, item] of submission.items.entries()) {
