@@ -5,6 +5,7 @@ const access = {
   isRequired: true,
   checkUser: async () => true,
   checkToken: (token: string) => token === 'sesame',
+  tokenName: (token: string) => (token === 'sesame' ? 'ann' : undefined),
 };
 let open: Awaited<ReturnType<typeof startTestPlatform>>;
 let locked: Awaited<ReturnType<typeof startTestPlatform>>;

@@ -7,6 +7,8 @@ import { requestMetrics } from './middleware/request-metrics.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
 import type { ApiEnv, ApiParts } from './parts.ts';
 import { createErrorHandler, invalidFields, issuesOf, problemOf } from './problem.ts';
+import { audit } from './routes/audit.ts';
+import { discard } from './routes/discard.ts';
 import { docs } from './routes/docs.ts';
 import { health } from './routes/health.ts';
 import { latest } from './routes/latest.ts';
@@ -17,6 +19,7 @@ import { postReadings } from './routes/post-readings.ts';
 import { quarantine } from './routes/quarantine.ts';
 import { readings } from './routes/readings.ts';
 import { registryImport } from './routes/registry-import.ts';
+import { replay } from './routes/replay.ts';
 import { sensors } from './routes/sensors.ts';
 import { windows } from './routes/windows.ts';
 
@@ -51,6 +54,9 @@ export function createApp(parts: ApiParts): ApiApp {
   sensors(app, parts);
   locations(app, parts);
   registryImport(app, parts);
+  replay(app, parts);
+  discard(app, parts);
+  audit(app, parts);
   health(app, parts);
   docs(app, parts);
   page(app, parts);

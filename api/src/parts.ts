@@ -1,6 +1,7 @@
 import type {
   Acceptor,
   Access,
+  Audit,
   Clock,
   Config,
   Freshness,
@@ -8,6 +9,7 @@ import type {
   Logger,
   PartHealth,
   Quarantine,
+  QuarantineDesk,
   Registry,
 } from '@tidemark/core';
 import type { Engine, SensorRegistry } from '@tidemark/store';
@@ -23,6 +25,8 @@ export interface ApiParts {
   journal: Journal;
   quarantine: Quarantine;
   registry: SensorRegistry;
+  desk: QuarantineDesk;
+  audit: Audit;
   freshness: Freshness;
   access: Access;
   /** State of every part; asks the store, which may take some seconds to give no answer. */

@@ -85,6 +85,49 @@ export const quarantineItemSchema = z
   })
   .openapi('QuarantineItem');
 
+function countsBy(name: string, example: string) {
+  const item = z.object({ [name]: z.string(), count: z.number().int() });
+  return z.array(item).openapi({ example: [{ [name]: example, count: 3 }] });
+}
+
+export const quarantineSummarySchema = z
+  .object({
+    count: z.number().int().openapi({ description: 'Items that match.', example: 3 }),
+    byReason: countsBy('reason', 'not_finite'),
+    bySource: countsBy('source', 'mqtt'),
+    bySensor: countsBy('sensor', 'greenhouse-1').openapi({ description: 'The 100 sensors with the most.' }),
+    evicted: z
+      .object({ items: z.number().int(), bytes: z.number().int(), age: z.number().int() })
+      .openapi({ description: 'Items dropped for each bound (`quarantine.max…`), ever.' }),
+  })
+  .openapi('QuarantineSummary');
+
+export const replaySchema = z
+  .object({
+    replayed: z.number().int().openapi({ description: 'Items that are readings now, durably.', example: 41 }),
+    refused: z.number().int().openapi({ description: 'Items refused again; they stay.', example: 1 }),
+    reasons: countsBy('reason', 'wrong_type').openapi({ description: 'Why they were refused again.' }),
+    left: z.number().int().openapi({ description: 'Items that match and were not tried.', example: 0 }),
+    next: z.string().nullable().openapi({ description: 'Cursor to go on with, or null.', example: null }),
+  })
+  .openapi('Replay');
+
+export const auditEntrySchema = z
+  .object({
+    id: z.string().openapi({ example: '7' }),
+    time,
+    actor: z.string().openapi({ description: 'Name of the API token, or `local`.', example: 'local' }),
+    action: z.string().openapi({ example: 'quarantine.discard' }),
+    target: z
+      .record(z.string(), z.string())
+      .openapi({ description: 'The id or the filter, as asked.', example: { reason: 'empty' } }),
+    counts: z
+      .record(z.string(), z.number().int())
+      .openapi({ description: 'What came of it.', example: { discarded: 12 } }),
+    note: z.string().nullable().openapi({ description: 'Why, in the words of who asked.', example: null }),
+  })
+  .openapi('AuditEntry');
+
 const problemSchema = z
   .looseObject({
     type: z.string().openapi({ example: 'about:blank' }),

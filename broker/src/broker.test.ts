@@ -29,10 +29,22 @@ const quarantine: Quarantine = {
   list: () => [],
   get: () => undefined,
   count: () => 0,
+  summary: () => ({
+    count: 0,
+    byReason: [],
+    bySource: [],
+    bySensor: [],
+    evicted: { items: 0, bytes: 0, age: 0 },
+  }),
   watch: () => () => {},
 };
 
-const open: Access = { isRequired: false, checkUser: async () => false, checkToken: () => false };
+const open: Access = {
+  isRequired: false,
+  checkUser: async () => false,
+  checkToken: () => false,
+  tokenName: () => undefined,
+};
 const guarded: Access = {
   isRequired: true,
   checkUser: async (name, password) => {
@@ -40,6 +52,7 @@ const guarded: Access = {
     return name === 'ada' && Buffer.from(password).toString() === 'lovelace';
   },
   checkToken: () => false,
+  tokenName: () => undefined,
 };
 
 let dataDir: string;

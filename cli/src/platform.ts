@@ -12,6 +12,7 @@ import {
 } from '@tidemark/core';
 import { Ingest } from '@tidemark/ingest';
 import {
+  AuditLog,
   assertBindAllowed,
   Credentials,
   type Engine,
@@ -80,13 +81,14 @@ export class Platform {
     });
     assertBindAllowed(config, access);
 
+    const audit = new AuditLog({ ...shared, ...config.audit, db: meta });
     const registry = await this.#run(new SensorRegistry({ ...shared, db: meta, limits: config.registry }));
     const engine = await openEngine(shared);
     await this.#run(engine);
-    const ingest = await this.#run(new Ingest({ ...shared, engine, meta, registrar: registry }));
+    const ingest = await this.#run(new Ingest({ ...shared, engine, meta, registrar: registry, audit }));
     // The spool and the store have made their folders: before anything is acknowledged, these must be there to stay.
     dataDir.syncNames();
-    const { acceptor, journal, quarantine, freshness } = ingest;
+    const { acceptor, journal, quarantine, desk, freshness } = ingest;
     const broker = await this.#run(new Broker({ ...shared, acceptor, journal, quarantine, access, version }));
 
     const localHealth = (): PartHealth[] => [broker.health(), ...ingest.health(), registry.health()];
@@ -98,6 +100,8 @@ export class Platform {
       journal,
       quarantine,
       registry,
+      desk,
+      audit,
       freshness,
       access,
       health: async () => [...localHealth(), await engineHealth(engine)],

@@ -170,6 +170,33 @@ export const configSchema = z.strictObject({
         .meta({ env: 'TIDEMARK_SPOOL_MAX_BYTES' }),
     })
     .prefault({}),
+  quarantine: z
+    .strictObject({
+      maxItems: count
+        .default(100_000)
+        .describe('Refused items that are kept; then the oldest go')
+        .meta({ env: 'TIDEMARK_QUARANTINE_MAX_ITEMS' }),
+      maxBytes: bytes
+        .default(1024 * 1024 * 1024)
+        .describe('Payloads of refused items that are kept; then the oldest go')
+        .meta({ env: 'TIDEMARK_QUARANTINE_MAX_BYTES' }),
+      maxAgeMs: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .default(0)
+        .describe('How long a refused item is kept; 0 sets no such bound')
+        .meta({ env: 'TIDEMARK_QUARANTINE_MAX_AGE_MS' }),
+    })
+    .prefault({}),
+  audit: z
+    .strictObject({
+      maxEntries: count
+        .default(100_000)
+        .describe('Lines of the audit log that are kept; then the oldest go')
+        .meta({ env: 'TIDEMARK_AUDIT_MAX_ENTRIES' }),
+    })
+    .prefault({}),
   store: z
     .strictObject({
       kind: z

@@ -14,6 +14,7 @@ export * from './quarantine-json.ts';
 export * from './reading.ts';
 export * from './sensor.ts';
 export * from './series-key.ts';
+export * from './submit.ts';
 export * from './time.ts';
 export * from './topics.ts';
 export * from './window.ts';

@@ -31,11 +31,20 @@ export const quarantineReasons = [
 export type QuarantineReason = (typeof quarantineReasons)[number];
 
 /** A message that claims to hold readings, as a source took it in. */
-export type Submission =
-  /** An MQTT message; its topic says how to decode it. */
-  | { source: 'mqtt'; topic: string; payload: Uint8Array; delivery?: Delivery | undefined }
+export type Submission = (
+  | /** An MQTT message; its topic says how to decode it. */
+  { source: 'mqtt'; topic: string; payload: Uint8Array; delivery?: Delivery | undefined }
   /** Parsed JSON readings, flat: `{sensor, location?, time?, <metric>: value}`. */
-  | { source: 'http'; topic: string; items: readonly unknown[]; delivery?: Delivery | undefined };
+  | { source: 'http'; topic: string; items: readonly unknown[]; delivery?: Delivery | undefined }
+  /** Points that were accepted before, and that the store then refused. */
+  | { source: 'store'; topic: string; points: readonly Point[]; delivery?: undefined }
+) & {
+  /**
+   * Set where the submission is replayed from the quarantine: when it was first given, which is the time of its
+   * readings that bring none. What is refused again is only answered, since it is in the quarantine already.
+   */
+  firstGivenNs?: bigint | undefined;
+};
 
 /**
  * Which delivery a message is, of MQTT by QoS 1 or 2 or of HTTP by an idempotency key: a resent one keeps the time
@@ -105,6 +114,7 @@ export interface Journal {
 /** Something that was refused, kept with its reason. */
 export interface QuarantineItem {
   id: string;
+  /** When it was given; what it has to be stored with if it brings no time. */
   timeNs: bigint;
   source: string;
   topic: string;
@@ -114,22 +124,42 @@ export interface QuarantineItem {
   sensor: string | undefined;
 }
 
+/** Which items; what is left out matches all. */
 export interface QuarantineFilter {
   reason?: QuarantineReason | undefined;
+  source?: string | undefined;
   sensor?: string | undefined;
+  topic?: string | undefined;
   /** Inclusive. */
   fromNs?: bigint | undefined;
   /** Exclusive. */
   toNs?: bigint | undefined;
-  limit: number;
-  /** Items older than the one with this id; newest come first. */
-  before?: string | undefined;
+}
+
+/** A place in the order of the items: by time, then by id. */
+export type QuarantinePlace = Pick<QuarantineItem, 'timeNs' | 'id'>;
+
+/** The bounds of the quarantine that items go past, oldest first. */
+export const quarantineBounds = ['items', 'bytes', 'age'] as const;
+export type QuarantineBound = (typeof quarantineBounds)[number];
+
+/** How many items match, by what. */
+export interface QuarantineSummary {
+  count: number;
+  byReason: { reason: QuarantineReason; count: number }[];
+  bySource: { source: string; count: number }[];
+  /** The sensors with the most; items whose sensor is not known are in none. */
+  bySensor: { sensor: string; count: number }[];
+  /** Items dropped for each bound, ever and unfiltered. */
+  evicted: Record<QuarantineBound, number>;
 }
 
 export interface Quarantine {
-  list(filter: QuarantineFilter): QuarantineItem[];
+  /** Newest first, up to `limit`, those behind `before`. */
+  list(filter: QuarantineFilter & { limit: number; before?: QuarantinePlace | undefined }): QuarantineItem[];
   get(id: string): QuarantineItem | undefined;
   count(): number;
+  summary(filter: QuarantineFilter): QuarantineSummary;
   /**
    * Tells of items once they are durable here, in the order they came; each once, except across a crash, which
    * may swallow some. Listeners are called one after another and must not throw. Answers how to end it.
@@ -138,6 +168,71 @@ export interface Quarantine {
 }
 
 export type QuarantineListener = (items: readonly QuarantineItem[]) => void;
+
+/** Who asks for a change, and why; both go into the audit log. */
+export interface Cause {
+  /** Name of the API token, or `local`. */
+  actor: string;
+  /** In the words of who asked. */
+  note?: string | undefined;
+}
+
+/** What came of a replay. */
+export interface ReplayOutcome {
+  /** Items that are on stable storage as readings now, and no longer in the quarantine. */
+  replayed: number;
+  /** Items refused again; they stay, with their new reasons. */
+  refused: number;
+  /** The new reasons, and how many items have each. */
+  reasons: Partial<Record<QuarantineReason, number>>;
+  /** Items that match and were not tried, for the limit. */
+  left: number;
+  /** Where a next call goes on, when some are left. */
+  next: ReplayPlace | undefined;
+}
+
+/** How far a replay of many has come; it takes none that were added after it began. */
+export interface ReplayPlace extends QuarantinePlace {
+  newestId: string;
+}
+
+/** What people do about items of the quarantine. Each call leaves a line in the audit log. */
+export interface QuarantineDesk {
+  /**
+   * Gives one item to the acceptor again, with `payload` in place of its own where given; undefined when there is
+   * no such item. Throws `spool_full` or `spool_failed` (retryable) when nothing can be accepted; then it stays.
+   */
+  replay(id: string, cause: Cause, payload?: Uint8Array): Promise<ReplayOutcome | undefined>;
+  /** Gives up to `limit` items that match to the acceptor again, oldest first, those behind `after`. */
+  replayAll(
+    filter: QuarantineFilter & { limit: number; after?: ReplayPlace | undefined },
+    cause: Cause,
+  ): Promise<ReplayOutcome>;
+  /** Removes one item for good; false when there is no such item. */
+  discard(id: string, cause: Cause): boolean;
+  /** Removes all that match and were there when it was called; answers how many. */
+  discardAll(filter: QuarantineFilter, cause: Cause): Promise<number>;
+}
+
+/** What somebody changed or removed, for good. */
+export interface AuditEntry {
+  id: string;
+  timeNs: bigint;
+  actor: string;
+  /** `<part>.<verb>`, such as `quarantine.discard`. */
+  action: string;
+  /** What it was about: an id or the filter, as asked. */
+  target: Readonly<Record<string, string>>;
+  /** What came of it. */
+  counts: Readonly<Record<string, number>>;
+  note: string | undefined;
+}
+
+/** The newest of what was changed or removed. */
+export interface Audit {
+  /** Newest first, up to `limit`, those before the entry with id `before`. */
+  list(filter: { action?: string | undefined; limit: number; before?: string | undefined }): AuditEntry[];
+}
 
 /** The sensors and locations as they are registered now, in memory: asked for each reading. */
 export interface SensorDirectory {
@@ -195,4 +290,6 @@ export interface Access {
   readonly isRequired: boolean;
   checkUser(username: string, password: Uint8Array): Promise<boolean>;
   checkToken(token: string): boolean;
+  /** The name of an API token, for the audit log; undefined when there is no such token. */
+  tokenName(token: string): string | undefined;
 }

@@ -7,7 +7,7 @@ import {
   appendPoints,
   FakeEngine,
   metricOf,
-  openMeta,
+  openQuarantine,
   pointOf,
   range,
   type SpoolParts,
@@ -45,7 +45,7 @@ async function startWriter(
 ): Promise<Parts> {
   const spoolParts = options.spool ?? (await startSpool());
   const engine = options.engine ?? new FakeEngine();
-  const quarantine = options.quarantine ?? new QuarantineStore(await openMeta());
+  const quarantine = options.quarantine ?? (await openQuarantine());
   const writer = new BatchWriter({
     spool: spoolParts.spool,
     metrics: spoolParts.metrics,

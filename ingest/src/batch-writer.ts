@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Clock,
-  encodeLine,
+  encodeExactLine,
   type Freshness,
   type Logger,
   type PartHealth,
@@ -232,16 +232,19 @@ export class BatchWriter implements Freshness {
     rejected: readonly RejectedPoint[],
   ): void {
     const { quarantine, metrics, clock } = this.#options;
-    const placeOf = placesOf(batch);
+    const offsetOf = offsetsOf(batch);
     const timeNs = clock.nowNs();
     const refusals = rejected.map(({ index, reason, detail }) => {
       const point = points[index]!;
       const sensor = point.tags.find(([key]) => key === 'sensor')?.[1];
-      const payload = Buffer.from(encodeLine(point));
+      const payload = Buffer.from(encodeExactLine(point));
       const topic = point.measurement;
-      return { ...placeOf(index), part: { source: 'store', topic, reason, detail, sensor, timeNs, payload } };
+      return {
+        offset: offsetOf(index),
+        part: { source: 'store', topic, reason, detail, sensor, timeNs, payload },
+      };
     });
-    metrics.quarantineEvicted.inc(quarantine.add(refusals));
+    quarantine.add('store', refusals);
     for (const { reason } of rejected) metrics.countRefusedByStore(reason);
   }
 
@@ -301,10 +304,8 @@ function pointsOf(batch: readonly SpoolEntry[]): Point[] {
   return all;
 }
 
-/** Finds the entry and the position in it of a point, by its index in the batch. */
-function placesOf(batch: readonly SpoolEntry[]): (index: number) => { offset: number; item: number } {
-  const places = batch.flatMap(({ offset, pointCount }) =>
-    Array.from({ length: pointCount }, (_, at) => ({ offset, item: at + 1 })),
-  );
-  return (index) => places[index]!;
+/** Finds the log offset of a point's entry, by its index in the batch. */
+function offsetsOf(batch: readonly SpoolEntry[]): (index: number) => number {
+  const offsets = batch.flatMap(({ offset, pointCount }) => new Array<number>(pointCount).fill(offset));
+  return (index) => offsets[index]!;
 }

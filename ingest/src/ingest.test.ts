@@ -7,6 +7,7 @@ import {
   silentLogger,
   systemClock,
 } from '@tidemark/core';
+import { AuditLog } from '@tidemark/store';
 import { expect, it, onTestFinished } from 'vitest';
 import { Ingest } from './ingest.ts';
 import { FakeEngine, openMeta, range, startRegistry, tempDir } from './testing/test-parts.ts';
@@ -28,6 +29,7 @@ async function startIngest({ dataDir, engine, settings = {} }: StartOptions): Pr
     engine: engine.asEngine(),
     meta,
     registrar: await startRegistry({}, meta),
+    audit: new AuditLog({ db: meta, clock: systemClock, maxEntries: 100 }),
   });
   await ingest.start();
   onTestFinished(() => ingest.stop());

@@ -8,10 +8,11 @@ import type {
   Logger,
   PartHealth,
   Quarantine,
+  QuarantineDesk,
   Registry,
   SensorRegistrar,
 } from '@tidemark/core';
-import type { Engine, MetaDb } from '@tidemark/store';
+import type { AuditLog, Engine, MetaDb } from '@tidemark/store';
 import { BatchWriter } from './batch-writer.ts';
 import { ClockLimits } from './clock-limits.ts';
 import { DeliveryMemory } from './delivery-memory.ts';
@@ -20,6 +21,7 @@ import { Lateness } from './lateness.ts';
 import { IngestMetrics } from './metrics.ts';
 import { Pipeline } from './pipeline.ts';
 import { Placement } from './placement.ts';
+import { Desk } from './quarantine/desk.ts';
 import { QuarantineStore } from './quarantine/quarantine-store.ts';
 import { QuarantineWriter } from './quarantine/quarantine-writer.ts';
 import { Spool } from './spool/spool.ts';
@@ -33,6 +35,7 @@ interface IngestOptions {
   engine: Engine;
   meta: MetaDb;
   registrar: SensorRegistrar;
+  audit: AuditLog;
 }
 
 /** Everything between a source and the store: acceptance, the log, the quarantine, the batch writer. */
@@ -42,19 +45,21 @@ export class Ingest {
   readonly freshness: Freshness;
   readonly #options: IngestOptions;
   readonly #metrics: IngestMetrics;
+  readonly #store: QuarantineStore;
   readonly #spool: Spool;
   readonly #deliveries = new DeliveryMemory();
   readonly #lateness: Lateness;
   readonly #batchWriter: BatchWriter;
   readonly #quarantineWriter: QuarantineWriter;
   #pipeline: Pipeline | undefined;
+  #desk: Desk | undefined;
 
   constructor(options: IngestOptions) {
     const { config, logger, metrics, meta } = options;
     this.#options = options;
-    const store = new QuarantineStore(meta);
+    const store = new QuarantineStore({ ...options, ...config.quarantine, db: meta });
     this.quarantine = store;
-    this.#metrics = new IngestMetrics(metrics, { quarantineItems: () => store.count() });
+    this.#metrics = new IngestMetrics(metrics, store);
     this.#lateness = new Lateness(config.lateness);
     this.#spool = new Spool({
       directory: join(config.dataDir, 'spool'),
@@ -80,9 +85,9 @@ export class Ingest {
     this.#quarantineWriter = new QuarantineWriter({
       spool: this.#spool,
       store,
-      metrics: this.#metrics,
       logger,
     });
+    this.#store = store;
   }
 
   /** Recovers the log, then takes up writing where the cursors stand. The engine must have started. */
@@ -109,6 +114,13 @@ export class Ingest {
       metrics: this.#metrics,
       limits: config.ingest,
     });
+    this.#desk = new Desk({
+      ...this.#options,
+      store: this.#store,
+      acceptor: this.#pipeline,
+      freshness: this.freshness,
+      metrics: this.#metrics,
+    });
     this.#batchWriter.start();
     this.#quarantineWriter.start();
   }
@@ -124,6 +136,11 @@ export class Ingest {
   get acceptor(): Acceptor {
     if (!this.#pipeline) throw new Error('ingest has not started');
     return this.#pipeline;
+  }
+
+  get desk(): QuarantineDesk {
+    if (!this.#desk) throw new Error('ingest has not started');
+    return this.#desk;
   }
 
   health(): PartHealth[] {

@@ -4,12 +4,14 @@ import {
   Histogram,
   outageReasons,
   type QuarantineReason,
+  quarantineBounds,
   type Registry,
   type Submission,
 } from '@tidemark/core';
+import type { QuarantineStore } from './quarantine/quarantine-store.ts';
 
 type Source = Submission['source'];
-const sources: readonly Source[] = ['mqtt', 'http'];
+const sources: readonly Source[] = ['mqtt', 'http', 'store'];
 
 /** What ingest tells Prometheus; the quarantine's counts are by reason, never by sensor. */
 export class IngestMetrics {
@@ -17,11 +19,13 @@ export class IngestMetrics {
   readonly storedPoints: Counter;
   readonly storeFailures: Counter;
   readonly storeSeconds: Histogram;
-  readonly quarantineEvicted: Counter;
+  readonly quarantineReplayed: Counter;
+  readonly quarantineDiscarded: Counter;
   // Plain numbers, told when Prometheus asks: on the acceptance path each counter of a library shows.
   readonly #counts: Record<Source, { messages: number; points: number }> = {
     mqtt: { messages: 0, points: 0 },
     http: { messages: 0, points: 0 },
+    store: { messages: 0, points: 0 },
   };
   readonly #quarantined: Counter;
   readonly stampEras: Counter;
@@ -34,7 +38,7 @@ export class IngestMetrics {
   serverTimedPoints = 0;
   #locationDifferences = 0;
 
-  constructor(registry: Registry, read: { quarantineItems: () => number }) {
+  constructor(registry: Registry, quarantine: Pick<QuarantineStore, 'count' | 'evicted'>) {
     const { offClock } = this;
     const registers = [registry];
     const counts = this.#counts;
@@ -139,17 +143,33 @@ export class IngestMetrics {
       buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
       registers,
     });
-    this.quarantineEvicted = new Counter({
-      name: 'tidemark_quarantine_evicted_total',
-      help: 'Oldest items dropped to keep the quarantine within its bound',
+    this.quarantineReplayed = new Counter({
+      name: 'tidemark_quarantine_replayed_total',
+      help: 'Items given to the acceptor again, by outcome',
+      labelNames: ['outcome'],
       registers,
+    });
+    this.quarantineDiscarded = new Counter({
+      name: 'tidemark_quarantine_discarded_total',
+      help: 'Items that somebody discarded',
+      registers,
+    });
+    new Counter({
+      name: 'tidemark_quarantine_evicted_total',
+      help: 'Oldest items dropped to keep the quarantine within a bound, ever',
+      labelNames: ['bound'],
+      registers,
+      collect() {
+        this.reset();
+        for (const bound of quarantineBounds) this.inc({ bound }, quarantine.evicted[bound]);
+      },
     });
     new Gauge({
       name: 'tidemark_quarantine_items',
       help: 'Items in the quarantine',
       registers,
       collect() {
-        this.set(read.quarantineItems());
+        this.set(quarantine.count());
       },
     });
   }

@@ -45,7 +45,7 @@ interface Settled {
   points: readonly Point[];
   /** Those of the points that came late. */
   late: ReadonlySet<Point>;
-  faults: readonly Fault[];
+  faults: readonly GivenFault[];
 }
 
 /** The acceptance path: decode ▶ stamp and validate ▶ place ▶ spool (append, fsync) ▶ answer. */
@@ -67,14 +67,17 @@ export class Pipeline implements Acceptor {
     const stamps = new MessageStamps(this.#options, submission, nowNs);
     const settled = this.#settle(decoded, stamps, nowNs);
     const { points, faults } = settled;
-    this.#append(submission, settled, stamps, done);
-    this.#options.metrics.count(submission.source, points.length, faults, stamps.areRepeated);
+    // What is refused again is in the quarantine already.
+    const refused = submission.firstGivenNs === undefined ? faults : noFaults;
+    this.#append(submission, settled, refused, stamps, done);
+    this.#options.metrics.count(submission.source, points.length, refused, stamps.areRepeated);
     return new SettledOutcome(points, faults);
   }
 
   #decode(submission: Submission): Decoded {
     const { limits } = this.#options;
     if (submission.source === 'http') return decodeItems(submission.items, limits);
+    if (submission.source === 'store') return { readings: [], points: submission.points, faults: noFaults };
     const claim = claimOf(submission.topic);
     const payload = asBuffer(submission.payload);
     switch (claim.kind) {
@@ -131,19 +134,19 @@ export class Pipeline implements Acceptor {
     // A message holds readings or lines, never both.
     const isLines = decoded.points.length > 0;
     const all = isLines ? decoded.points.map(settleLine) : decoded.readings.map(settleReading);
-    if (faults.length === 0)
-      return { points: all as Point[], late: late ?? noneLate, faults: decoded.faults };
+    if (faults.length === 0 && decoded.faults.length === 0)
+      return { points: all as Point[], late: late ?? noneLate, faults: noFaults };
     return {
       points: all.filter((point) => point !== undefined),
       late: late ?? noneLate,
-      faults: [...decoded.faults, ...faults],
+      faults: giveTimes([...decoded.faults, ...faults], stampsByIndex(decoded.readings, all), stamps),
     };
   }
 
   /** The time that a reading brings; a stamp when it brings none, or when its sensor's clock is not trusted. */
   #timeOf(broughtNs: bigint | undefined, known: KnownSensor | undefined, stamps: MessageStamps): bigint {
     if (broughtNs === undefined) return stamps.next();
-    if (known?.sensor.timeFrom !== 'server') return broughtNs;
+    if (known?.sensor.timeFrom !== 'server' || stamps.areFixed) return broughtNs;
     this.#options.metrics.serverTimedPoints++;
     return stamps.next();
   }
@@ -163,7 +166,8 @@ export class Pipeline implements Acceptor {
   /** One record for the points, one for those that came late, one for each refusal; the answer waits for the last. */
   #append(
     submission: Submission,
-    { points, late, faults }: Settled,
+    { points, late }: Settled,
+    faults: readonly GivenFault[],
     stamps: MessageStamps,
     done: () => void,
   ): void {
@@ -190,7 +194,7 @@ export class Pipeline implements Acceptor {
 
   #appendRefusals(
     submission: Submission,
-    faults: readonly Fault[],
+    faults: readonly GivenFault[],
     stamps: MessageStamps,
     done: () => void,
   ): void {
@@ -198,7 +202,7 @@ export class Pipeline implements Acceptor {
     const { source, topic } = submission;
     const { acceptedNs } = stamps;
     faults.forEach((fault, index) => {
-      const refused = { ...fault, source, topic, timeNs: acceptedNs, payload: rawOf(submission, fault) };
+      const refused = { ...fault, source, topic, payload: rawOf(submission, fault) };
       const whenDone = index === faults.length - 1 ? done : undefined;
       spool.append(recordKinds.refusal, acceptedNs, encodeRefusal(refused), [], whenDone, stamps);
     });
@@ -222,7 +226,12 @@ class MessageStamps implements RecordStamps {
 
   /** True when the message came before, and its readings have the times they were given then. */
   get areRepeated(): boolean {
-    return this.#lastNs !== undefined && !this.areNew;
+    return this.#lastNs !== undefined && !this.areNew && this.#submission.firstGivenNs === undefined;
+  }
+
+  /** True for points that were accepted before, with the times that they have. */
+  get areFixed(): boolean {
+    return this.#submission.source === 'store';
   }
 
   get acceptedNs(): bigint {
@@ -238,6 +247,7 @@ class MessageStamps implements RecordStamps {
 
   #first(): bigint {
     const submission = this.#submission;
+    if (submission.firstGivenNs !== undefined) return submission.firstGivenNs;
     if (submission.delivery) {
       const { delivery, topic } = submission;
       const payload = submission.source === 'mqtt' ? submission.payload : bytesOf(submission.items);
@@ -280,6 +290,41 @@ function idOfPoint({ tags, timeNs }: Point): string {
 
 const noneLate: ReadonlySet<Point> = new Set();
 const nothingAccepted: Outcome = { ids: [], accepted: 0, rejected: [] };
+const noFaults: readonly GivenFault[] = [];
+
+/** A fault, and when its part of the message was given. */
+interface GivenFault extends Fault {
+  timeNs: bigint;
+}
+
+/**
+ * A refused reading without a time is replayed with the stamp of its accepted part, else with one of its own, so
+ * that it never takes the place of another reading.
+ */
+function giveTimes(
+  faults: readonly Fault[],
+  stampOf: Map<number, bigint>,
+  stamps: MessageStamps,
+): GivenFault[] {
+  return faults.map((fault) => {
+    const timeNs = stampOf.get(fault.index) ?? stamps.next();
+    stampOf.set(fault.index, timeNs);
+    return { ...fault, timeNs };
+  });
+}
+
+/** The stamps of readings that were given one, by their position in the message. */
+function stampsByIndex(
+  readings: readonly DraftReading[],
+  points: readonly (Point | undefined)[],
+): Map<number, bigint> {
+  const stampOf = new Map<number, bigint>();
+  readings.forEach(({ index, timeNs }, at) => {
+    const point = points[at];
+    if (point !== undefined && point.timeNs !== timeNs) stampOf.set(index, point.timeNs);
+  });
+  return stampOf;
+}
 
 function sensorOf({ tags }: ParsedPoint): string | undefined {
   return tags.find(([key]) => key === 'sensor')?.[1];

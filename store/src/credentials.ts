@@ -111,10 +111,17 @@ export class Credentials implements Access {
   /** True when the token is one of those that exist, or when none is asked for and none exist. */
   checkToken(token: string): boolean {
     if (!this.isRequired && !this.hasAny()) return true;
+    return this.tokenName(token) !== undefined;
+  }
+
+  tokenName(token: string): string | undefined {
     const hash = hashToken(token);
-    const rows = this.#db.prepare('SELECT hash FROM tokens').all() as { hash: Uint8Array }[];
+    const rows = this.#db.prepare('SELECT name, hash FROM tokens').all() as {
+      name: string;
+      hash: Uint8Array;
+    }[];
     // Every one is compared, so that the time taken says nothing about which was close.
-    return rows.filter((row) => timingSafeEqual(row.hash, hash)).length > 0;
+    return rows.filter((row) => timingSafeEqual(row.hash, hash))[0]?.name;
   }
 
   async #checkInTurn(user: StoredUser, password: Uint8Array): Promise<boolean> {

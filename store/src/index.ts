@@ -1,3 +1,4 @@
+export * from './audit-log.ts';
 export * from './credentials.ts';
 export * from './engine.ts';
 export * from './loopback.ts';

@@ -21,6 +21,16 @@ export function checkAccess(access: Access): MiddlewareHandler<ApiEnv> {
 /** True when no credentials are needed, or the request shows a valid token. */
 export function isTrusted(access: Access, c: Context<ApiEnv>): boolean {
   if (!access.isRequired) return true;
-  const match = /^(?:Bearer|Token) +(\S+)$/i.exec(c.req.header('authorization') ?? '');
-  return match !== null && access.checkToken(match[1]!);
+  const token = tokenOf(c);
+  return token !== undefined && access.checkToken(token);
+}
+
+/** Who asks, for the audit log: the name of the API token, or `local` where none is shown. */
+export function actorOf(access: Access, c: Context<ApiEnv>): string {
+  const token = tokenOf(c);
+  return (token === undefined ? undefined : access.tokenName(token)) ?? 'local';
+}
+
+function tokenOf(c: Context<ApiEnv>): string | undefined {
+  return /^(?:Bearer|Token) +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
 }

@@ -64,7 +64,12 @@ describe('GET /ready and /ping', () => {
     });
     await platform.stop();
 
-    const access = { isRequired: true, checkUser: async () => true, checkToken: () => false };
+    const access = {
+      isRequired: true,
+      checkUser: async () => true,
+      checkToken: () => false,
+      tokenName: () => undefined,
+    };
     platform = await startTestPlatform({ localHealth, access });
     const { detail } = (await (await platform.app.request('/ready')).json()) as { detail: string };
     expect(detail).toBe('no readings are taken now: spool');

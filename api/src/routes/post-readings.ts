@@ -1,12 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import {
-  type Acceptor,
-  type Delivery,
-  type Outcome,
-  parseJson,
-  type Refusal,
-  TidemarkError,
-} from '@tidemark/core';
+import { type Acceptor, type Delivery, parseJson, type Refusal, submit, TidemarkError } from '@tidemark/core';
 import { readLines } from '../body/lines.ts';
 import { readBody, readText } from '../body/read-body.ts';
 import { jsonFaultOf, parseJsonBody } from '../body/read-json.ts';
@@ -15,8 +8,6 @@ import { problemOf } from '../problem.ts';
 import { problems, writeResultSchema } from '../schemas.ts';
 
 const path = '/api/v1/readings';
-/** How long an answer may wait for the disk; then the sender is told to come again. */
-const MAX_HOLD_MS = 5000;
 const ndjsonTypes = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
 
 const newReading = z.looseObject({
@@ -172,7 +163,8 @@ class Intake {
   async #takeChunk(items: readonly unknown[], faults: ReadonlyMap<number, string>): Promise<void> {
     const start = this.#taken;
     this.#taken += items.length;
-    const { accepted, ids, rejected } = await submit(this.#acceptor, items, this.#nextDelivery());
+    const submission = { source: 'http' as const, topic: path, items, delivery: this.#nextDelivery() };
+    const { accepted, ids, rejected } = await submit(this.#acceptor, submission);
     this.accepted += accepted;
     for (const id of ids) this.#ids.push(id);
     for (const { index, code, detail } of rejected) {
@@ -191,22 +183,4 @@ function keyOf(header: string | undefined): string | undefined {
   if (header === undefined || /^[\x21-\x7e]{1,255}$/.test(header)) return header;
   const message = 'Idempotency-Key must be 1 to 255 printable ASCII characters';
   throw new TidemarkError('bad_request', message, { issues: [{ path: 'Idempotency-Key', message }] });
-}
-
-/** Resolves with what became of the readings once it is durable. */
-async function submit(
-  acceptor: Acceptor,
-  items: readonly unknown[],
-  delivery: Delivery | undefined,
-): Promise<Outcome> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const outcome = acceptor.accept({ source: 'http', topic: path, items, delivery }, (error) =>
-    error ? reject(error) : resolve(),
-  );
-  const timer = setTimeout(() => {
-    const options = { retryable: true, retryAfterMs: MAX_HOLD_MS };
-    reject(new TidemarkError('spool_full', 'the readings could not be made durable in time', options));
-  }, MAX_HOLD_MS);
-  await promise.finally(() => clearTimeout(timer));
-  return outcome;
 }

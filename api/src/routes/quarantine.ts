@@ -1,16 +1,17 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { quarantineItemToJson, quarantineReasons, TidemarkError } from '@tidemark/core';
-import { decodeCursor, encodeCursor } from '../cursor.ts';
+import { type QuarantinePlace, quarantineItemToJson, TidemarkError } from '@tidemark/core';
+import { encodeCursor } from '../cursor.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
+import { cursorParameter, limitParameter } from '../query.ts';
 import {
-  cursorParameter,
-  limitParameter,
-  MAX_TIME_NS,
-  MIN_TIME_NS,
-  rangeParameters,
-  toRange,
-} from '../query.ts';
-import { jsonContent, listOf, listSchema, problems, quarantineItemSchema } from '../schemas.ts';
+  jsonContent,
+  listOf,
+  listSchema,
+  problems,
+  quarantineItemSchema,
+  quarantineSummarySchema,
+} from '../schemas.ts';
+import { decodeNumbers, quarantineFilterParameters, toQuarantineFilter } from './quarantine-filter.ts';
 
 const listRoute = createRoute({
   method: 'get',
@@ -21,9 +22,7 @@ const listRoute = createRoute({
     'Every message that claimed to be a reading and could not be stored, with its reason and bytes.',
   request: {
     query: z.strictObject({
-      reason: z.enum(quarantineReasons).optional().openapi({ description: 'Only refusals for this reason.' }),
-      sensor: z.string().optional().openapi({ description: 'Only refusals of this sensor.' }),
-      ...rangeParameters('the oldest refusal', 'after the newest refusal'),
+      ...quarantineFilterParameters,
       limit: limitParameter(1000, 100),
       cursor: cursorParameter,
     }),
@@ -41,6 +40,18 @@ const listRoute = createRoute({
   },
 });
 
+const summaryRoute = createRoute({
+  method: 'get',
+  path: '/api/v1/quarantine/summary',
+  tags: ['Quarantine'],
+  summary: 'How much was refused, by reason, source and sensor',
+  request: { query: z.strictObject(quarantineFilterParameters) },
+  responses: {
+    200: { description: 'Counts, largest first', content: jsonContent(quarantineSummarySchema) },
+    ...problems(400),
+  },
+});
+
 const oneRoute = createRoute({
   method: 'get',
   path: '/api/v1/quarantine/{id}',
@@ -53,21 +64,22 @@ const oneRoute = createRoute({
   },
 });
 
-/** `GET /api/v1/quarantine`, `/{id}`. */
+/** `GET /api/v1/quarantine`, `/summary`, `/{id}`. */
 export function quarantine(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
   app.openapi(listRoute, (c) => {
-    const { reason, sensor, limit, cursor, ...query } = c.req.valid('query');
-    const times = toRange(query, {
-      nowNs: parts.clock.nowNs(),
-      fromNs: () => MIN_TIME_NS,
-      toNs: MAX_TIME_NS,
-    });
-    const before = cursor === undefined ? undefined : decodeCursor(cursor, 1)[0];
-    const found = parts.quarantine.list({ reason, sensor, ...times, limit: limit + 1, before });
+    const { limit, cursor, ...query } = c.req.valid('query');
+    const filter = toQuarantineFilter(query, parts.clock);
+    const before = cursor === undefined ? undefined : placeOf(cursor);
+    const found = parts.quarantine.list({ ...filter, limit: limit + 1, before });
     const items = found.slice(0, limit);
     const last = items.at(-1);
-    const next = found.length > limit && last ? encodeCursor(last.id) : null;
+    const next = found.length > limit && last ? encodeCursor(last.timeNs, last.id) : null;
     return c.json({ ...listOf(items.map(quarantineItemToJson), next), total: parts.quarantine.count() }, 200);
+  });
+
+  app.openapi(summaryRoute, (c) => {
+    const filter = toQuarantineFilter(c.req.valid('query'), parts.clock);
+    return c.json(parts.quarantine.summary(filter), 200);
   });
 
   app.openapi(oneRoute, (c) => {
@@ -75,4 +87,9 @@ export function quarantine(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
     if (item === undefined) throw new TidemarkError('not_found', 'there is no such refusal');
     return c.json(quarantineItemToJson(item), 200);
   });
+}
+
+function placeOf(cursor: string): QuarantinePlace {
+  const [timeNs, id] = decodeNumbers(cursor, 2);
+  return { timeNs: BigInt(timeNs!), id: id! };
 }

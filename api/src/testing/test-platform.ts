@@ -9,10 +9,14 @@ import {
   type Outcome,
   parseTime,
   type Quarantine,
+  type QuarantineDesk,
+  type QuarantineFilter,
   type QuarantineItem,
   type QuarantineReason,
+  type QuarantineSummary,
   type Reading,
   type Refusal,
+  type ReplayOutcome,
   readingId,
   readingToPoint,
   silentLogger,
@@ -40,6 +44,7 @@ export async function startTestPlatform(
   await engine.start();
   const journal = new MemoryJournal();
   const quarantine = new MemoryQuarantine();
+  const desk = new MemoryDesk();
   const acceptor = new MemoryAcceptor({ engine, journal, quarantine });
   const metrics = createMetrics();
   const db = openMetaDb(join(dataDir, 'meta.db'));
@@ -53,8 +58,15 @@ export async function startTestPlatform(
     acceptor,
     journal,
     quarantine,
+    desk,
+    audit: { list: () => [] },
     freshness: { flush: async () => 0 },
-    access: { isRequired: false, checkUser: async () => true, checkToken: () => true },
+    access: {
+      isRequired: false,
+      checkUser: async () => true,
+      checkToken: () => true,
+      tokenName: () => undefined,
+    },
     health: async () => [{ name: 'store', status: 'pass', message: 'embedded store' }],
     localHealth: () => [{ name: 'store', status: 'pass', message: 'writing' }],
     isReady: () => true,
@@ -68,7 +80,7 @@ export async function startTestPlatform(
     await engine.stop();
     await rm(dataDir, { recursive: true });
   };
-  return { app: createApp(parts), parts, engine, registry, journal, quarantine, acceptor, stop };
+  return { app: createApp(parts), parts, engine, registry, journal, quarantine, desk, acceptor, stop };
 }
 
 class MemoryQuarantine implements Quarantine {
@@ -87,12 +99,24 @@ class MemoryQuarantine implements Quarantine {
     });
   }
 
-  list({ limit, before, reason }: Parameters<Quarantine['list']>[0]): QuarantineItem[] {
-    return this.items
-      .filter((item) => reason === undefined || item.reason === reason)
-      .filter((item) => before === undefined || Number(item.id) < Number(before))
+  list({ limit, before, ...filter }: Parameters<Quarantine['list']>[0]): QuarantineItem[] {
+    return this.matching(filter)
+      .filter((item) => before === undefined || Number(item.id) < Number(before.id))
       .reverse()
       .slice(0, limit);
+  }
+
+  matching({ reason, topic, fromNs = 0n }: QuarantineFilter): QuarantineItem[] {
+    return this.items
+      .filter((item) => reason === undefined || item.reason === reason)
+      .filter((item) => topic === undefined || item.topic === topic)
+      .filter((item) => item.timeNs >= fromNs);
+  }
+
+  summary(filter: QuarantineFilter): QuarantineSummary {
+    const { length: count } = this.matching(filter);
+    const evicted = { items: 0, bytes: 0, age: 0 };
+    return { count, byReason: [], bySource: [{ source: 'http', count }], bySensor: [], evicted };
   }
 
   get(id: string): QuarantineItem | undefined {
@@ -105,6 +129,36 @@ class MemoryQuarantine implements Quarantine {
 
   watch(): () => void {
     return () => {};
+  }
+}
+
+/** Remembers what it was asked, and answers with what a test tells it to. */
+class MemoryDesk implements QuarantineDesk {
+  readonly calls: unknown[][] = [];
+  outcome: ReplayOutcome | TidemarkError | undefined;
+
+  async replay(...asked: Parameters<QuarantineDesk['replay']>): Promise<ReplayOutcome | undefined> {
+    return this.#answer('replay', asked);
+  }
+
+  async replayAll(...asked: Parameters<QuarantineDesk['replayAll']>): Promise<ReplayOutcome> {
+    return this.#answer('replayAll', asked)!;
+  }
+
+  discard(...asked: Parameters<QuarantineDesk['discard']>): boolean {
+    this.calls.push(['discard', ...asked]);
+    return asked[0] === '1';
+  }
+
+  async discardAll(...asked: Parameters<QuarantineDesk['discardAll']>): Promise<number> {
+    this.calls.push(['discardAll', ...asked]);
+    return 3;
+  }
+
+  #answer(what: string, asked: unknown[]): ReplayOutcome | undefined {
+    this.calls.push([what, ...asked]);
+    if (this.outcome instanceof Error) throw this.outcome;
+    return this.outcome;
   }
 }
 

@@ -1,32 +1,45 @@
-import type {
-  Quarantine,
-  QuarantineFilter,
-  QuarantineItem,
-  QuarantineListener,
-  QuarantineReason,
+import {
+  type Clock,
+  type Quarantine,
+  type QuarantineBound,
+  type QuarantineFilter,
+  type QuarantineItem,
+  type QuarantineListener,
+  type QuarantineReason,
+  type QuarantineSummary,
+  quarantineBounds,
 } from '@tidemark/core';
 import type { MetaDb } from '@tidemark/store';
 import type { RefusedPart } from './refusal.ts';
+import { type Selection, toSql } from './selection.ts';
 
-/** The newest that are kept; beyond either bound the oldest go, counted. */
-interface QuarantineBounds {
+/** Items dropped for their age in one go: the rest goes with the next. */
+const MAX_AGED_AT_ONCE = 1000;
+/** Sensors that a summary names. */
+const MAX_SENSORS = 100;
+
+interface QuarantineStoreOptions {
+  db: MetaDb;
+  clock: Clock;
+  /** Beyond any bound the oldest go, counted. */
   maxItems: number;
   maxBytes: number;
+  /** 0: no such bound. */
+  maxAgeMs: number;
 }
 
-const defaultBounds: QuarantineBounds = { maxItems: 100_000, maxBytes: 1024 * 1024 * 1024 };
+/** Who refused: the acceptor, whose refusals are in the log, or the store, which got its points from there. */
+export type RefusalStream = 'log' | 'store';
 
-/** One refusal and its place in the log, which is its identity. */
+/** One refusal and its place in the log. */
 export interface PlacedRefusal {
   /** Log offset of the entry it was found in. */
   offset: number;
-  /** 0 for a refusal that is an entry itself; for a point of an entry, its position there from 1. */
-  item: number;
   part: RefusedPart;
 }
 
 interface Row {
-  id: number;
+  id: bigint;
   time_ns: bigint;
   source: string;
   topic: string;
@@ -36,56 +49,75 @@ interface Row {
   sensor: string | null;
 }
 
-const columns = 'id, time_ns, source, topic, reason, detail, payload, sensor';
+const columns = 'id, time_ns, source, topic, reason, detail, sensor, payload';
 
 /** The quarantine's index in meta.db: what was refused, newest first. */
 export class QuarantineStore implements Quarantine {
-  readonly #db: MetaDb;
-  readonly #bounds: QuarantineBounds;
+  readonly #options: QuarantineStoreOptions;
   readonly #listeners = new Set<QuarantineListener>();
+  readonly #evicted: Record<QuarantineBound, number> = { items: 0, bytes: 0, age: 0 };
   #items: number;
   #bytes: number;
 
-  constructor(db: MetaDb, bounds: QuarantineBounds = defaultBounds) {
-    this.#db = db;
-    this.#bounds = bounds;
+  constructor(options: QuarantineStoreOptions) {
+    this.#options = options;
+    const { db } = options;
     const held = db
       .prepare('SELECT count(*) AS items, total(length(payload)) AS bytes FROM quarantine')
       .get() as { items: number; bytes: number };
     this.#items = held.items;
     this.#bytes = held.bytes;
+    const evicted = db.prepare('SELECT bound, items FROM quarantine_evicted').all();
+    for (const { bound, items } of evicted as { bound: QuarantineBound; items: number }[])
+      this.#evicted[bound] = items;
   }
 
-  /** A log offset behind every refusal that is known; 0 when there is none. */
+  /** A log offset behind every refusal that was ever taken; 0 when there was none. */
   get behindNewest(): number {
-    const { newest } = this.#db.prepare('SELECT max(spool_offset) AS newest FROM quarantine').get() as {
-      newest: number | null;
-    };
-    return newest === null ? 0 : newest + 1;
+    return Math.max(this.#takenFrom('log'), this.#takenFrom('store')) + 1;
+  }
+
+  /** Items dropped for each bound, ever. */
+  get evicted(): Readonly<Record<QuarantineBound, number>> {
+    return this.#evicted;
   }
 
   /**
-   * Adds refusals; one whose place is taken is left alone, so that a replay after a crash adds nothing.
-   * Returns how many of the oldest had to go. What it adds is on stable storage when it returns.
+   * Adds refusals of a stream, which come in the order of the log. Those at or before what was taken from it are
+   * left alone, so that a repetition after a crash adds nothing, and brings back nothing that was replayed or
+   * discarded. What it adds is on stable storage when it returns.
    */
-  add(refusals: readonly PlacedRefusal[]): number {
-    const before = { items: this.#items, bytes: this.#bytes };
-    this.#db.exec('BEGIN IMMEDIATE');
-    let added: QuarantineItem[];
-    let evicted: number;
+  add(stream: RefusalStream, refusals: readonly PlacedRefusal[]): void {
+    const added = this.change(() => {
+      const items = this.#insert(stream, refusals);
+      this.#evict();
+      return items;
+    });
+    if (added.length > 0) for (const listener of this.#listeners) listener(added);
+  }
+
+  /** Drops what is past the bounds; age alone makes it so without anything being added. */
+  evict(): void {
+    this.change(() => this.#evict());
+  }
+
+  /** Runs `work` as one transaction, durable when it returns; when it throws, nothing of it has happened. */
+  change<T>(work: () => T): T {
+    const { db } = this.#options;
+    const before = { items: this.#items, bytes: this.#bytes, evicted: { ...this.#evicted } };
+    db.exec('BEGIN IMMEDIATE');
     try {
-      added = this.#insert(refusals);
-      evicted = this.#evict();
-      this.#db.exec('COMMIT');
+      const result = work();
+      db.exec('COMMIT');
+      return result;
     } catch (error) {
       this.#items = before.items;
       this.#bytes = before.bytes;
+      Object.assign(this.#evicted, before.evicted);
       // A full disk may have ended the transaction already.
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      if (db.isTransaction) db.exec('ROLLBACK');
       throw error;
     }
-    if (added.length > 0) for (const listener of this.#listeners) listener(added);
-    return evicted;
   }
 
   watch(listener: QuarantineListener): () => void {
@@ -93,24 +125,35 @@ export class QuarantineStore implements Quarantine {
     return () => void this.#listeners.delete(listener);
   }
 
-  list({ reason, sensor, fromNs, toNs, limit, before }: QuarantineFilter): QuarantineItem[] {
-    const statement = this.#db.prepare(
-      `SELECT ${columns} FROM quarantine
-       WHERE (?1 IS NULL OR reason = ?1) AND (?2 IS NULL OR sensor = ?2)
-         AND (?3 IS NULL OR time_ns >= ?3) AND (?4 IS NULL OR time_ns < ?4) AND (?5 IS NULL OR id < ?5)
-       ORDER BY id DESC LIMIT ?6`,
-    );
+  list({ limit, ...selection }: Selection & { limit: number }): QuarantineItem[] {
+    const { from, values } = toSql(selection);
+    const sql = `SELECT ${columns} ${from} ORDER BY time_ns DESC, id DESC LIMIT ?`;
+    return this.#rows(sql, ...values, limit).map(toItem);
+  }
+
+  /** Oldest first, up to `limit` items or `maxBytes` of payload, but at least one where there is one. */
+  oldest({
+    limit,
+    maxBytes,
+    ...selection
+  }: Selection & { limit: number; maxBytes: number }): QuarantineItem[] {
+    const { from, values } = toSql(selection);
+    const statement = this.#options.db.prepare(`SELECT ${columns} ${from} ORDER BY time_ns, id LIMIT ?`);
     statement.setReadBigInts(true);
-    const beforeId = before === undefined ? null : Number(before);
-    const rows = statement.all(reason ?? null, sensor ?? null, fromNs ?? null, toNs ?? null, beforeId, limit);
-    return (rows as unknown as Row[]).map(toItem);
+    const items: QuarantineItem[] = [];
+    let bytes = 0;
+    for (const row of statement.iterate(...values, limit)) {
+      const item = toItem(row as unknown as Row);
+      bytes += item.payload.length;
+      if (items.length > 0 && bytes > maxBytes) break;
+      items.push(item);
+    }
+    return items;
   }
 
   get(id: string): QuarantineItem | undefined {
     if (!/^\d{1,15}$/.test(id)) return undefined;
-    const statement = this.#db.prepare(`SELECT ${columns} FROM quarantine WHERE id = ?`);
-    statement.setReadBigInts(true);
-    const row = statement.get(Number(id)) as unknown as Row | undefined;
+    const [row] = this.#rows(`SELECT ${columns} FROM quarantine WHERE id = ?`, Number(id));
     return row && toItem(row);
   }
 
@@ -118,36 +161,131 @@ export class QuarantineStore implements Quarantine {
     return this.#items;
   }
 
-  #insert(refusals: readonly PlacedRefusal[]): QuarantineItem[] {
-    const insert = this.#db.prepare(
-      `INSERT OR IGNORE INTO quarantine (spool_offset, item, time_ns, source, topic, reason, detail, payload, sensor)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  /** How many items match. */
+  countOf(selection: Selection): number {
+    const { from, values } = toSql(selection);
+    return (this.#options.db.prepare(`SELECT count(*) AS n ${from}`).get(...values) as { n: number }).n;
+  }
+
+  /** The id of the item added last; undefined when there is none. */
+  get newestId(): string | undefined {
+    const { id } = this.#options.db.prepare('SELECT max(id) AS id FROM quarantine').get() as {
+      id: number | null;
+    };
+    return id === null ? undefined : String(id);
+  }
+
+  summary(filter: QuarantineFilter): QuarantineSummary {
+    const { from, values } = toSql(filter);
+    const groups = <Name extends 'reason' | 'source' | 'sensor'>(name: Name, rest: string) =>
+      this.#options.db
+        .prepare(
+          `SELECT ${name}, count(*) AS count ${rest} GROUP BY ${name} ORDER BY count DESC, ${name} LIMIT ?`,
+        )
+        .all(...values, MAX_SENSORS) as ({ count: number } & Record<Name, string>)[];
+    const byReason = groups('reason', from) as QuarantineSummary['byReason'];
+    // Grouped in the order of its own index, where that is free to choose.
+    const isAll = Object.values(filter).every((value) => value === undefined);
+    const fromSensors = isAll ? 'FROM quarantine INDEXED BY quarantine_by_sensor WHERE true' : from;
+    return {
+      count: byReason.reduce((sum, { count }) => sum + count, 0),
+      byReason,
+      bySource: groups('source', from),
+      bySensor: groups('sensor', `${fromSensors} AND sensor IS NOT NULL`),
+      evicted: { ...this.#evicted },
+    };
+  }
+
+  /** Within `change`: removes an item; false when it is gone already. */
+  remove(id: string): boolean {
+    return this.#delete('id = ?', [Number(id)]) > 0;
+  }
+
+  /** Within `change`: removes up to `limit` items that match; answers how many. */
+  removeMatching({ limit, ...selection }: Selection & { limit: number }): number {
+    const { from, values } = toSql(selection);
+    return this.#delete(`id IN (SELECT id ${from} LIMIT ?)`, [...values, limit]);
+  }
+
+  /**
+   * Within `change`: gives an item the reason it was refused for again. One message refused for several reasons is
+   * several items: of two that this makes the same, one goes.
+   */
+  refuseAgain(id: string, reason: QuarantineReason, detail: string): void {
+    this.#options.db
+      .prepare('UPDATE quarantine SET reason = ?, detail = ? WHERE id = ?')
+      .run(reason, detail, Number(id));
+    const twin =
+      'id = ? AND EXISTS (SELECT 1 FROM quarantine AS twin INDEXED BY quarantine_by_time ' +
+      'WHERE twin.time_ns = quarantine.time_ns AND twin.reason = quarantine.reason ' +
+      'AND twin.topic = quarantine.topic AND twin.payload = quarantine.payload AND twin.id <> quarantine.id)';
+    this.#delete(twin, [Number(id)]);
+  }
+
+  #insert(stream: RefusalStream, refusals: readonly PlacedRefusal[]): QuarantineItem[] {
+    const { db } = this.#options;
+    const taken = this.#takenFrom(stream);
+    const fresh = refusals.filter(({ offset }) => offset > taken);
+    const insert = db.prepare(
+      `INSERT INTO quarantine (time_ns, source, topic, reason, detail, sensor, payload)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
     );
-    const added: QuarantineItem[] = [];
-    for (const { offset, item, part } of refusals) {
+    const added = fresh.map(({ part }) => {
       const { timeNs, source, topic, reason, detail, payload, sensor } = part;
-      const values = [offset, item, timeNs, source, topic, reason, detail, payload, sensor ?? null];
-      const { changes, lastInsertRowid } = insert.run(...values);
-      if (changes === 0) continue;
+      const { lastInsertRowid } = insert.run(timeNs, source, topic, reason, detail, sensor ?? null, payload);
       this.#items++;
       this.#bytes += payload.length;
-      added.push({ ...part, sensor, id: String(lastInsertRowid) });
-    }
+      return { ...part, sensor, id: String(lastInsertRowid) };
+    });
+    const newest = fresh.reduce((most, { offset }) => Math.max(most, offset), taken);
+    if (newest > taken)
+      db.prepare('INSERT OR REPLACE INTO quarantine_taken (stream, spool_offset) VALUES (?, ?)').run(
+        stream,
+        newest,
+      );
     return added;
   }
 
-  #evict(): number {
-    const { maxItems, maxBytes } = this.#bounds;
-    const dropOldest = this.#db.prepare(
-      'DELETE FROM quarantine WHERE id = (SELECT min(id) FROM quarantine) RETURNING length(payload) AS bytes',
-    );
-    let evicted = 0;
-    for (; this.#items > maxItems || (this.#bytes > maxBytes && this.#items > 1); evicted++) {
-      const { bytes } = dropOldest.get() as { bytes: number };
-      this.#items--;
-      this.#bytes -= bytes;
+  /** The newest log offset whose refusals were taken; -1 when there is none. */
+  #takenFrom(stream: RefusalStream): number {
+    const row = this.#options.db
+      .prepare('SELECT spool_offset FROM quarantine_taken WHERE stream = ?')
+      .get(stream) as { spool_offset: number } | undefined;
+    return row?.spool_offset ?? -1;
+  }
+
+  #evict(): void {
+    const { db, clock, maxItems, maxBytes, maxAgeMs } = this.#options;
+    const before = { ...this.#evicted };
+    const oldest = 'SELECT id FROM quarantine INDEXED BY quarantine_by_time ORDER BY time_ns, id LIMIT 1';
+    while (this.#items > maxItems) this.#evicted.items += this.#delete(`id = (${oldest})`, []);
+    while (this.#bytes > maxBytes && this.#items > 1)
+      this.#evicted.bytes += this.#delete(`id = (${oldest})`, []);
+    if (maxAgeMs > 0) {
+      const toNs = clock.nowNs() - BigInt(maxAgeMs) * 1_000_000n;
+      this.#evicted.age += this.removeMatching({ toNs, limit: MAX_AGED_AT_ONCE });
     }
-    return evicted;
+    for (const bound of quarantineBounds)
+      if (this.#evicted[bound] > before[bound])
+        db.prepare('INSERT OR REPLACE INTO quarantine_evicted (bound, items) VALUES (?, ?)').run(
+          bound,
+          this.#evicted[bound],
+        );
+  }
+
+  #delete(where: string, values: (string | number | bigint)[]): number {
+    const removed = this.#options.db
+      .prepare(`DELETE FROM quarantine WHERE ${where} RETURNING length(payload) AS bytes`)
+      .all(...values) as { bytes: number }[];
+    this.#items -= removed.length;
+    for (const { bytes } of removed) this.#bytes -= bytes;
+    return removed.length;
+  }
+
+  #rows(sql: string, ...values: (string | number | bigint)[]): Row[] {
+    const statement = this.#options.db.prepare(sql);
+    statement.setReadBigInts(true);
+    return statement.all(...values) as unknown as Row[];
   }
 }
 

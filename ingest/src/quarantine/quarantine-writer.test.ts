@@ -4,14 +4,14 @@ import { recordKinds } from '../spool/record.ts';
 import type { Spool } from '../spool/spool.ts';
 import {
   appendPoints,
-  openMeta,
+  openQuarantine,
   pointOf,
   range,
   type SpoolParts,
   startSpool,
   tempDir,
 } from '../testing/test-parts.ts';
-import { QuarantineStore } from './quarantine-store.ts';
+import type { QuarantineStore } from './quarantine-store.ts';
 import { QuarantineWriter } from './quarantine-writer.ts';
 import { encodeRefusal } from './refusal.ts';
 
@@ -24,8 +24,8 @@ function refuse(spool: Spool, n: number): Promise<void> {
   });
 }
 
-function startWriter({ spool, metrics }: SpoolParts, store: QuarantineStore): QuarantineWriter {
-  const writer = new QuarantineWriter({ spool, store, metrics, logger: silentLogger });
+function startWriter({ spool }: SpoolParts, store: QuarantineStore): QuarantineWriter {
+  const writer = new QuarantineWriter({ spool, store, logger: silentLogger });
   writer.start();
   onTestFinished(() => writer.stop());
   return writer;
@@ -33,7 +33,7 @@ function startWriter({ spool, metrics }: SpoolParts, store: QuarantineStore): Qu
 
 it('takes refusals, and them alone, out of the log', async () => {
   const parts = await startSpool();
-  const store = new QuarantineStore(await openMeta());
+  const store = await openQuarantine();
   startWriter(parts, store);
   for (const n of range(0, 10)) {
     await appendPoints(parts.spool, [pointOf(n)]);
@@ -49,7 +49,7 @@ it('takes refusals, and them alone, out of the log', async () => {
 
 it('a replay after a crash adds nothing', async () => {
   const directory = await tempDir();
-  const store = new QuarantineStore(await openMeta());
+  const store = await openQuarantine();
   const first = await startSpool({ directory });
   vi.spyOn(first.spool, 'advance').mockResolvedValue();
   const writer = startWriter(first, store);
@@ -68,7 +68,7 @@ it('a replay after a crash adds nothing', async () => {
 
 it.each(['add', 'advance'] as const)('when %s fails, health is red and it is tried again', async (what) => {
   const parts = await startSpool();
-  const store = new QuarantineStore(await openMeta());
+  const store = await openQuarantine();
   const writer = startWriter(parts, store);
   const full = vi.fn().mockImplementation(() => {
     throw new Error('no space left');
@@ -85,14 +85,14 @@ it.each(['add', 'advance'] as const)('when %s fails, health is red and it is tri
 
 it('saves its cursor although there was no refusal: segments wait for it', async () => {
   const parts = await startSpool();
-  startWriter(parts, new QuarantineStore(await openMeta()));
+  startWriter(parts, await openQuarantine());
   for (const n of range(0, 5)) await appendPoints(parts.spool, [pointOf(n)]);
   await expect.poll(() => parts.spool.cursor('quarantine'), { timeout: 20_000 }).toBe(parts.spool.endOffset);
 });
 
 it('stop ends although the quarantine cannot be written', async () => {
   const parts = await startSpool();
-  const store = new QuarantineStore(await openMeta());
+  const store = await openQuarantine();
   vi.spyOn(store, 'add').mockImplementation(() => {
     throw new Error('no space left');
   });

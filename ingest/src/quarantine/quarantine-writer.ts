@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Logger, messageOf, type PartHealth } from '@tidemark/core';
-import type { IngestMetrics } from '../metrics.ts';
 import { recordKinds } from '../spool/record.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { QuarantineStore } from './quarantine-store.ts';
@@ -11,11 +10,12 @@ const READ_BYTES = 4 * 1024 * 1024;
 const SAVE_EVERY_MS = 1000;
 /** Pause after the log or the index failed. */
 const RETRY_MS = 1000;
+/** How often items go for their age although nothing is added. */
+const EVICT_EVERY_MS = 10_000;
 
 interface QuarantineWriterOptions {
   spool: Spool;
   store: QuarantineStore;
-  metrics: IngestMetrics;
   logger: Logger;
 }
 
@@ -24,6 +24,7 @@ export class QuarantineWriter {
   readonly #options: QuarantineWriterOptions;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
+  #evicting: NodeJS.Timeout | undefined;
   /** Behind the last entry that was looked at. */
   #position = 0;
   #savedAtMs = 0;
@@ -37,15 +38,28 @@ export class QuarantineWriter {
   start(): void {
     this.#position = this.#options.spool.cursor('quarantine');
     this.#running = this.#run();
+    this.#evicting = setInterval(() => this.#evict(), EVICT_EVERY_MS);
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
+    clearInterval(this.#evicting);
     await this.#running;
   }
 
   health(): PartHealth {
     return { name: 'quarantine', status: this.#fault ? 'fail' : 'pass', message: this.#fault ?? 'writing' };
+  }
+
+  #evict(): void {
+    try {
+      this.#options.store.evict();
+    } catch (error) {
+      this.#options.logger.warn(
+        { err: error },
+        'old items of the quarantine could not be removed; it is tried again',
+      );
+    }
   }
 
   /** What fails is tried again for ever; at the end what is left stays in the log. */
@@ -69,12 +83,12 @@ export class QuarantineWriter {
   }
 
   async #takeNext(): Promise<void> {
-    const { spool, store, metrics } = this.#options;
+    const { spool, store } = this.#options;
     const { entries, nextOffset } = await spool.take(this.#position, READ_BYTES, true);
     const refusals = entries
       .filter(({ kind }) => kind === recordKinds.refusal)
-      .map(({ offset, payload }) => ({ offset, item: 0, part: decodeRefusal(payload) }));
-    if (refusals.length > 0) metrics.quarantineEvicted.inc(store.add(refusals));
+      .map(({ offset, payload }) => ({ offset, part: decodeRefusal(payload) }));
+    if (refusals.length > 0) store.add('log', refusals);
     this.#position = nextOffset;
     spool.passed('quarantine', nextOffset);
     const isDue = performance.now() - this.#savedAtMs >= SAVE_EVERY_MS;

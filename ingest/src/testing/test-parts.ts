@@ -13,6 +13,7 @@ import {
 import { type Engine, type MetaDb, openMetaDb, type RejectedPoint, SensorRegistry } from '@tidemark/store';
 import { onTestFinished } from 'vitest';
 import { IngestMetrics } from '../metrics.ts';
+import { QuarantineStore } from '../quarantine/quarantine-store.ts';
 import { encodePoints } from '../spool/entry.ts';
 import { recordKinds } from '../spool/record.ts';
 import { Spool, type SpoolOptions } from '../spool/spool.ts';
@@ -49,7 +50,7 @@ export async function startSpool(
   });
   await spool.start();
   onTestFinished(() => spool.stop());
-  const metrics = new IngestMetrics(registry, { quarantineItems: () => 0 });
+  const metrics = new IngestMetrics(registry, { count: () => 0, evicted: { items: 0, bytes: 0, age: 0 } });
   return { spool, metrics, registry };
 }
 
@@ -76,6 +77,21 @@ export async function startRegistry(
   await registry.start();
   onTestFinished(() => registry.stop());
   return registry;
+}
+
+/** The quarantine in a database of its own, or in the one given, with bounds that are out of the way. */
+export async function openQuarantine(
+  options: Partial<ConstructorParameters<typeof QuarantineStore>[0]> = {},
+): Promise<QuarantineStore> {
+  const db = options.db ?? (await openMeta());
+  return new QuarantineStore({
+    clock: systemClock,
+    maxItems: 1000,
+    maxBytes: 1e9,
+    maxAgeMs: 0,
+    ...options,
+    db,
+  });
 }
 
 export function pointOf(n: number, sensor = 'a'): Point {

@@ -1,0 +1,51 @@
+import {
+  claimOf,
+  type Point,
+  parseJson,
+  parseLines,
+  type QuarantineItem,
+  type Submission,
+  TidemarkError,
+} from '@tidemark/core';
+
+/**
+ * An item as it was submitted, to be accepted again with the time it was given; undefined when its topic claims to
+ * hold no readings any more. `payload` takes the place of the item's own; throws `bad_request` where it is no line and
+ * has to be one.
+ */
+export function submissionOf(
+  { source, topic, timeNs: firstGivenNs, ...item }: QuarantineItem,
+  payload: Uint8Array = item.payload,
+): Submission | undefined {
+  switch (source) {
+    case 'http':
+      return { source, topic, items: [itemOf(payload)], firstGivenNs };
+    case 'store':
+      return { source, topic, points: pointsOf(payload, firstGivenNs), firstGivenNs };
+    default: {
+      const { kind } = claimOf(topic);
+      if (kind === 'own' || kind === 'other') return undefined;
+      return { source: 'mqtt', topic, payload, firstGivenNs };
+    }
+  }
+}
+
+/** What is no JSON was refused as the text it is, and is given as that again. */
+function itemOf(payload: Uint8Array): unknown {
+  const text = Buffer.from(payload).toString('utf8');
+  try {
+    return parseJson(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Points that the store refused are kept as lines in the exact form; throws `bad_request` where there are none. */
+function pointsOf(payload: Uint8Array, firstGivenNs: bigint): Point[] {
+  const lines = [...parseLines(Buffer.from(payload).toString('utf8'), { escapes: 'all' })];
+  if (lines.length === 0) throw new TidemarkError('bad_request', 'the payload holds no line');
+  return lines.map((line) => {
+    if ('problem' in line) throw new TidemarkError('bad_request', `line ${line.line}: ${line.problem}`);
+    return { ...line.point, timeNs: line.point.timeNs ?? firstGivenNs };
+  });
+}
