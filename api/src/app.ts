@@ -20,6 +20,7 @@ import { quarantine } from './routes/quarantine.ts';
 import { readings } from './routes/readings.ts';
 import { registryImport } from './routes/registry-import.ts';
 import { replay } from './routes/replay.ts';
+import { sensorChanges } from './routes/sensor-changes.ts';
 import { sensors } from './routes/sensors.ts';
 import { windows } from './routes/windows.ts';
 
@@ -52,6 +53,7 @@ export function createApp(parts: ApiParts): ApiApp {
   live(app, parts);
   quarantine(app, parts);
   sensors(app, parts);
+  sensorChanges(app, parts);
   locations(app, parts);
   registryImport(app, parts);
   replay(app, parts);

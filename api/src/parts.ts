@@ -11,6 +11,7 @@ import type {
   Quarantine,
   QuarantineDesk,
   Registry,
+  SensorHistory,
 } from '@tidemark/core';
 import type { Engine, SensorRegistry } from '@tidemark/store';
 
@@ -27,6 +28,7 @@ export interface ApiParts {
   registry: SensorRegistry;
   desk: QuarantineDesk;
   audit: Audit;
+  history: SensorHistory;
   freshness: Freshness;
   access: Access;
   /** State of every part; asks the store, which may take some seconds to give no answer. */

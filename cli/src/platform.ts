@@ -102,6 +102,7 @@ export class Platform {
       registry,
       desk,
       audit,
+      history: ingest.history,
       freshness,
       access,
       health: async () => [...localHealth(), await engineHealth(engine)],

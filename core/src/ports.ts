@@ -246,12 +246,27 @@ export interface SensorDirectory {
 export interface SensorRegistrar extends SensorDirectory {
   /** Grows whenever a sensor that may have been asked for is declared, changed or deleted. */
   readonly changes: number;
+  /** Ids that sensors had before they were renamed, each with the one of now. */
+  readonly renamedIds: ReadonlyMap<string, string>;
   /** Registers a sensor that nobody declared; undefined, and counted, when a limit forbids it. */
   register(id: string, location: string | undefined, metrics: readonly string[]): Sensor | undefined;
   /** Notes what a sensor's messages say of its place; returns the sensor as it is then. */
   reportLocation(sensor: Sensor, location: string): Sensor;
   /** Notes a metric that the sensor reports; undefined, and counted, when it has as many as it may. */
   reportMetric(sensor: Sensor, metric: string): Sensor | undefined;
+}
+
+/** What the store holds of a sensor, changed in turn with the writing of what was accepted. */
+export interface SensorHistory {
+  /** Values that the store holds, one for each field and time. Throws `store_unavailable`. */
+  count(sensor: string): Promise<number>;
+  /** Removes them and answers how many there were. Throws `store_unavailable`: part may be gone then. */
+  remove(sensor: string): Promise<number>;
+  /**
+   * Gives a registered sensor another id, its history with it; what comes under the old one is stored under the
+   * new. Resolves when that is done, also after an outage of the store. Throws `conflict` when the id is taken.
+   */
+  rename(from: string, to: string): Promise<void>;
 }
 
 /** Something that went wrong with a device or a part of the platform, told once when it begins and once when it ends. */

@@ -56,6 +56,7 @@ async function startWriter(
     batchPoints: options.batchPoints ?? 1000,
     batchBytes: 1e6,
     batchAgeMs: options.batchAgeMs ?? 1,
+    renamedIds: new Map(),
   });
   writer.start();
   onTestFinished(() => writer.stop());
@@ -242,7 +243,7 @@ it('the cursor passes only what the store has made durable', async () => {
   // Nothing more arrives, and it is saved all the same: a full log would wait for it.
   await expect.poll(() => parts.spool.cursor('store'), { timeout: 20_000 }).toBe(parts.spool.endOffset);
   expect(cursorAtSync).toBe(0);
-  expect(parts.writer.health().status).toBe('pass');
+  await expect.poll(() => parts.writer.health().status).toBe('pass');
 });
 
 it('a log that cannot be read turns health red and is read again', async () => {

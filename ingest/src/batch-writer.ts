@@ -8,10 +8,11 @@ import {
   type Point,
   TidemarkError,
 } from '@tidemark/core';
-import type { Engine, RejectedPoint } from '@tidemark/store';
+import { type Engine, type RejectedPoint, Turns } from '@tidemark/store';
 import type { IngestMetrics } from './metrics.ts';
 import { Outage } from './outage.ts';
 import type { QuarantineStore } from './quarantine/quarantine-store.ts';
+import { underPresentIds } from './renamed-points.ts';
 import type { SpoolEntry } from './spool/entry.ts';
 import type { Spool } from './spool/spool.ts';
 
@@ -32,6 +33,8 @@ interface BatchWriterOptions {
   metrics: IngestMetrics;
   clock: Clock;
   logger: Logger;
+  /** Ids that sensors had before they were renamed, each with the one of now. */
+  renamedIds: ReadonlyMap<string, string>;
   /** A batch is written when it has so many points, so many spooled bytes, or is so old. */
   batchPoints: number;
   batchBytes: number;
@@ -57,6 +60,7 @@ export class BatchWriter implements Freshness {
   /** When the batch before was taken from the log, or, after a pause, when the first new entry came. */
   #takenAtMs = 0;
   #savedAtMs = 0;
+  readonly #turns = new Turns();
   readonly #writing: Outage;
   readonly #reading: Outage;
   readonly #syncing: Outage;
@@ -108,6 +112,11 @@ export class BatchWriter implements Freshness {
       await this.#nextWrite(leftMs);
     }
     return 0;
+  }
+
+  /** Runs work on the store between two batches: nothing is written meanwhile. Before `start`, ahead of the first. */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    return this.#turns.run(work);
   }
 
   health(): PartHealth {
@@ -194,12 +203,12 @@ export class BatchWriter implements Freshness {
   /** False when the platform stops before the store took the points. */
   async #writeUntilTaken(batch: readonly SpoolEntry[]): Promise<boolean> {
     const { metrics } = this.#options;
-    const points = pointsOf(batch);
-    if (points.length === 0) return true;
+    const accepted = pointsOf(batch);
+    if (accepted.length === 0) return true;
     for (let retryMs = FIRST_RETRY_MS; ; retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)) {
       if (this.#tooLate.signal.aborted) return false;
       try {
-        await this.#write(batch, points);
+        await this.#turns.run(() => this.#write(batch, accepted));
         this.#writing.ended();
         return true;
       } catch (error) {
@@ -212,8 +221,9 @@ export class BatchWriter implements Freshness {
     }
   }
 
-  async #write(batch: readonly SpoolEntry[], points: readonly Point[]): Promise<void> {
-    const { engine, metrics } = this.#options;
+  async #write(batch: readonly SpoolEntry[], accepted: readonly Point[]): Promise<void> {
+    const { engine, metrics, renamedIds } = this.#options;
+    const points = underPresentIds(accepted, renamedIds);
     const stopTimer = metrics.storeSeconds.startTimer();
     const rejected = await engine.write(points);
     stopTimer();

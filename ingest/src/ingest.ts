@@ -10,9 +10,9 @@ import type {
   Quarantine,
   QuarantineDesk,
   Registry,
-  SensorRegistrar,
+  SensorHistory,
 } from '@tidemark/core';
-import type { AuditLog, Engine, MetaDb } from '@tidemark/store';
+import type { AuditLog, Engine, MetaDb, SensorRegistry } from '@tidemark/store';
 import { BatchWriter } from './batch-writer.ts';
 import { ClockLimits } from './clock-limits.ts';
 import { DeliveryMemory } from './delivery-memory.ts';
@@ -26,6 +26,7 @@ import { QuarantineStore } from './quarantine/quarantine-store.ts';
 import { QuarantineWriter } from './quarantine/quarantine-writer.ts';
 import { Spool } from './spool/spool.ts';
 import { Stamper } from './stamper.ts';
+import { StoredHistory } from './stored-history.ts';
 
 interface IngestOptions {
   config: Config;
@@ -34,7 +35,7 @@ interface IngestOptions {
   metrics: Registry;
   engine: Engine;
   meta: MetaDb;
-  registrar: SensorRegistrar;
+  registrar: SensorRegistry;
   audit: AuditLog;
 }
 
@@ -43,6 +44,7 @@ export class Ingest {
   readonly quarantine: Quarantine;
   readonly journal: Journal;
   readonly freshness: Freshness;
+  readonly history: SensorHistory;
   readonly #options: IngestOptions;
   readonly #metrics: IngestMetrics;
   readonly #store: QuarantineStore;
@@ -50,6 +52,7 @@ export class Ingest {
   readonly #deliveries = new DeliveryMemory();
   readonly #lateness: Lateness;
   readonly #batchWriter: BatchWriter;
+  readonly #history: StoredHistory;
   readonly #quarantineWriter: QuarantineWriter;
   #pipeline: Pipeline | undefined;
   #desk: Desk | undefined;
@@ -80,8 +83,11 @@ export class Ingest {
       spool: this.#spool,
       quarantine: store,
       metrics: this.#metrics,
+      renamedIds: options.registrar.renamedIds,
     });
     this.freshness = this.#batchWriter;
+    this.#history = new StoredHistory({ ...options, registry: options.registrar, writer: this.#batchWriter });
+    this.history = this.#history;
     this.#quarantineWriter = new QuarantineWriter({
       spool: this.#spool,
       store,
@@ -121,6 +127,7 @@ export class Ingest {
       freshness: this.freshness,
       metrics: this.#metrics,
     });
+    this.#history.start();
     this.#batchWriter.start();
     this.#quarantineWriter.start();
   }
@@ -128,6 +135,7 @@ export class Ingest {
   /** Ends with everything accepted in the log, and in the store if that takes it in time. Sources must have stopped. */
   async stop(): Promise<void> {
     await this.#spool.drain();
+    this.#history.stop();
     await this.#batchWriter.stop();
     await this.#quarantineWriter.stop();
     await this.#spool.stop();

@@ -92,6 +92,9 @@ export interface Engine {
   /** Resolves when everything written before the call is on stable storage. */
   sync(): Promise<void>;
 
+  /** How many values the platform's own measurements hold of a sensor, one for each field and time. */
+  countSensor(sensor: string): Promise<number>;
+
   /**
    * Removes, durably, all that the platform's own measurements hold of a sensor; another measurement's tag
    * `sensor` is its writer's business. `points` counts values, one for each field and time. Nothing there is 0

@@ -84,6 +84,7 @@ const migrations = [
      note TEXT
    ) STRICT;
    CREATE INDEX audit_by_action ON audit (action);`,
+  'CREATE TABLE sensor_renames (from_id TEXT PRIMARY KEY, to_id TEXT NOT NULL UNIQUE) STRICT, WITHOUT ROWID;',
 ];
 
 /** Opens the control database (`meta.db`), bringing an older schema up to date and refusing a newer one. */

@@ -461,3 +461,51 @@ describe('an import', () => {
     expect((await ask('GET', '/sensors/y1')).status).toBe(404);
   });
 });
+
+describe('the end of a sensor', () => {
+  const send = (sensor: string) =>
+    ask('POST', '/readings', [
+      { sensor, t: 1, u: 2, time: '2026-05-01T00:00:00Z' },
+      { sensor, t: 3, text: 'x', time: '2026-05-02T00:00:00Z' },
+    ]);
+
+  it('says what became of its data', async () => {
+    for (const id of ['gone', 'erased']) {
+      await ask('POST', '/sensors', { id });
+      await send(id);
+    }
+    const { etag } = await ask('GET', '/sensors/gone');
+    expect((await ask('DELETE', '/sensors/gone', undefined, { 'if-match': '"x"' })).status).toBe(412);
+    expect((await ask('DELETE', '/sensors/gone', undefined, { 'if-match': etag })).json).toEqual({
+      id: 'gone',
+      data: 'kept',
+      points: 4,
+    });
+    expect((await ask('DELETE', '/sensors/erased?data=delete')).json).toEqual({
+      id: 'erased',
+      data: 'deleted',
+      points: 4,
+    });
+    expect((await ask('DELETE', '/sensors/erased')).status).toBe(404);
+    expect((await ask('GET', '/readings?sensor=gone')).json.count).toBe(2);
+    expect((await ask('GET', '/readings?sensor=erased')).json.count).toBe(0);
+  });
+
+  it('by another name is none: its history goes with it', async () => {
+    await ask('POST', '/sensors', { id: 'first', owner: 'me' });
+    await send('first');
+    const { status, json } = await ask('POST', '/sensors/first/rename', { id: 'second' });
+    expect(status).toBe(200);
+    expect(json).toMatchObject({ id: 'second', formerIds: ['first'], owner: 'me' });
+    expect((await ask('GET', '/readings?sensor=second')).json.count).toBe(2);
+    expect((await ask('GET', '/sensors/first')).json.id).toBe('second');
+    expect((await ask('POST', '/sensors', { id: 'first' })).status).toBe(409);
+    expect((await ask('POST', '/sensors/second/rename', { id: 'seen' })).json.code).toBe('conflict');
+    expect((await ask('POST', '/sensors/second/rename', { id: 'a/b' })).json.errors).toMatchObject([
+      { path: 'id' },
+    ]);
+    // The store still has data of `gone`, that nobody is to be mixed up with.
+    await send('second');
+    expect((await ask('POST', '/sensors/second/rename', { id: 'gone' })).status).toBe(409);
+  });
+});

@@ -54,6 +54,15 @@ export async function startTestPlatform(
     ...shared,
     metrics,
     registry,
+    history: {
+      count: (sensor) => engine.countSensor(sensor),
+      remove: async (sensor) => (await engine.deleteSensor(sensor)).points,
+      rename: async (from, to) => {
+        registry.beginRename({ from, to });
+        await engine.renameSensor(from, to);
+        registry.finishRename({ from, to });
+      },
+    },
     engine,
     acceptor,
     journal,

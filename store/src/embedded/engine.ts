@@ -120,6 +120,10 @@ export class EmbeddedEngine implements Engine {
     }
   }
 
+  countSensor(sensor: string): Promise<number> {
+    return this.#opened().changes.count(sensor);
+  }
+
   deleteSensor(sensor: string): Promise<{ points: number }> {
     return this.#changeSensor((changes) => changes.delete(sensor));
   }

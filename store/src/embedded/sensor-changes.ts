@@ -31,6 +31,11 @@ export class SensorChanges {
     this.#reader = reader;
   }
 
+  /** How many values the sensor's series hold. */
+  count(sensor: string): Promise<number> {
+    return this.#count(seriesOf(this.#reader.series.tagSetsOf(sensor)));
+  }
+
   /** Removes the sensor's series; answers how many values they held. */
   async delete(sensor: string): Promise<{ points: number }> {
     const database = this.#database;

@@ -16,7 +16,7 @@ import { FieldTypes } from './field-types.ts';
 import { queryLatest } from './latest.ts';
 import { queryReadings } from './readings.ts';
 import { type FieldInfo, loadFields } from './schema.ts';
-import { deleteSensor, renameSensor } from './sensor-changes.ts';
+import { countSensor, deleteSensor, renameSensor } from './sensor-changes.ts';
 import { queryWindows } from './windows.ts';
 import { writeBatch } from './writer.ts';
 
@@ -57,6 +57,10 @@ export class InfluxEngine implements Engine {
       const types = await this.#loadTypes();
       return writeBatch(points, { connection: this.#connection, types, typePolicy: this.#typePolicy });
     });
+  }
+
+  countSensor(sensor: string): Promise<number> {
+    return this.#run(() => countSensor(this.#connection, sensor));
   }
 
   deleteSensor(sensor: string): Promise<{ points: number }> {

@@ -39,6 +39,11 @@ interface Part {
   points: number;
 }
 
+/** How many values there are of a sensor. */
+export async function countSensor(connection: Connection, sensor: string): Promise<number> {
+  return total(await partsOf(connection, sensor));
+}
+
 /** Deletes all of a sensor; answers how many values there were. */
 export async function deleteSensor(connection: Connection, sensor: string): Promise<{ points: number }> {
   const parts = await partsOf(connection, sensor);

@@ -14,7 +14,7 @@ import {
 } from '@tidemark/core';
 import type { MetaDb } from '../meta-db.ts';
 import { RegistryMetrics } from './metrics.ts';
-import { bareRecord, type Changes, RegistryTables } from './tables.ts';
+import { bareRecord, type Changes, RegistryTables, type Rename } from './tables.ts';
 
 /** How often what registered itself is written down; a crash forgets as much, and it registers again. */
 const WRITE_EVERY_MS = 1000;
@@ -22,6 +22,8 @@ const WRITE_EVERY_MS = 1000;
 const MAX_WRITTEN_AT_ONCE = 2000;
 /** Places are few; one more than this is known by its name alone. */
 const MAX_LOCATIONS = 100_000;
+/** Each is looked up with a sensor's readings under it, for as long as the sensor is there. */
+const MAX_FORMER_IDS = 100;
 
 interface RegistryOptions {
   db: MetaDb;
@@ -43,6 +45,8 @@ export class SensorRegistry implements SensorRegistrar {
   readonly #sensors = new Map<string, Sensor>();
   /** Former ids, each with the id that its sensor has now. */
   readonly #renamed = new Map<string, string>();
+  /** Renames that the store has not carried out yet, by the id that the sensor still has. */
+  readonly #renames = new Map<string, Rename>();
   readonly #locations = new Map<string, Location>();
   readonly #unwrittenSensors = new Set<string>();
   readonly #unwrittenLocations = new Set<string>();
@@ -62,6 +66,7 @@ export class SensorRegistry implements SensorRegistrar {
   async start(): Promise<void> {
     for (const location of this.#tables.locations()) this.#locations.set(location.id, location);
     for (const sensor of this.#tables.sensors()) this.#keep(sensor);
+    for (const rename of this.#tables.renames()) this.#renames.set(rename.from, rename);
     this.#timer = setInterval(() => this.#writeBehind(MAX_WRITTEN_AT_ONCE), WRITE_EVERY_MS);
   }
 
@@ -89,6 +94,44 @@ export class SensorRegistry implements SensorRegistrar {
 
   locations(): Iterable<Location> {
     return this.#locations.values();
+  }
+
+  get renamedIds(): ReadonlyMap<string, string> {
+    return this.#renamed;
+  }
+
+  get pendingRenames(): readonly Rename[] {
+    return [...this.#renames.values()];
+  }
+
+  /** Notes that a sensor is to be renamed, durably; throws `conflict` when the id is taken or it is at it already. */
+  beginRename(rename: Rename): void {
+    const { from, to } = rename;
+    if (this.sensor(to) !== undefined) throw new TidemarkError('conflict', `there is a sensor ${to} already`);
+    if (this.pendingRenames.some((other) => [from, to].includes(other.from) || other.to === to))
+      throw new TidemarkError('conflict', `${from} or ${to} is being renamed; wait until that is done`);
+    if (this.#sensors.get(from)!.formerIds.length >= MAX_FORMER_IDS)
+      throw new TidemarkError('conflict', `${from} was renamed ${MAX_FORMER_IDS} times; no more`);
+    this.write({ begunRenames: [rename] });
+  }
+
+  /** Gives the sensor its new id, the one that it had before still being accepted from its device. */
+  finishRename(rename: Rename): void {
+    const sensor = this.#sensors.get(rename.from);
+    // Deleted meanwhile.
+    if (sensor === undefined) {
+      this.cancelRename(rename);
+      return;
+    }
+    const formerIds = [...sensor.formerIds.filter((id) => id !== rename.to), rename.from];
+    const updatedNs = this.#options.clock.nowNs();
+    const renamed = { ...sensor, id: rename.to, formerIds, updatedNs, version: sensor.version + 1 };
+    this.write({ removedSensors: [rename.from], sensors: [renamed], endedRenames: [rename] });
+  }
+
+  /** The sensor keeps its id. */
+  cancelRename(rename: Rename): void {
+    this.write({ endedRenames: [rename] });
   }
 
   register(id: string, location: string | undefined, metrics: readonly string[]): Sensor | undefined {
@@ -138,6 +181,8 @@ export class SensorRegistry implements SensorRegistrar {
     for (const id of changes.removedSensors ?? []) this.#forget(id);
     for (const location of changes.locations ?? []) this.#locations.set(location.id, location);
     for (const sensor of changes.sensors ?? []) this.#keep(sensor);
+    for (const { from } of changes.endedRenames ?? []) this.#renames.delete(from);
+    for (const rename of changes.begunRenames ?? []) this.#renames.set(rename.from, rename);
     this.changes++;
   }
 

@@ -7,6 +7,14 @@ export interface Changes {
   sensors?: readonly Sensor[];
   removedLocations?: readonly string[];
   removedSensors?: readonly string[];
+  /** Sensors that are to be renamed when the store has renamed their data. */
+  begunRenames?: readonly Rename[];
+  endedRenames?: readonly Rename[];
+}
+
+export interface Rename {
+  from: string;
+  to: string;
 }
 
 /** The registry's tables in meta.db. */
@@ -25,15 +33,23 @@ export class RegistryTables {
     for (const row of this.#rows('sensors')) yield toSensor(row);
   }
 
+  *renames(): Generator<Rename> {
+    for (const row of this.#rows('sensor_renames'))
+      yield { from: String(row.from_id), to: String(row.to_id) };
+  }
+
   /** All of it or nothing; on stable storage when it returns. */
-  write({ locations = [], sensors = [], removedLocations = [], removedSensors = [] }: Changes): void {
+  write(changes: Changes): void {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       // Removed first: a renamed sensor is one removed and one written.
-      this.#remove('locations', removedLocations);
-      this.#remove('sensors', removedSensors);
-      this.#put('locations', locations, fromLocation);
-      this.#put('sensors', sensors, fromSensor);
+      this.#remove('locations', 'id', changes.removedLocations);
+      this.#remove('sensors', 'id', changes.removedSensors);
+      const ended = changes.endedRenames?.map(({ from }) => from);
+      this.#remove('sensor_renames', 'from_id', ended);
+      this.#put('locations', changes.locations, fromLocation);
+      this.#put('sensors', changes.sensors, fromSensor);
+      this.#put('sensor_renames', changes.begunRenames, ({ from, to }) => ({ from_id: from, to_id: to }));
       this.#db.exec('COMMIT');
     } catch (error) {
       // A full disk may have ended the transaction already.
@@ -48,12 +64,12 @@ export class RegistryTables {
     return statement.iterate() as Iterable<Row>;
   }
 
-  #remove(table: Table, ids: readonly string[]): void {
-    const statement = this.#db.prepare(`DELETE FROM ${table} WHERE id = ?`);
+  #remove(table: Table, key: string, ids: readonly string[] = []): void {
+    const statement = this.#db.prepare(`DELETE FROM ${table} WHERE ${key} = ?`);
     for (const id of ids) statement.run(id);
   }
 
-  #put<Entry>(table: Table, entries: readonly Entry[], toRow: (entry: Entry) => Row): void {
+  #put<Entry>(table: Table, entries: readonly Entry[] = [], toRow: (entry: Entry) => Row): void {
     let statement: ReturnType<MetaDb['prepare']> | undefined;
     for (const entry of entries) {
       const row = toRow(entry);
@@ -73,7 +89,7 @@ export function bareRecord<Value>(entries: Iterable<readonly [string, Value]>): 
   return record;
 }
 
-type Table = 'locations' | 'sensors';
+type Table = 'locations' | 'sensors' | 'sensor_renames';
 type Row = Record<string, string | number | bigint | null>;
 
 function fromLocation(location: Location): Row {

@@ -36,7 +36,9 @@ function deletionContract(subject: Subject): void {
         readingAt(-5, 'a', { x: 5 }),
         readingAt(-5, 'a', { x: 6 }),
       );
+      expect(await subject.engine.countSensor('a')).toBe(6);
       expect(await remove('a')).toEqual({ points: 6 });
+      expect(await subject.engine.countSensor('a')).toBe(0);
       expect(shown(await subject.readings())).toEqual(shown(other));
       expect((await subject.engine.latest({})).map(({ sensor }) => sensor)).toEqual(['b', 'b', 'bb']);
       expect((await subject.windows({ functions: ['sum'] }))[0]?.values.get('sum')).toBe(3);

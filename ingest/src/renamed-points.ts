@@ -1,0 +1,30 @@
+import type { Point, Tag } from '@tidemark/core';
+import { sensorMeasurements } from '@tidemark/store';
+
+/**
+ * Points of the log with their sensors' ids of now. What was accepted before a rename stands in the log under the
+ * id of then, and is written again from there after a crash.
+ */
+export function underPresentIds(
+  points: readonly Point[],
+  renamedIds: ReadonlyMap<string, string>,
+): readonly Point[] {
+  if (renamedIds.size === 0) return points;
+  // Points of one series mostly share their tags, and what knows the series by them is to find them shared.
+  const known = new Map<readonly Tag[], readonly Tag[]>();
+  return points.map((point) => {
+    if (!sensorMeasurements.includes(point.measurement)) return point;
+    let tags = known.get(point.tags);
+    if (tags === undefined) {
+      tags = renamed(point.tags, renamedIds);
+      known.set(point.tags, tags);
+    }
+    return tags === point.tags ? point : { ...point, tags };
+  });
+}
+
+function renamed(tags: readonly Tag[], renamedIds: ReadonlyMap<string, string>): readonly Tag[] {
+  const sensor = tags.find(([key]) => key === 'sensor')?.[1] ?? '';
+  const id = renamedIds.get(sensor);
+  return id === undefined ? tags : tags.map((tag) => (tag[0] === 'sensor' ? ['sensor', id] : tag));
+}

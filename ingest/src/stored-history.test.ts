@@ -1,0 +1,115 @@
+import {
+  createMetrics,
+  loadConfig,
+  type Point,
+  silentLogger,
+  systemClock,
+  TidemarkError,
+} from '@tidemark/core';
+import { AuditLog, type Engine, type MetaDb, SensorRegistry } from '@tidemark/store';
+import { expect, it, onTestFinished } from 'vitest';
+import { Ingest } from './ingest.ts';
+import { FakeEngine, openMeta, tempDir } from './testing/test-parts.ts';
+
+/** Keeps data by sensor; a rename waits for `release` and fails as often as told. */
+class SensorEngine extends FakeEngine {
+  readonly renames: string[] = [];
+  failures: TidemarkError[] = [];
+  gate: Promise<void> = Promise.resolve();
+
+  async renameSensor(from: string, to: string): Promise<void> {
+    await this.gate;
+    const failure = this.failures.shift();
+    if (failure) throw failure;
+    this.renames.push(`${from}>${to} after ${this.batches.flat().length}`);
+  }
+
+  get sensors(): string[] {
+    return this.batches.flat().map(({ tags }: Point) => tags.find(([key]) => key === 'sensor')![1]);
+  }
+}
+
+const unavailable = () => new TidemarkError('store_unavailable', 'down', { retryable: true });
+
+async function start(dataDir: string, engine: SensorEngine, meta?: MetaDb) {
+  const db = meta ?? (await openMeta(dataDir));
+  const config = loadConfig({ overrides: { dataDir, 'ingest.batchAgeMs': 1 } });
+  const shared = { config, clock: systemClock, logger: silentLogger, metrics: createMetrics() };
+  const registry = new SensorRegistry({ ...shared, db, limits: config.registry });
+  await registry.start();
+  const ingest = new Ingest({
+    ...shared,
+    engine: engine as unknown as Engine,
+    meta: db,
+    registrar: registry,
+    audit: new AuditLog({ db, clock: systemClock, maxEntries: 100 }),
+  });
+  await ingest.start();
+  const stop = async () => {
+    await ingest.stop();
+    await registry.stop();
+  };
+  onTestFinished(stop);
+  return { ingest, registry, stop, db };
+}
+
+function publish(ingest: Ingest, sensor: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const submission = { source: 'mqtt', topic: `sensors/${sensor}/t`, payload: Buffer.from('1') } as const;
+  ingest.acceptor.accept(submission, (error) => (error ? reject(error) : resolve()));
+  return promise;
+}
+
+it('what was accepted under the old id is stored under the new one, before and during the rename', async () => {
+  const engine = new SensorEngine();
+  const { ingest, registry } = await start(await tempDir(), engine);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  engine.gate = promise;
+  await publish(ingest, 'old');
+  await ingest.freshness.flush(60_000);
+  const renaming = ingest.history.rename('old', 'new');
+  await publish(ingest, 'old');
+  expect(registry.sensor('old')?.id).toBe('old');
+  resolve();
+  await renaming;
+  await publish(ingest, 'old');
+  await publish(ingest, 'new');
+  await ingest.freshness.flush(60_000);
+  expect(engine.renames).toEqual(['old>new after 1']);
+  expect(engine.sensors).toEqual(['old', 'new', 'new', 'new']);
+  expect(registry.sensor('old')).toMatchObject({ id: 'new', formerIds: ['old'] });
+});
+
+it('a rename goes on when the store answers, also after a restart, and before anything is written', async () => {
+  const dataDir = await tempDir();
+  const engine = new SensorEngine();
+  const { ingest, stop, db } = await start(dataDir, engine);
+  await publish(ingest, 'old');
+  await ingest.freshness.flush(60_000);
+  engine.goDown();
+  engine.failures = [unavailable(), unavailable()];
+  const renaming = ingest.history.rename('old', 'new');
+  await publish(ingest, 'old');
+  await Promise.all([stop(), expect(renaming).rejects.toThrow('down')]);
+  expect(engine.renames).toEqual([]);
+
+  engine.isDown = false;
+  const again = await start(dataDir, engine, db);
+  await again.ingest.freshness.flush(60_000);
+  expect(engine.renames).toEqual(['old>new after 1']);
+  expect(engine.sensors).toEqual(['old', 'new']);
+  expect(again.registry.sensor('old')?.id).toBe('new');
+  expect(again.registry.pendingRenames).toEqual([]);
+});
+
+it('a rename that the store refuses leaves everything as it was', async () => {
+  const engine = new SensorEngine();
+  const { ingest, registry } = await start(await tempDir(), engine);
+  await publish(ingest, 'old');
+  engine.failures = [new TidemarkError('conflict', 'both have data')];
+  await expect(ingest.history.rename('old', 'new')).rejects.toMatchObject({ code: 'conflict' });
+  expect(registry.sensor('old')?.id).toBe('old');
+  expect(registry.pendingRenames).toEqual([]);
+  await ingest.history.rename('old', 'new');
+  expect(registry.sensor('old')?.id).toBe('new');
+});

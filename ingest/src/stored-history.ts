@@ -1,0 +1,80 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Logger, type SensorHistory, TidemarkError } from '@tidemark/core';
+import type { Engine, SensorRegistry } from '@tidemark/store';
+import type { BatchWriter } from './batch-writer.ts';
+
+/** How long what was accepted may take to be in the store, before it is removed from there. */
+const FLUSH_WITHIN_MS = 5000;
+const RETRY_MS = 1000;
+
+interface StoredHistoryOptions {
+  engine: Engine;
+  registry: SensorRegistry;
+  writer: BatchWriter;
+  logger: Logger;
+}
+
+/**
+ * Changes of what the store holds of a sensor. They take turns with the writing of batches, so that no point comes
+ * under an id that its sensor has no more. A rename that has begun is finished after a restart, before any write.
+ */
+export class StoredHistory implements SensorHistory {
+  readonly #options: StoredHistoryOptions;
+  readonly #stopping = new AbortController();
+
+  constructor(options: StoredHistoryOptions) {
+    this.#options = options;
+  }
+
+  /** Takes up what was cut short; to be called before the batch writer starts. */
+  start(): void {
+    for (const rename of this.#options.registry.pendingRenames) this.#carryOut(rename).catch(() => {});
+  }
+
+  /** Ends the tries of a rename that the store does not take; it goes on after a restart. */
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  async count(sensor: string): Promise<number> {
+    const { engine, writer } = this.#options;
+    await writer.flush(FLUSH_WITHIN_MS);
+    return engine.countSensor(sensor);
+  }
+
+  async remove(sensor: string): Promise<number> {
+    const { engine, writer } = this.#options;
+    if ((await writer.flush(FLUSH_WITHIN_MS)) > 0) {
+      const message = 'the store is behind what was accepted; what waits would come back after a deletion';
+      throw new TidemarkError('store_unavailable', message, { retryable: true });
+    }
+    const { points } = await writer.between(() => engine.deleteSensor(sensor));
+    return points;
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    this.#options.registry.beginRename({ from, to });
+    await this.#carryOut({ from, to });
+  }
+
+  #carryOut(rename: { from: string; to: string }): Promise<void> {
+    const { engine, registry, writer, logger } = this.#options;
+    return writer.between(async () => {
+      for (;;) {
+        try {
+          await engine.renameSensor(rename.from, rename.to);
+          return registry.finishRename(rename);
+        } catch (error) {
+          if (!(error instanceof TidemarkError && error.retryable)) {
+            logger.error({ err: error, ...rename }, 'a sensor could not be renamed');
+            registry.cancelRename(rename);
+            throw error;
+          }
+          if (this.#stopping.signal.aborted) throw error;
+          logger.warn({ err: error, ...rename }, 'a sensor is renamed when the store answers');
+          await delay(RETRY_MS, undefined, { signal: this.#stopping.signal }).catch(() => {});
+        }
+      }
+    });
+  }
+}
