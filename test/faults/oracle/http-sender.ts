@@ -50,6 +50,11 @@ export class HttpSender {
     return message;
   }
 
+  /** Readings that bring no time are safe to send again only when the request is known again. */
+  #keyOf({ first }: Message): Record<string, string> {
+    return this.#load.time === 'server' ? { 'idempotency-key': `${this.sensor}-${first}` } : {};
+  }
+
   /** 0 when it was acknowledged, else how long to wait before it is sent again. */
   async #post(message: Message): Promise<number> {
     const bodies = this.#tally
@@ -58,7 +63,7 @@ export class HttpSender {
     try {
       const response = await fetch(`${this.#load.url}/api/v1/readings`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', ...this.#keyOf(message) },
         body: `[${bodies.join(',')}]`,
         signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
       });
