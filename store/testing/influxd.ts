@@ -18,9 +18,14 @@ export interface Influxd {
   bucket: string;
   /** Makes an empty bucket. */
   createBucket(name: string): Promise<void>;
+  /** Makes a token that may read and write the organization's buckets, and can be refused for a while. */
+  createToken(): Promise<{ token: string; setActive(isActive: boolean): Promise<void> }>;
   /** Ends the server at once, keeping its data; `restart` brings it back at the same address. */
   kill(): Promise<void>;
   restart(): Promise<void>;
+  /** Freezes the server: it keeps its connections and answers nothing until `thaw`. */
+  freeze(): void;
+  thaw(): void;
   /** Ends the server and removes its data. */
   stop(): Promise<void>;
 }
@@ -52,11 +57,28 @@ export async function startInfluxd(binary: string): Promise<Influxd> {
     createBucket: async (name) => {
       await post(`${url}/api/v2/buckets`, { name, orgID: org.id, retentionRules: [] }, token);
     },
+    createToken: async () => {
+      const permissions = ['read', 'write'].map((action) => ({
+        action,
+        resource: { type: 'buckets', orgID: org.id },
+      }));
+      const path = `${url}/api/v2/authorizations`;
+      const made = (await post(path, { orgID: org.id, permissions }, token)) as { id: string; token: string };
+      return {
+        token: made.token,
+        setActive: async (isActive) => {
+          await send('PATCH', `${path}/${made.id}`, { status: isActive ? 'active' : 'inactive' }, token);
+        },
+      };
+    },
     kill: () => end(server.child, 'SIGKILL'),
+    freeze: () => void server.child.kill('SIGSTOP'),
+    thaw: () => void server.child.kill('SIGCONT'),
     restart: async () => {
       server = await launch(binary, folder, Number(new URL(url).port));
     },
     stop: async () => {
+      server.child.kill('SIGCONT');
       await end(server.child, 'SIGTERM');
       await rm(folder, { recursive: true, force: true });
     },
@@ -129,9 +151,13 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   await exited;
 }
 
-async function post(url: string, body: unknown, token?: string): Promise<unknown> {
+function post(url: string, body: unknown, token?: string): Promise<unknown> {
+  return send('POST', url, body, token);
+}
+
+async function send(method: string, url: string, body: unknown, token?: string): Promise<unknown> {
   const headers = token === undefined ? {} : { authorization: `Token ${token}` };
-  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  const response = await fetch(url, { method, headers, body: JSON.stringify(body) });
   if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
   return response.json();
 }
