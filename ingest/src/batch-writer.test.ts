@@ -174,6 +174,33 @@ it('a store that does not answer holds up no flush, which then tells the lag', a
   expect(await parts.writer.flush(60_000)).toBe(0);
 });
 
+it('a write that takes too long turns health red, until one is done in time', async () => {
+  const parts = await startWriter();
+  const writes = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  parts.engine.nextWrites.push(
+    ...writes.map(
+      ({ promise }) =>
+        () =>
+          promise,
+    ),
+  );
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  await append(parts, 0, 1);
+  await vi.waitFor(() => vi.getTimerCount() > 0 || Promise.reject(new Error('nothing is written')));
+  expect(parts.writer.health().status).toBe('pass');
+  vi.advanceTimersByTime(10_000);
+  expect(parts.writer.health()).toMatchObject({ status: 'fail', message: /^a write takes more than 10 s/ });
+  writes[0]!.resolve();
+  vi.useRealTimers();
+  await expect.poll(() => parts.engine.batches).toHaveLength(1);
+  expect(parts.writer.health().status).toBe('fail');
+  writes[1]!.resolve();
+  await append(parts, 1, 2);
+  await parts.writer.flush(60_000);
+  expect(parts.writer.health().status).toBe('pass');
+});
+
 it('a flush does not wait for the batch to grow old', async () => {
   const parts = await startWriter({ batchAgeMs: 3_600_000 });
   await append(parts, 0, 3);

@@ -21,6 +21,8 @@ const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 15_000;
 /** The longest that a store's own wish is followed. */
 const LONGEST_ASKED_RETRY_MS = 10 * 60_000;
+/** A write that takes longer turns health red: a store that hangs may never say so. */
+const SLOW_WRITE_MS = 10_000;
 /** How often the durable cursor follows what was written. */
 const SAVE_EVERY_MS = 1000;
 /** How long the end may take: the process has 5 s in all, and what is left is safe in the log. */
@@ -208,8 +210,7 @@ export class BatchWriter implements Freshness {
     for (let retryMs = FIRST_RETRY_MS; ; retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)) {
       if (this.#tooLate.signal.aborted) return false;
       try {
-        await this.#turns.run(() => this.#write(batch, accepted));
-        this.#writing.ended();
+        await this.#turns.run(() => this.#watch(this.#write(batch, accepted)));
         return true;
       } catch (error) {
         const { outage = 'other', retryAfterMs: askedMs } = error instanceof TidemarkError ? error : {};
@@ -219,6 +220,17 @@ export class BatchWriter implements Freshness {
         await this.#pause(askedMs === undefined ? retryMs : Math.min(askedMs, LONGEST_ASKED_RETRY_MS));
       }
     }
+  }
+
+  /** Ends an outage when the write is done in time; a store that takes long for each batch stays red. */
+  async #watch(write: Promise<void>): Promise<void> {
+    let isSlow = false;
+    const timer = setTimeout(() => {
+      isSlow = true;
+      this.#writing.failed(new Error(`a write takes more than ${SLOW_WRITE_MS / 1000} s`));
+    }, SLOW_WRITE_MS);
+    await write.finally(() => clearTimeout(timer));
+    if (!isSlow) this.#writing.ended();
   }
 
   async #write(batch: readonly SpoolEntry[], accepted: readonly Point[]): Promise<void> {
