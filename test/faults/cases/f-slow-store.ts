@@ -29,7 +29,7 @@ export const faultCase: FaultCase = {
     'Acknowledgements do not wait for the store: they go on while it takes nothing, and their p99 beside a slow store is ' +
     'like that beside a fast one (recorded); nothing is lost.',
   needs: [needsInfluxd],
-  limitSeconds: { short: 300, long: 1800 },
+  limitSeconds: { short: 200, long: 1800 },
   async run(bench) {
     const recorded: Record<string, number> = {};
     let acknowledged = 0;
