@@ -16,6 +16,7 @@ import { live } from './routes/live.ts';
 import { locations } from './routes/locations.ts';
 import { page } from './routes/page.ts';
 import { postReadings } from './routes/post-readings.ts';
+import { quality } from './routes/quality.ts';
 import { quarantine } from './routes/quarantine.ts';
 import { readings } from './routes/readings.ts';
 import { registryImport } from './routes/registry-import.ts';
@@ -51,6 +52,7 @@ export function createApp(parts: ApiParts): ApiApp {
   latest(app, parts);
   windows(app, parts);
   live(app, parts);
+  quality(app, parts);
   quarantine(app, parts);
   sensors(app, parts);
   sensorChanges(app, parts);

@@ -8,6 +8,7 @@ import type {
   Journal,
   Logger,
   PartHealth,
+  Quality,
   Quarantine,
   QuarantineDesk,
   Registry,
@@ -29,6 +30,7 @@ export interface ApiParts {
   desk: QuarantineDesk;
   audit: Audit;
   history: SensorHistory;
+  quality: Quality;
   freshness: Freshness;
   access: Access;
   /** State of every part; asks the store, which may take some seconds to give no answer. */

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { qualityChecks } from '@tidemark/core';
 
 export const time = z.string().openapi({
   description: 'RFC 3339 in UTC, with as many decimals as it needs, up to 9.',
@@ -127,6 +128,19 @@ export const auditEntrySchema = z
     note: z.string().nullable().openapi({ description: 'Why, in the words of who asked.', example: null }),
   })
   .openapi('AuditEntry');
+
+export const qualityCountSchema = z
+  .object({
+    sensor: z.string().openapi({
+      description: '`#others` stands for those beyond the 10 000 that are counted apart in a minute.',
+      example: 'greenhouse-1',
+    }),
+    check: z.enum(qualityChecks).openapi({ example: 'range' }),
+    count: z.number().int().openapi({ description: 'How often the check failed.', example: 3 }),
+    first: time.openapi({ description: 'Start of the first minute in which it failed, by acceptance.' }),
+    last: time.openapi({ description: 'Start of the last minute in which it failed.' }),
+  })
+  .openapi('QualityCount');
 
 const problemSchema = z
   .looseObject({

@@ -23,6 +23,7 @@ import {
 } from '@tidemark/store';
 import { buildWeb } from '@tidemark/web';
 import { claimDataDir } from './data-dir.ts';
+import { IncidentLog } from './incident-log.ts';
 import { version } from './version.ts';
 
 interface PlatformOptions {
@@ -85,10 +86,12 @@ export class Platform {
     const registry = await this.#run(new SensorRegistry({ ...shared, db: meta, limits: config.registry }));
     const engine = await openEngine(shared);
     await this.#run(engine);
-    const ingest = await this.#run(new Ingest({ ...shared, engine, meta, registrar: registry, audit }));
+    const ingest = await this.#run(
+      new Ingest({ ...shared, engine, meta, registrar: registry, audit, incidents: new IncidentLog(shared) }),
+    );
     // The spool and the store have made their folders: before anything is acknowledged, these must be there to stay.
     dataDir.syncNames();
-    const { acceptor, journal, quarantine, desk, freshness } = ingest;
+    const { acceptor, journal, quarantine, desk, freshness, quality } = ingest;
     const broker = await this.#run(new Broker({ ...shared, acceptor, journal, quarantine, access, version }));
 
     const localHealth = (): PartHealth[] => [broker.health(), ...ingest.health(), registry.health()];
@@ -103,6 +106,7 @@ export class Platform {
       desk,
       audit,
       history: ingest.history,
+      quality,
       freshness,
       access,
       health: async () => [...localHealth(), await engineHealth(engine)],

@@ -2,16 +2,18 @@ import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { type Issue, messageOf, TidemarkError } from './errors.ts';
+import { qualityChecks } from './ports.ts';
 
 const port = z.coerce.number().int().min(0).max(65535);
 const count = z.coerce.number().int().min(1);
 const bytes = z.coerce.number().int().min(1);
 const milliseconds = z.coerce.number().int().min(1);
-const list = (item: z.ZodType<string>) =>
+const list = <Item extends string>(item: z.ZodType<Item>) =>
   z.preprocess(
     (value) => (typeof value === 'string' ? value.split(',').map((part) => part.trim()) : value),
     z.array(item),
   );
+const limitOfMetric = z.string().regex(/^[^=]+=\d+(\.\d+)?$/, 'must be METRIC=NUMBER');
 
 /**
  * The whole configuration: one schema for YAML and environment, with its defaults, units and docs.
@@ -154,6 +156,54 @@ export const configSchema = z.strictObject({
         .default(3600 * 1000)
         .describe("How far a reading's own time may be from the clock before it counts as off")
         .meta({ env: 'TIDEMARK_SKEW_MS' }),
+    })
+    .prefault({}),
+  quality: z
+    .strictObject({
+      checks: list(z.enum(qualityChecks))
+        .default([...qualityChecks])
+        .describe('Checks that are made of readings and sensors; leave out those that are not wanted')
+        .meta({ env: 'TIDEMARK_QUALITY_CHECKS' }),
+      jumps: list(limitOfMetric)
+        .default([])
+        .describe(
+          '`jump`: for each metric the largest change between two readings in a row, as `temperature=10`',
+        )
+        .meta({ env: 'TIDEMARK_QUALITY_JUMPS' }),
+      jumpWithinMs: milliseconds
+        .default(10 * 60_000)
+        .describe('`jump`: two readings that are further apart are not compared')
+        .meta({ env: 'TIDEMARK_QUALITY_JUMP_WITHIN_MS' }),
+      stuck: list(limitOfMetric)
+        .default([])
+        .describe('`stuck`: for each metric how many ms a value may stay the same, as `temperature=3600000`')
+        .meta({ env: 'TIDEMARK_QUALITY_STUCK' }),
+      silentIntervals: count
+        .default(3)
+        .describe('`silence`: expected intervals of a sensor that may pass without a reading')
+        .meta({ env: 'TIDEMARK_QUALITY_SILENT_INTERVALS' }),
+      maxSensors: count
+        .min(100)
+        .default(100_000)
+        .describe('Sensors whose last readings are remembered; those that have not reported for longest go')
+        .meta({ env: 'TIDEMARK_QUALITY_MAX_SENSORS' }),
+      incidentChecks: list(z.enum(qualityChecks))
+        .default(['latitude', 'longitude', 'range', 'jump', 'stuck', 'clock', 'silence'])
+        .describe('Checks whose failures make an incident of a sensor; refused readings always count')
+        .meta({ env: 'TIDEMARK_QUALITY_INCIDENT_CHECKS' }),
+      incidentFailures: count
+        .max(1000)
+        .default(5)
+        .describe('Failures of one sensor that make an incident')
+        .meta({ env: 'TIDEMARK_QUALITY_INCIDENT_FAILURES' }),
+      incidentWithinMs: milliseconds
+        .default(10 * 60_000)
+        .describe('Time within which they make one')
+        .meta({ env: 'TIDEMARK_QUALITY_INCIDENT_WITHIN_MS' }),
+      incidentRecoveryMs: milliseconds
+        .default(10 * 60_000)
+        .describe('Time without a failure, but with readings, that ends an incident')
+        .meta({ env: 'TIDEMARK_QUALITY_INCIDENT_RECOVERY_MS' }),
     })
     .prefault({}),
   spool: z

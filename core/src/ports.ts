@@ -26,6 +26,7 @@ export const quarantineReasons = [
   'wrong_location',
   'too_many_sensors',
   'too_many_metrics',
+  'reserved_measurement',
 ] as const;
 
 export type QuarantineReason = (typeof quarantineReasons)[number];
@@ -232,6 +233,50 @@ export interface AuditEntry {
 export interface Audit {
   /** Newest first, up to `limit`, those before the entry with id `before`. */
   list(filter: { action?: string | undefined; limit: number; before?: string | undefined }): AuditEntry[];
+}
+
+/** What a sensor's readings, or their absence, are checked for. A closed list: users may match on it. */
+export const qualityChecks = [
+  'latitude',
+  'longitude',
+  'range',
+  'jump',
+  'stuck',
+  'clock',
+  'late',
+  'duplicate',
+  'silence',
+] as const;
+
+export type QualityCheck = (typeof qualityChecks)[number];
+
+/** How often a sensor failed a check within the range asked for. */
+export interface QualityCount {
+  sensor: string;
+  check: QualityCheck;
+  count: number;
+  /** Start of the first and the last minute (UTC, by acceptance) in which it failed. */
+  firstNs: bigint;
+  lastNs: bigint;
+}
+
+/** An empty or missing list means all. */
+export interface QualityFilter {
+  sensors?: readonly string[] | undefined;
+  checks?: readonly QualityCheck[] | undefined;
+  /** Inclusive, rounded down to the minute. */
+  fromNs: bigint;
+  /** Exclusive. */
+  toNs: bigint;
+  limit: number;
+  /** Only counts behind this one. */
+  after?: { sensor: string; check: string } | undefined;
+}
+
+/** The failed checks of the sensors, counted. */
+export interface Quality {
+  /** By sensor, then check; holds what was accepted before the call, unless the checks are far behind. */
+  counts(filter: QualityFilter): Promise<QualityCount[]>;
 }
 
 /** The sensors and locations as they are registered now, in memory: asked for each reading. */

@@ -3,6 +3,8 @@ import { formatTime } from './time.ts';
 
 /** The measurement that sensor readings are stored in. */
 export const READINGS = 'readings';
+/** What only the platform itself writes. */
+const ownMeasurements = new Set(['alerts', 'heartbeats', 'quality', 'quarantine', 'sensor_state']);
 /** Text values go to `<metric>_text`, so that one device's text never poisons another's numbers. */
 export const TEXT_SUFFIX = '_text';
 
@@ -16,6 +18,11 @@ export interface Reading {
   timeNs: bigint;
   /** At least one; names are unique; numbers are finite. */
   values: readonly (readonly [metric: string, value: MetricValue])[];
+}
+
+/** True for measurements that only the platform itself writes: a user's line must not pin their types. */
+export function isOwnMeasurement(measurement: string): boolean {
+  return ownMeasurements.has(measurement);
 }
 
 /** `<sensor>@<time in ns>`, the same on every store. */

@@ -3,6 +3,7 @@ import {
   type Clock,
   encodeExactLine,
   type Freshness,
+  isOwnMeasurement,
   type Logger,
   type PartHealth,
   type Point,
@@ -253,10 +254,11 @@ export class BatchWriter implements Freshness {
     points: readonly Point[],
     rejected: readonly RejectedPoint[],
   ): void {
-    const { quarantine, metrics, clock } = this.#options;
+    const { quarantine, metrics, clock, logger } = this.#options;
     const offsetOf = offsetsOf(batch);
     const timeNs = clock.nowNs();
-    const refusals = rejected.map(({ index, reason, detail }) => {
+    const [own, foreign] = partition(rejected, ({ index }) => isOwnMeasurement(points[index]!.measurement));
+    const refusals = foreign.map(({ index, reason, detail }) => {
       const point = points[index]!;
       const sensor = point.tags.find(([key]) => key === 'sensor')?.[1];
       const payload = Buffer.from(encodeExactLine(point));
@@ -266,8 +268,13 @@ export class BatchWriter implements Freshness {
         part: { source: 'store', topic, reason, detail, sensor, timeNs, payload },
       };
     });
+    // Our own points are no reading that a sender could mend.
+    for (const { index, detail } of own)
+      logger.error({ measurement: points[index]!.measurement, detail }, 'the store refuses a point of ours');
+    metrics.ownPointsRefused.inc(own.length);
+    if (refusals.length === 0) return;
     quarantine.add('store', refusals);
-    for (const { reason } of rejected) metrics.countRefusedByStore(reason);
+    for (const { reason } of foreign) metrics.countRefusedByStore(reason);
   }
 
   #moveTo(offset: number): void {
@@ -330,4 +337,8 @@ function pointsOf(batch: readonly SpoolEntry[]): Point[] {
 function offsetsOf(batch: readonly SpoolEntry[]): (index: number) => number {
   const offsets = batch.flatMap(({ offset, pointCount }) => new Array<number>(pointCount).fill(offset));
   return (index) => offsets[index]!;
+}
+
+function partition<Item>(items: readonly Item[], test: (item: Item) => boolean): [Item[], Item[]] {
+  return [items.filter(test), items.filter((item) => !test(item))];
 }

@@ -30,6 +30,7 @@ async function startIngest({ dataDir, engine, settings = {} }: StartOptions): Pr
     meta,
     registrar: await startRegistry({}, meta),
     audit: new AuditLog({ db: meta, clock: systemClock, maxEntries: 100 }),
+    incidents: { tell: () => {} },
   });
   await ingest.start();
   onTestFinished(() => ingest.stop());

@@ -4,9 +4,11 @@ import type {
   Clock,
   Config,
   Freshness,
+  IncidentSink,
   Journal,
   Logger,
   PartHealth,
+  Quality as QualityPort,
   Quarantine,
   QuarantineDesk,
   Registry,
@@ -21,6 +23,8 @@ import { Lateness } from './lateness.ts';
 import { IngestMetrics } from './metrics.ts';
 import { Pipeline } from './pipeline.ts';
 import { Placement } from './placement.ts';
+import { FailureCounts } from './quality/failure-counts.ts';
+import { Quality } from './quality/quality.ts';
 import { Desk } from './quarantine/desk.ts';
 import { QuarantineStore } from './quarantine/quarantine-store.ts';
 import { QuarantineWriter } from './quarantine/quarantine-writer.ts';
@@ -37,6 +41,7 @@ interface IngestOptions {
   meta: MetaDb;
   registrar: SensorRegistry;
   audit: AuditLog;
+  incidents: IncidentSink;
 }
 
 /** Everything between a source and the store: acceptance, the log, the quarantine, the batch writer. */
@@ -45,6 +50,7 @@ export class Ingest {
   readonly journal: Journal;
   readonly freshness: Freshness;
   readonly history: SensorHistory;
+  readonly quality: QualityPort;
   readonly #options: IngestOptions;
   readonly #metrics: IngestMetrics;
   readonly #store: QuarantineStore;
@@ -54,6 +60,7 @@ export class Ingest {
   readonly #batchWriter: BatchWriter;
   readonly #history: StoredHistory;
   readonly #quarantineWriter: QuarantineWriter;
+  readonly #quality: Quality;
   #pipeline: Pipeline | undefined;
   #desk: Desk | undefined;
 
@@ -64,10 +71,11 @@ export class Ingest {
     this.quarantine = store;
     this.#metrics = new IngestMetrics(metrics, store);
     this.#lateness = new Lateness(config.lateness);
+    const counts = new FailureCounts(meta);
     this.#spool = new Spool({
       directory: join(config.dataDir, 'spool'),
       ...config.spool,
-      leastOffset: store.behindNewest,
+      leastOffset: Math.max(store.behindNewest, counts.progress()?.offset ?? 0),
       onRecovered: (record) => {
         if (record.stamps?.delivery) this.#deliveries.recall(record.stamps.delivery);
         this.#lateness.recall(record);
@@ -77,6 +85,15 @@ export class Ingest {
       metrics,
     });
     this.journal = new SpoolJournal(this.#spool);
+    this.#quality = new Quality({
+      ...options,
+      spool: this.#spool,
+      directory: options.registrar,
+      counts,
+    });
+    this.quality = this.#quality;
+    // What the acceptor refuses is counted from the log, as readings are; what the store refuses never comes by there.
+    store.watch((items) => this.#quality.countRefused(items.filter(({ source }) => source === 'store')));
     this.#batchWriter = new BatchWriter({
       ...options,
       ...config.ingest,
@@ -130,6 +147,7 @@ export class Ingest {
     this.#history.start();
     this.#batchWriter.start();
     this.#quarantineWriter.start();
+    this.#quality.start();
   }
 
   /** Ends with everything accepted in the log, and in the store if that takes it in time. Sources must have stopped. */
@@ -138,6 +156,7 @@ export class Ingest {
     this.#history.stop();
     await this.#batchWriter.stop();
     await this.#quarantineWriter.stop();
+    await this.#quality.stop();
     await this.#spool.stop();
   }
 
@@ -152,6 +171,11 @@ export class Ingest {
   }
 
   health(): PartHealth[] {
-    return [this.#spool.health(), this.#batchWriter.health(), this.#quarantineWriter.health()];
+    return [
+      this.#spool.health(),
+      this.#batchWriter.health(),
+      this.#quarantineWriter.health(),
+      this.#quality.health(),
+    ];
   }
 }

@@ -21,6 +21,7 @@ export class IngestMetrics {
   readonly storeSeconds: Histogram;
   readonly quarantineReplayed: Counter;
   readonly quarantineDiscarded: Counter;
+  readonly ownPointsRefused: Counter;
   // Plain numbers, told when Prometheus asks: on the acceptance path each counter of a library shows.
   readonly #counts: Record<Source, { messages: number; points: number }> = {
     mqtt: { messages: 0, points: 0 },
@@ -141,6 +142,11 @@ export class IngestMetrics {
       name: 'tidemark_store_write_duration_seconds',
       help: 'Time of one batch write',
       buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
+      registers,
+    });
+    this.ownPointsRefused = new Counter({
+      name: 'tidemark_store_own_points_refused_total',
+      help: "Points of the platform's own measurements that the store refused for good",
       registers,
     });
     this.quarantineReplayed = new Counter({

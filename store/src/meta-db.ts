@@ -85,6 +85,34 @@ const migrations = [
    ) STRICT;
    CREATE INDEX audit_by_action ON audit (action);`,
   'CREATE TABLE sensor_renames (from_id TEXT PRIMARY KEY, to_id TEXT NOT NULL UNIQUE) STRICT, WITHOUT ROWID;',
+  `CREATE TABLE failure_counts (
+     measurement TEXT NOT NULL,
+     minute INTEGER NOT NULL,
+     subject TEXT NOT NULL,
+     cause TEXT NOT NULL,
+     count INTEGER NOT NULL,
+     is_written INTEGER NOT NULL,
+     PRIMARY KEY (measurement, minute, subject, cause)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX failure_counts_unwritten ON failure_counts (minute) WHERE is_written = 0;
+   CREATE TABLE quality_progress (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     spool_offset INTEGER NOT NULL,
+     saved_ns INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE recent_failures (
+     sensor TEXT PRIMARY KEY,
+     failures TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE incidents (
+     id TEXT PRIMARY KEY,
+     kind TEXT NOT NULL,
+     subject TEXT NOT NULL,
+     state TEXT NOT NULL,
+     message TEXT NOT NULL,
+     time_ns INTEGER NOT NULL,
+     is_told INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** Opens the control database (`meta.db`), bringing an older schema up to date and refusing a newer one. */
@@ -102,4 +130,18 @@ export function openMetaDb(path: string): MetaDb {
     db.exec(`BEGIN; ${sql} PRAGMA user_version = ${version + index + 1}; COMMIT;`);
   });
   return db;
+}
+
+/** Runs `work` as one transaction: all of it is on stable storage when it returns, or nothing when it throws. */
+export function inTransaction<Result>(db: MetaDb, work: () => Result): Result {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    db.exec('COMMIT');
+    return result;
+  } catch (error) {
+    // A full disk may have ended the transaction already.
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
 }

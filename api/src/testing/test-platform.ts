@@ -69,6 +69,7 @@ export async function startTestPlatform(
     quarantine,
     desk,
     audit: { list: () => [] },
+    quality: { counts: async () => [] },
     freshness: { flush: async () => 0 },
     access: {
       isRequired: false,

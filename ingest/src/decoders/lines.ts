@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { encodeLine, type ParsedPoint, parseLines } from '@tidemark/core';
+import { encodeLine, isOwnMeasurement, type ParsedPoint, parseLines } from '@tidemark/core';
 import { type Decoded, type Fault, type Limits, onlyFault } from './decoded.ts';
 
 /** `lines/<anything>`: line protocol, one or many lines, times in nanoseconds. */
@@ -22,6 +22,9 @@ export function decodeLines(payload: Buffer, limits: Limits): Decoded {
     } else if (line.point.fields.length > limits.maxFieldsPerReading) {
       const detail = `line ${line.line}: ${line.point.fields.length} fields; the limit is ${limits.maxFieldsPerReading}`;
       faults.push({ index, reason: 'too_many_fields', detail, raw: lineOf(line.point) });
+    } else if (isOwnMeasurement(line.point.measurement)) {
+      const detail = `line ${line.line}: only Tidemark itself writes the measurement ${line.point.measurement}`;
+      faults.push({ index, reason: 'reserved_measurement', detail, raw: lineOf(line.point) });
     } else {
       points.push(line.point);
     }

@@ -34,6 +34,7 @@ async function startIngest({ dataDir, engine = new FakeEngine(), settings = {} }
     meta,
     registrar: await startRegistry({}, meta),
     audit,
+    incidents: { tell: () => {} },
   });
   await ingest.start();
   onTestFinished(() => ingest.stop());

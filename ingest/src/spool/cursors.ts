@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { syncDirectory } from './segment.ts';
 
 /** Who must have passed an offset before the log may drop what lies before it. */
-export const cursorNames = ['store', 'quarantine'] as const;
+export const cursorNames = ['store', 'quarantine', 'quality'] as const;
 export type CursorName = (typeof cursorNames)[number];
 export type CursorOffsets = Record<CursorName, number>;
 
@@ -25,7 +25,12 @@ export class Cursors {
     const saved = await readSaved(join(directory, 'cursors.json'));
     const within = (offset: unknown): number =>
       typeof offset === 'number' ? Math.min(Math.max(offset, firstOffset), endOffset) : firstOffset;
-    return new Cursors(directory, { store: within(saved.store), quarantine: within(saved.quarantine) });
+    const { store, quarantine, quality } = saved;
+    return new Cursors(directory, {
+      store: within(store),
+      quarantine: within(quarantine),
+      quality: within(quality),
+    });
   }
 
   get(name: CursorName): number {

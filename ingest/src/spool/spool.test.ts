@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Point, Registry, silentLogger, systemClock } from '@tidemark/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { cursorNames } from './cursors.ts';
 import { encodePoints, type SpoolEntry } from './entry.ts';
 import { recordKinds } from './record.ts';
 import { Spool, type SpoolOptions } from './spool.ts';
@@ -110,18 +111,18 @@ describe('Spool', () => {
     const ages = async () =>
       (await metrics.getSingleMetric('tidemark_spool_backlog_age_seconds')!.get()).values;
     let spool = await openSpool();
-    expect(await ages()).toMatchObject([{ value: 0 }, { value: 0 }]);
+    expect(await ages()).toMatchObject(cursorNames.map(() => ({ value: 0 })));
     await fill(spool, 0, 3);
     const [, second] = await readAll(spool);
     // The entries of this file were accepted at 1000 ns and after.
     const nowS = Date.now() / 1000;
     spool.passed('quarantine', spool.endOffset);
-    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([1, 0]);
+    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([1, 0, 1]);
     await spool.advance('store', second!.offset);
     spool = await reopen(spool);
-    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([1, 1]);
+    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([1, 1, 1]);
     spool.passed('store', spool.endOffset);
-    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([0, 1]);
+    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([0, 1, 1]);
   });
 
   it('goes on behind the old end after a restart, and never writes into an old segment', async () => {
@@ -159,6 +160,7 @@ describe('Spool', () => {
     await spool.advance('store', spool.endOffset);
     expect(await segments()).toEqual(before);
     const middle = (await readAll(spool))[100]!.offset;
+    await spool.advance('quality', spool.endOffset);
     await spool.advance('quarantine', middle);
     expect((await segments()).length).toBeLessThan(before.length);
     spool = await reopen(spool, sizes);
@@ -203,6 +205,7 @@ describe('Spool', () => {
       const held = acknowledged;
       await spool.advance('store', spool.endOffset);
       await spool.advance('quarantine', spool.endOffset);
+      await spool.advance('quality', spool.endOffset);
       if (
         (await Promise.race([
           appending.then(() => 'done'),
@@ -304,7 +307,7 @@ describe('a damaged spool starts by itself', () => {
       await filled();
       await writeFile(join(directory, 'cursors.json'), text);
       const spool = await openSpool();
-      for (const name of ['store', 'quarantine'] as const) {
+      for (const name of cursorNames) {
         expect(spool.cursor(name)).toBeGreaterThanOrEqual(spool.firstOffset);
         expect(spool.cursor(name)).toBeLessThanOrEqual(spool.endOffset);
       }

@@ -75,7 +75,7 @@ export class Spool {
   #spare: Batch = newBatch();
   #flushing: Promise<void> | undefined;
   readonly #waiters = new Set<() => void>();
-  readonly #passed: CursorOffsets = { store: 0, quarantine: 0 };
+  readonly #passed: CursorOffsets = { store: 0, quarantine: 0, quality: 0 };
   #fault: string | undefined;
   #isStopping = false;
 

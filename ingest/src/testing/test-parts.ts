@@ -4,13 +4,22 @@ import { join } from 'node:path';
 import {
   type Config,
   createMetrics,
+  isOwnMeasurement,
   loadConfig,
   type Point,
   type Registry,
   silentLogger,
   systemClock,
 } from '@tidemark/core';
-import { type Engine, type MetaDb, openMetaDb, type RejectedPoint, SensorRegistry } from '@tidemark/store';
+import {
+  type Engine,
+  type LatestValue,
+  type MetaDb,
+  openMetaDb,
+  type RejectedPoint,
+  SensorRegistry,
+} from '@tidemark/store';
+
 import { onTestFinished } from 'vitest';
 import { IngestMetrics } from '../metrics.ts';
 import { QuarantineStore } from '../quarantine/quarantine-store.ts';
@@ -120,8 +129,8 @@ export async function metricOf(registry: Registry, name: string): Promise<number
   return found.values.reduce((sum, { value }) => sum + value, 0);
 }
 
-/** A store that keeps what it is given in memory, and does what a test tells it to first. */
-export class FakeEngine implements Pick<Engine, 'write' | 'sync'> {
+/** A store that keeps what senders gave in memory, and does what a test tells it to first. */
+export class FakeEngine implements Pick<Engine, 'write' | 'sync' | 'latest'> {
   readonly batches: (readonly Point[])[] = [];
   /** Points, by their field's value, that it refuses for good. */
   readonly refused = new Set<number>();
@@ -143,12 +152,15 @@ export class FakeEngine implements Pick<Engine, 'write' | 'sync'> {
   async write(points: readonly Point[]): Promise<RejectedPoint[]> {
     await this.nextWrites.shift()?.();
     if (this.isDown) throw new Error('the store is down');
-    this.batches.push(points.filter((point) => !this.refused.has(fieldOf(point))));
+    const isRefused = (point: Point): boolean => isForeign(point) && this.refused.has(fieldOf(point));
+    this.batches.push(points.filter((point) => isForeign(point) && !isRefused(point)));
     return points.flatMap((point, index) =>
-      this.refused.has(fieldOf(point))
-        ? [{ index, reason: 'type_conflict' as const, detail: 'n is a string' }]
-        : [],
+      isRefused(point) ? [{ index, reason: 'type_conflict' as const, detail: 'n is a string' }] : [],
     );
+  }
+
+  async latest(): Promise<LatestValue[]> {
+    return [];
   }
 
   async sync(): Promise<void> {
@@ -159,6 +171,10 @@ export class FakeEngine implements Pick<Engine, 'write' | 'sync'> {
   asEngine(): Engine {
     return this as unknown as Engine;
   }
+}
+
+function isForeign({ measurement }: Point): boolean {
+  return !isOwnMeasurement(measurement);
 }
 
 function fieldOf({ fields }: Point): number {

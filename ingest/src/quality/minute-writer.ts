@@ -1,0 +1,118 @@
+import {
+  type Clock,
+  type Config,
+  encodeSeriesKey,
+  floorDivide,
+  knownLocation,
+  NS_PER_SECOND,
+  type Point,
+  type Sensor,
+  type SensorDirectory,
+  tagsOf,
+} from '@tidemark/core';
+import { encodePoints } from '../spool/entry.ts';
+import { recordKinds } from '../spool/record.ts';
+import type { Spool } from '../spool/spool.ts';
+import { countToPoint, type FailureCounts } from './failure-counts.ts';
+import type { Presence } from './presence.ts';
+
+/** Points of one record of the log. */
+const CHUNK = 500;
+const NS_PER_MINUTE = 60n * NS_PER_SECOND;
+
+interface MinuteWriterOptions {
+  config: Config;
+  clock: Clock;
+  spool: Spool;
+  directory: SensorDirectory;
+  counts: FailureCounts;
+  presence: Presence;
+}
+
+/**
+ * Writes the platform's own measurements, `quality`, `quarantine` and `sensor_state`, into the log, from where they
+ * go the way of every point. A minute's point stands at its start: written again after a crash it changes nothing.
+ */
+export class MinuteWriter {
+  readonly #options: MinuteWriterOptions;
+  #writtenMinute: bigint;
+
+  constructor(options: MinuteWriterOptions) {
+    this.#options = options;
+    this.#writtenMinute = minuteOf(options.clock.nowNs());
+  }
+
+  /** Writes the counts of the minutes that ended and, once a minute, the state of every sensor. */
+  async write(): Promise<void> {
+    const nowNs = this.#options.clock.nowNs();
+    await this.#writeCounts(nowNs);
+    const minute = minuteOf(nowNs);
+    if (minute === this.#writtenMinute) return;
+    this.#writtenMinute = minute;
+    await this.#writeStates(minute * NS_PER_MINUTE);
+  }
+
+  async #writeCounts(nowNs: bigint): Promise<void> {
+    const { counts } = this.#options;
+    for (let rows = counts.unwritten(nowNs, CHUNK); rows.length > 0; ) {
+      await this.#append(rows.map(countToPoint));
+      counts.markWritten(rows);
+      rows = rows.length < CHUNK ? [] : counts.unwritten(nowNs, CHUNK);
+    }
+  }
+
+  async #writeStates(minuteNs: bigint): Promise<void> {
+    let points: Point[] = [];
+    let left = this.#options.config.quality.maxSensors;
+    for (const sensor of this.#options.directory.sensors()) {
+      if (sensor.state === 'retired') continue;
+      if (left-- === 0) break;
+      points.push(this.#stateOf(sensor, minuteNs));
+      if (points.length < CHUNK) continue;
+      await this.#append(points);
+      points = [];
+    }
+    if (points.length > 0) await this.#append(points);
+  }
+
+  #stateOf(sensor: Sensor, minuteNs: bigint): Point {
+    const { clock, directory, presence } = this.#options;
+    const location = knownLocation(sensor, minuteNs);
+    const place = location === undefined ? undefined : directory.location(location);
+    const seenAtMs = presence.seenAtMs(sensor.id);
+    const fields: [string, number | undefined][] = [
+      ['lat', place?.latitude],
+      ['lon', place?.longitude],
+      [
+        'last_seen_s',
+        seenAtMs === undefined ? undefined : Math.round((clock.monotonicMs() - seenAtMs) / 1000),
+      ],
+      [
+        'expected_interval_s',
+        sensor.expectedIntervalMs === undefined ? undefined : sensor.expectedIntervalMs / 1000,
+      ],
+      ['up', seenAtMs === undefined || presence.isSilent(sensor.id) ? 0 : 1],
+    ];
+    return {
+      measurement: 'sensor_state',
+      tags: tagsOf(sensor.id, location),
+      fields: fields.filter((field): field is [string, number] => field[1] !== undefined),
+      timeNs: minuteNs,
+    };
+  }
+
+  /** Resolves when the points are durable; on a full disk that may be never. */
+  #append(points: readonly Point[]): Promise<void> {
+    const { spool, clock } = this.#options;
+    const refusal = spool.refusal();
+    if (refusal) throw refusal;
+    const text = encodePoints(points, ({ measurement, tags }) => encodeSeriesKey(measurement, tags));
+    return new Promise((resolve) => {
+      spool.append(recordKinds.points, clock.nowNs(), text, points, resolve);
+    });
+  }
+}
+
+function minuteOf(timeNs: bigint): bigint {
+  return floorDivide(timeNs, NS_PER_MINUTE);
+}

@@ -1,0 +1,251 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  type Clock,
+  type Config,
+  type IncidentSink,
+  idProblem,
+  type Logger,
+  type PartHealth,
+  type Point,
+  type QualityCheck,
+  type QualityCount,
+  type QualityFilter,
+  type Quality as QualityPort,
+  type QuarantineItem,
+  type Registry,
+  type SensorDirectory,
+} from '@tidemark/core';
+import type { Engine, MetaDb } from '@tidemark/store';
+import { Outage } from '../outage.ts';
+import { decodeRefusal, type RefusedPart } from '../quarantine/refusal.ts';
+import type { SpoolEntry } from '../spool/entry.ts';
+import { recordKinds } from '../spool/record.ts';
+import type { Spool } from '../spool/spool.ts';
+import type { FailureCounts } from './failure-counts.ts';
+import { IncidentOutbox } from './incident-outbox.ts';
+import { type Failure, Integrity } from './integrity.ts';
+import { LogFollower } from './log-follower.ts';
+import { QualityMetrics } from './metrics.ts';
+import { MinuteWriter } from './minute-writer.ts';
+import { Presence } from './presence.ts';
+import { ReadingChecks } from './reading-checks.ts';
+import { SensorStates } from './sensor-states.ts';
+
+/** How often sensors are looked at for silence and recovery. */
+const LOOK_EVERY_MS = 5000;
+/** How long a question waits for readings that were accepted before it. */
+const CATCH_UP_MS = 250;
+/** Older data open no incident: replaying a recording of years ago must not send anyone to a sensor. */
+const OLD_MS = 10 * 60_000;
+
+interface QualityOptions {
+  config: Config;
+  clock: Clock;
+  logger: Logger;
+  metrics: Registry;
+  spool: Spool;
+  engine: Pick<Engine, 'latest'>;
+  meta: MetaDb;
+  directory: SensorDirectory;
+  incidents: IncidentSink;
+  counts: FailureCounts;
+}
+
+/**
+ * Data quality: reads the log apart from acceptance, counts what fails a check, and tells of failing sensors.
+ * What was counted is saved with the place in the log, so that every reading is checked and counts once.
+ */
+export class Quality implements QualityPort {
+  readonly #options: QualityOptions;
+  readonly #metrics: QualityMetrics;
+  readonly #states: SensorStates;
+  readonly #checks: ReadingChecks;
+  readonly #integrity: Integrity;
+  readonly #makesIncident: ReadonlySet<QualityCheck>;
+  readonly #stopping = new AbortController();
+  #follower!: LogFollower;
+  #presence!: Presence;
+  #minutes!: MinuteWriter;
+  #looking: Promise<void> | undefined;
+  #writing: Promise<void> | undefined;
+  readonly #outages: Record<'looking' | 'telling' | 'writing', Outage>;
+  /** When the entry that is being read was accepted. */
+  #acceptedNs = 0n;
+  #hasFailed = false;
+
+  constructor(options: QualityOptions) {
+    const { config, meta, metrics } = options;
+    this.#options = options;
+    const outageOf = (what: string): Outage => {
+      const texts = {
+        begun: `${what} fails; it is tried again`,
+        lasting: `${what} still fails`,
+        ended: `${what} works again`,
+      };
+      return new Outage({ ...options, figures: () => ({}), texts });
+    };
+    this.#outages = {
+      looking: outageOf('looking for silent sensors'),
+      telling: outageOf('telling of failing sensors'),
+      writing: outageOf('writing the measurements of data quality'),
+    };
+    this.#makesIncident = new Set(config.quality.incidentChecks);
+    this.#states = new SensorStates({
+      maxSensors: config.quality.maxSensors,
+      onForgotten: (sensors) => this.#metrics.forgottenSensors.inc(sensors),
+    });
+    const outbox = new IncidentOutbox({ db: meta, sink: options.incidents });
+    this.#integrity = new Integrity({ ...options, db: meta, outbox });
+    this.#metrics = new QualityMetrics(metrics, {
+      openIncidents: () => this.#integrity.openCount,
+      trackedSensors: () => this.#states.size,
+    });
+    this.#checks = new ReadingChecks({
+      ...options,
+      states: this.#states,
+      onFailure: (sensor, check, ageMs) => this.#failed(sensor, check, ageMs),
+    });
+  }
+
+  /** Goes on where the last run has saved; the log and the store must have started. */
+  start(): void {
+    const { spool, counts } = this.#options;
+    const progress = counts.progress();
+    const lastRanNs = progress?.savedNs;
+    this.#presence = new Presence({
+      ...this.#options,
+      states: this.#states,
+      lastRanNs,
+      onSilence: (sensor, times) => this.#fellSilent(sensor, times),
+    });
+    this.#minutes = new MinuteWriter({ ...this.#options, presence: this.#presence });
+    this.#follower = new LogFollower({
+      ...this.#options,
+      offset: Math.min(progress?.offset ?? spool.cursor('quality'), spool.endOffset),
+      take: (entries, seenAtMs) => this.#take(entries, seenAtMs),
+      hasUnsaved: () => counts.hasPending || this.#integrity.hasUnsaved,
+      save: (offset) => this.#save(offset),
+    });
+    this.#integrity.start();
+    this.#follower.start();
+    this.#looking = this.#lookOften();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#looking;
+    await this.#follower.stop();
+    for (const outage of Object.values(this.#outages)) outage.stop();
+  }
+
+  health(): PartHealth {
+    return this.#follower.health();
+  }
+
+  async counts(filter: QualityFilter): Promise<QualityCount[]> {
+    await this.#follower.catchUp(CATCH_UP_MS);
+    return this.#options.counts.counts(filter);
+  }
+
+  /** Counts refusals that are not in the log. */
+  countRefused(items: readonly QuarantineItem[]): void {
+    for (const item of items) this.#refused(item, item.timeNs);
+  }
+
+  #take(entries: readonly SpoolEntry[], seenAtMs: number): void {
+    const points: Point[] = [];
+    for (const entry of entries) {
+      this.#acceptedNs = entry.acceptedNs;
+      if (entry.kind === recordKinds.refusal) {
+        this.#refused(decodeRefusal(entry.payload), entry.acceptedNs);
+        continue;
+      }
+      const acceptance = {
+        acceptedMs: Number(entry.acceptedNs) / 1e6,
+        isLate: entry.isLate,
+        seenAtMs,
+      };
+      points.length = 0;
+      entry.pushPoints(points);
+      for (const point of points) {
+        this.#hasFailed = false;
+        const sensor = this.#checks.check(point, acceptance);
+        if (sensor !== undefined && !this.#hasFailed) this.#integrity.reported(sensor);
+      }
+    }
+  }
+
+  #failed(sensor: string, check: QualityCheck, ageMs: number): void {
+    this.#hasFailed = true;
+    this.#metrics.count(check, 1);
+    this.#options.counts.add('quality', this.#acceptedNs, sensor, check);
+    if (this.#makesIncident.has(check) && ageMs <= OLD_MS)
+      this.#countTowardsIncident({ sensor, cause: check, timeNs: this.#acceptedNs });
+  }
+
+  #refused(
+    { source, reason, sensor }: Pick<RefusedPart, 'source' | 'reason' | 'sensor'>,
+    timeNs: bigint,
+  ): void {
+    this.#options.counts.add('quarantine', timeNs, source, reason);
+    // What claims to be a sensor's name may be anything.
+    if (sensor !== undefined && idProblem(sensor) === undefined)
+      this.#countTowardsIncident({ sensor, cause: reason, timeNs });
+  }
+
+  #fellSilent(sensor: string, times: number): void {
+    if (!this.#options.config.quality.checks.includes('silence')) return;
+    const timeNs = this.#options.clock.nowNs();
+    this.#metrics.count('silence', times);
+    this.#options.counts.add('quality', timeNs, sensor, 'silence', times);
+    if (this.#makesIncident.has('silence'))
+      this.#countTowardsIncident({ sensor, cause: 'silence', timeNs, isEnough: true });
+  }
+
+  #countTowardsIncident(failure: Failure): void {
+    const state = this.#options.directory.sensor(failure.sensor)?.state ?? 'active';
+    if (state === 'active') this.#integrity.failed(failure);
+  }
+
+  /** Incidents first: found again after a crash, they are known to be told. */
+  #save(offset: number): void {
+    const { counts, clock } = this.#options;
+    this.#integrity.flush();
+    const progress = { offset, savedNs: clock.nowNs() };
+    this.#metrics.evictedCounts.inc(counts.save(progress, () => this.#integrity.saveRecent()));
+    this.#integrity.noteSaved();
+  }
+
+  async #lookOften(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await attempt(this.#outages.looking, () => this.#look());
+      await attempt(this.#outages.telling, () => this.#tell());
+      // Not waited for: a full disk holds it, and what frees the disk is this cursor too.
+      this.#writing ??= attempt(this.#outages.writing, () => this.#minutes.write()).finally(() => {
+        this.#writing = undefined;
+      });
+      await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  async #look(): Promise<void> {
+    const upToMs = this.#follower.caughtUpAtMs;
+    if (upToMs !== undefined) await this.#presence.look(upToMs);
+  }
+
+  #tell(): void {
+    this.#integrity.look();
+    this.#integrity.flush();
+    this.#follower.save();
+  }
+}
+
+async function attempt(outage: Outage, work: () => Promise<void> | void): Promise<void> {
+  try {
+    await work();
+    outage.ended();
+  } catch (error) {
+    outage.failed(error);
+  }
+}

@@ -1,0 +1,127 @@
+import {
+  type Config,
+  type Point,
+  type QualityCheck,
+  READINGS,
+  type Sensor,
+  type SensorDirectory,
+  type Tag,
+} from '@tidemark/core';
+import { KnownTimes } from './known-times.ts';
+import { createMetricRules, type MetricRules } from './metric-rules.ts';
+import type { SensorState, SensorStates } from './sensor-states.ts';
+
+/** How a reading was taken in. */
+interface Acceptance {
+  /** In ms since 1970. */
+  acceptedMs: number;
+  /** As it was found then. */
+  isLate: boolean;
+  /** On the monotonic clock. */
+  seenAtMs: number;
+}
+
+interface ReadingChecksOptions {
+  config: Config;
+  directory: SensorDirectory;
+  states: SensorStates;
+  /** Told of each check that a reading fails; `ageMs` is how old the reading was when it was accepted. */
+  onFailure: (sensor: string, check: QualityCheck, ageMs: number) => void;
+}
+
+/** The checks of every reading. Nothing here refuses one; what fails is told. */
+export class ReadingChecks {
+  readonly #options: ReadingChecksOptions;
+  readonly #isOn: ReadonlySet<QualityCheck>;
+  readonly #skewMs: number;
+  readonly #jumpWithinMs: number;
+  readonly #rulesOf: (metric: string) => MetricRules;
+  readonly #times = new KnownTimes();
+
+  constructor(options: ReadingChecksOptions) {
+    const { quality, lateness } = options.config;
+    this.#options = options;
+    this.#isOn = new Set(quality.checks);
+    this.#skewMs = lateness.skewMs;
+    this.#jumpWithinMs = quality.jumpWithinMs;
+    this.#rulesOf = createMetricRules({
+      jumps: this.#isOn.has('jump') ? quality.jumps : [],
+      stuck: this.#isOn.has('stuck') ? quality.stuck : [],
+    });
+  }
+
+  /** Checks a point; only readings are checked. Returns the sensor whose reading it is. */
+  check(point: Point, { acceptedMs, isLate, seenAtMs }: Acceptance): string | undefined {
+    if (point.measurement !== READINGS) return undefined;
+    const sensor = sensorOf(point.tags);
+    if (sensor === undefined) return undefined;
+    const state = this.#options.states.of(sensor);
+    // Rounded to some 0.2 µs; what has to be exact is compared as it is.
+    const timeMs = Number(point.timeNs) / 1e6;
+    const ageMs = acceptedMs - timeMs;
+    if (Math.abs(ageMs) > this.#skewMs) this.#fail(sensor, 'clock', ageMs);
+    if (isLate) this.#fail(sensor, 'late', ageMs);
+    const declared = this.#options.directory.sensor(sensor);
+    let isDuplicate = false;
+    for (const [metric, value] of point.fields) {
+      const rules = this.#rulesOf(metric);
+      if (this.#times.add(state.number, rules.number, point.timeNs)) isDuplicate = true;
+      else if (rules.needsLast && typeof value === 'number')
+        this.#checkChange(sensor, state, { metric, rules, value, timeMs, ageMs });
+      if (typeof value === 'number') this.#checkValue(sensor, { metric, rules, value, declared, ageMs });
+    }
+    if (isDuplicate) this.#fail(sensor, 'duplicate', ageMs);
+    state.seenAtMs = seenAtMs;
+    return sensor;
+  }
+
+  #checkValue(
+    sensor: string,
+    reading: {
+      metric: string;
+      rules: MetricRules;
+      value: number;
+      declared: Sensor | undefined;
+      ageMs: number;
+    },
+  ): void {
+    const { metric, rules, value, declared, ageMs } = reading;
+    const { bound } = rules;
+    if (bound !== undefined && Math.abs(value) > bound.degrees) this.#fail(sensor, bound.check, ageMs);
+    const declaration = declared?.metrics[metric];
+    if (declaration === undefined) return;
+    const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = declaration;
+    if (value < min || value > max) this.#fail(sensor, 'range', ageMs);
+  }
+
+  /** Compares with the value before it in time; one that comes out of order is compared with nothing. */
+  #checkChange(
+    sensor: string,
+    state: SensorState,
+    reading: { metric: string; rules: MetricRules; value: number; timeMs: number; ageMs: number },
+  ): void {
+    const { metric, rules, value, timeMs, ageMs } = reading;
+    state.series ??= new Map();
+    const last = state.series.get(metric);
+    if (last === undefined) {
+      state.series.set(metric, { value, timeMs, sinceMs: timeMs });
+      return;
+    }
+    if (timeMs <= last.timeMs) return;
+    const isNear = timeMs - last.timeMs <= this.#jumpWithinMs;
+    if (isNear && Math.abs(value - last.value) > rules.jump) this.#fail(sensor, 'jump', ageMs);
+    if (value !== last.value) last.sinceMs = timeMs;
+    else if (timeMs - last.sinceMs > rules.stuckMs) this.#fail(sensor, 'stuck', ageMs);
+    last.value = value;
+    last.timeMs = timeMs;
+  }
+
+  #fail(sensor: string, check: QualityCheck, ageMs: number): void {
+    if (this.#isOn.has(check)) this.#options.onFailure(sensor, check, ageMs);
+  }
+}
+
+function sensorOf(tags: readonly Tag[]): string | undefined {
+  for (const [key, value] of tags) if (key === 'sensor') return value;
+  return undefined;
+}

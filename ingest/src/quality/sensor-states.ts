@@ -1,0 +1,64 @@
+/** What the checks remember of a sensor from one reading to the next. */
+export interface SensorState {
+  /** Told apart from every other by it, in less room than by its id. */
+  readonly number: number;
+  /** When the last reading came, on the monotonic clock. */
+  seenAtMs: number;
+  /** For the metrics that are checked against their value before. */
+  series: Map<string, SeriesState> | undefined;
+}
+
+interface SeriesState {
+  value: number;
+  timeMs: number;
+  /** Since when it has had this value. */
+  sinceMs: number;
+}
+
+/**
+ * The sensors that reported last. Bounded: sensors stand in the younger of two generations as they report; when
+ * that holds half of what may be kept, it becomes the older one, and what is left of the older one is forgotten.
+ */
+export class SensorStates {
+  readonly #maxPerGeneration: number;
+  readonly #onForgotten: (sensors: number) => void;
+  #young = new Map<string, SensorState>();
+  #old = new Map<string, SensorState>();
+  #given = 0;
+
+  constructor(options: { maxSensors: number; onForgotten: (sensors: number) => void }) {
+    this.#maxPerGeneration = Math.ceil(options.maxSensors / 2);
+    this.#onForgotten = options.onForgotten;
+  }
+
+  get size(): number {
+    return this.#young.size + this.#old.size;
+  }
+
+  /** The sensor's state, new when it is not remembered. */
+  of(sensor: string): SensorState {
+    const young = this.#young.get(sensor);
+    if (young) return young;
+    const old = this.#old.get(sensor);
+    if (old) this.#old.delete(sensor);
+    const state = old ?? {
+      number: ++this.#given,
+      seenAtMs: Number.NEGATIVE_INFINITY,
+      series: undefined,
+    };
+    if (this.#young.size >= this.#maxPerGeneration) this.#age();
+    this.#young.set(sensor, state);
+    return state;
+  }
+
+  /** The sensor's state where it is remembered. */
+  find(sensor: string): SensorState | undefined {
+    return this.#young.get(sensor) ?? this.#old.get(sensor);
+  }
+
+  #age(): void {
+    if (this.#old.size > 0) this.#onForgotten(this.#old.size);
+    this.#old = this.#young;
+    this.#young = new Map();
+  }
+}
