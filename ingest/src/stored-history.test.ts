@@ -43,6 +43,7 @@ async function start(dataDir: string, engine: SensorEngine, meta?: MetaDb) {
     meta: db,
     registrar: registry,
     audit: new AuditLog({ db, clock: systemClock, maxEntries: 100 }),
+    incidents: { tell: () => {} },
   });
   await ingest.start();
   const stop = async () => {
