@@ -36,7 +36,7 @@ export class BrokerMetrics {
   readonly frozenClients: Counter;
   readonly #dropped: Counter<'reason'>;
   /** For `$SYS`; plain numbers, since each message counts. */
-  readonly traffic = { received: 0, receivedBytes: 0, sent: 0, sentBytes: 0, dropped: 0 };
+  readonly traffic = { packetsReceived: 0, received: 0, receivedBytes: 0, sent: 0, sentBytes: 0, dropped: 0 };
 
   constructor(registry: Registry, read: { connectedClients: () => number }) {
     const registers = [registry];

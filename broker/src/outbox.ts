@@ -1,5 +1,6 @@
 import './silent-debug.ts';
 
+import type { EventEmitter } from 'node:events';
 import type { Client, Subscription } from 'aedes';
 import { generate, type IPublishPacket, type Packet, writeToStream } from 'mqtt-packet';
 import type { BrokerMetrics } from './metrics.ts';
@@ -12,6 +13,8 @@ export interface AedesClient extends Client {
   subscriptions: Record<string, unknown>;
   deliver0: Deliver;
   deliverQoS: Deliver;
+  /** Gives Aedes each packet that it reads, by one listener. */
+  _parser: EventEmitter & { client: AedesClient };
   /** Calls back at the next drain, with an error when that does not come in time and the client is closed. */
   waitForDrain(callback: () => void): void;
 }

@@ -85,7 +85,7 @@ export class PlatformTopics {
   #figures() {
     const { aedes, traffic, socketBytes } = this.#options;
     const { sessions } = aedes;
-    const { received, receivedBytes, sent, sentBytes, dropped } = traffic.traffic;
+    const { packetsReceived, received, receivedBytes, sent, sentBytes, dropped } = traffic.traffic;
     const bytes = socketBytes();
     return {
       connectedClients: aedes.connectedClients,
@@ -94,6 +94,7 @@ export class PlatformTopics {
       subscriptions: aedes.subscriptionCount,
       retainedMessages: sessions.retainedCount,
       storedMessages: sessions.queuedCount,
+      packetsReceived,
       messagesReceived: received,
       messagesSent: sent,
       messagesDropped: dropped,

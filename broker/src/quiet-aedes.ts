@@ -3,6 +3,7 @@ import './silent-debug.ts';
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes';
 import type { StoredPacket } from 'aedes-persistence-level/asyncPersistence.js';
 import type { ClassicLevel } from 'classic-level';
+import { inspectPackets } from './inspect-packets.ts';
 import type { BrokerMetrics } from './metrics.ts';
 import { type AedesClient, Outbox } from './outbox.ts';
 import { type SessionLimits, SessionStore } from './session-store.ts';
@@ -148,6 +149,9 @@ export class QuietAedes extends Aedes {
     done: (error?: Error | null) => void,
   ): void {
     const { sessions } = this;
+    // Aedes publishes a will with all of its properties, and this one may be in no PUBLISH: clients fail at it.
+    const { properties } = packet;
+    if (properties !== undefined && 'willDelayInterval' in properties) delete properties.willDelayInterval;
     if (client === null || packet.qos !== 1 || sessions.subscriptionCount === 0) {
       authorizePublish(client, packet, done);
       return;
@@ -172,6 +176,7 @@ export class QuietAedes extends Aedes {
       client.subscriptions = Object.create(null) as Record<string, unknown>;
       client.deliver0 = outbox.deliver;
       client.deliverQoS = outbox.deliver;
+      inspectPackets(client, metrics, (messageId) => outbox.acknowledged(messageId));
       this.#outboxes.set(client, outbox);
       return client;
     };

@@ -11,6 +11,8 @@ interface BrokerFigures {
   retainedMessages: number;
   /** Messages kept for sessions. */
   storedMessages: number;
+  /** Packets of any type. */
+  packetsReceived: number;
   messagesReceived: number;
   messagesSent: number;
   messagesDropped: number;
@@ -71,8 +73,7 @@ export class SystemTopics {
         'subscriptions/count': now.subscriptions,
         'retained messages/count': now.retainedMessages,
         'store/messages/count': now.storedMessages,
-        'messages/received': now.messagesReceived,
-        'messages/sent': now.messagesSent,
+        'messages/received': now.packetsReceived,
         'publish/messages/received': now.messagesReceived,
         'publish/messages/sent': now.messagesSent,
         'publish/messages/dropped': now.messagesDropped,
