@@ -160,7 +160,7 @@ export interface Quarantine {
   list(filter: QuarantineFilter & { limit: number; before?: QuarantinePlace | undefined }): QuarantineItem[];
   get(id: string): QuarantineItem | undefined;
   count(): number;
-  summary(filter: QuarantineFilter): QuarantineSummary;
+  summary(filter: Pick<QuarantineFilter, 'reason' | 'source' | 'sensor'>): QuarantineSummary;
   /**
    * Tells of items once they are durable here, in the order they came; each once, except across a crash, which
    * may swallow some. Listeners are called one after another and must not throw. Answers how to end it.

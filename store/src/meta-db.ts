@@ -50,8 +50,8 @@ const migrations = [
      updated_ns INTEGER NOT NULL,
      version INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
-  // Ids are never used twice, since people name items by them. Each index holds all that a filter or a summary asks
-  // for, so that rows, with their payloads, are read only to be shown.
+  // Ids are never used twice, since people name items by them. Each index holds what filters ask for, so that rows,
+  // with their payloads, are read only to be shown.
   `CREATE TABLE quarantine_taken (stream TEXT PRIMARY KEY, spool_offset INTEGER NOT NULL) STRICT;
    INSERT INTO quarantine_taken
      SELECT iif(item = 0, 'log', 'store'), max(spool_offset) FROM quarantine GROUP BY 1;
@@ -69,10 +69,11 @@ const migrations = [
    INSERT INTO quarantine
      SELECT id, time_ns, source, topic, reason, detail, sensor, payload FROM quarantine_before;
    DROP TABLE quarantine_before;
-   CREATE INDEX quarantine_by_time ON quarantine (time_ns, reason, source, sensor);
-   CREATE INDEX quarantine_by_reason ON quarantine (reason, time_ns, source, sensor);
+   CREATE INDEX quarantine_by_time ON quarantine (time_ns);
+   CREATE INDEX quarantine_by_source ON quarantine (source, time_ns);
+   CREATE INDEX quarantine_by_reason ON quarantine (reason, time_ns, source);
    CREATE INDEX quarantine_by_sensor ON quarantine (sensor, time_ns, reason, source);
-   CREATE INDEX quarantine_by_topic ON quarantine (topic, time_ns, reason, source, sensor);
+   CREATE INDEX quarantine_by_topic ON quarantine (topic, time_ns, reason, source);
    CREATE TABLE quarantine_evicted (bound TEXT PRIMARY KEY, items INTEGER NOT NULL) STRICT;
    CREATE TABLE audit (
      id INTEGER PRIMARY KEY AUTOINCREMENT,

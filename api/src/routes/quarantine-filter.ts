@@ -4,14 +4,19 @@ import { decodeCursor } from '../cursor.ts';
 import { invalidFields } from '../problem.ts';
 import { MAX_TIME_NS, MIN_TIME_NS, rangeParameters, toRange } from '../query.ts';
 
-/** Which refusals; what is left out matches all. */
-export const quarantineFilterParameters = {
+/** Which refusals, by what is counted; what is left out matches all. */
+export const quarantineNameParameters = {
   reason: z.enum(quarantineReasons).optional().openapi({ description: 'Only refusals for this reason.' }),
   source: z.string().optional().openapi({
     description: 'Only what came by `mqtt` or `http`, or what the `store` refused.',
     example: 'mqtt',
   }),
   sensor: z.string().optional().openapi({ description: 'Only refusals of this sensor.' }),
+};
+
+/** Which refusals; what is left out matches all. */
+export const quarantineFilterParameters = {
+  ...quarantineNameParameters,
   topic: z
     .string()
     .optional()

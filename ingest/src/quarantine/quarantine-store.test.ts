@@ -136,7 +136,8 @@ it('what left the quarantine does not come back when the log is read again, nor 
 });
 
 it('counts by reason, source and sensor what matches', async () => {
-  const store = await openQuarantine();
+  const db = await openMeta();
+  const store = await openQuarantine({ db });
   store.add('log', [
     refusal(1),
     refusal(2, { sensor: 's1', reason: 'empty' }),
@@ -159,6 +160,8 @@ it('counts by reason, source and sensor what matches', async () => {
     ],
     evicted: { items: 0, bytes: 0, age: 0 },
   });
+  const afterRestart = await openQuarantine({ db });
+  expect(afterRestart.summary({})).toEqual(store.summary({}));
   expect(store.summary({ reason: 'empty', source: 'mqtt' })).toMatchObject({
     count: 1,
     bySource: [{ source: 'mqtt', count: 1 }],
@@ -172,6 +175,7 @@ it('what fails half-way adds nothing and counts nothing', async () => {
   const broken = refusal(3, { topic: undefined as unknown as string });
   expect(() => store.add('log', [...range(2, 3).map((n) => refusal(n)), broken])).toThrow();
   expect([topics(store), store.count()]).toEqual([['1'], 1]);
+  expect(store.summary({})).toMatchObject({ count: 1, byReason: [{ reason: 'wrong_type', count: 1 }] });
   store.add('log', [refusal(2)]);
   expect(store.count()).toBe(2);
 });

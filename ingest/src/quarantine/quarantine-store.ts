@@ -2,7 +2,6 @@ import {
   type Clock,
   type Quarantine,
   type QuarantineBound,
-  type QuarantineFilter,
   type QuarantineItem,
   type QuarantineListener,
   type QuarantineReason,
@@ -12,11 +11,10 @@ import {
 import type { MetaDb } from '@tidemark/store';
 import type { RefusedPart } from './refusal.ts';
 import { type Selection, toSql } from './selection.ts';
+import { type Counted, Tally } from './tally.ts';
 
 /** Items dropped for their age in one go: the rest goes with the next. */
 const MAX_AGED_AT_ONCE = 1000;
-/** Sensors that a summary names. */
-const MAX_SENSORS = 100;
 
 interface QuarantineStoreOptions {
   db: MetaDb;
@@ -56,17 +54,14 @@ export class QuarantineStore implements Quarantine {
   readonly #options: QuarantineStoreOptions;
   readonly #listeners = new Set<QuarantineListener>();
   readonly #evicted: Record<QuarantineBound, number> = { items: 0, bytes: 0, age: 0 };
-  #items: number;
-  #bytes: number;
+  readonly #tally: Tally;
+  /** What the running transaction has counted, to be undone if it fails. */
+  #counted: [what: Counted, by: 1 | -1][] = [];
 
   constructor(options: QuarantineStoreOptions) {
     this.#options = options;
     const { db } = options;
-    const held = db
-      .prepare('SELECT count(*) AS items, total(length(payload)) AS bytes FROM quarantine')
-      .get() as { items: number; bytes: number };
-    this.#items = held.items;
-    this.#bytes = held.bytes;
+    this.#tally = new Tally(db);
     const evicted = db.prepare('SELECT bound, items FROM quarantine_evicted').all();
     for (const { bound, items } of evicted as { bound: QuarantineBound; items: number }[])
       this.#evicted[bound] = items;
@@ -104,16 +99,16 @@ export class QuarantineStore implements Quarantine {
   /** Runs `work` as one transaction, durable when it returns; when it throws, nothing of it has happened. */
   change<T>(work: () => T): T {
     const { db } = this.#options;
-    const before = { items: this.#items, bytes: this.#bytes, evicted: { ...this.#evicted } };
+    const evictedBefore = { ...this.#evicted };
+    this.#counted = [];
     db.exec('BEGIN IMMEDIATE');
     try {
       const result = work();
       db.exec('COMMIT');
       return result;
     } catch (error) {
-      this.#items = before.items;
-      this.#bytes = before.bytes;
-      Object.assign(this.#evicted, before.evicted);
+      for (const [what, by] of this.#counted) this.#tally.count(what, by === 1 ? -1 : 1);
+      Object.assign(this.#evicted, evictedBefore);
       // A full disk may have ended the transaction already.
       if (db.isTransaction) db.exec('ROLLBACK');
       throw error;
@@ -158,7 +153,7 @@ export class QuarantineStore implements Quarantine {
   }
 
   count(): number {
-    return this.#items;
+    return this.#tally.items;
   }
 
   /** How many items match. */
@@ -175,25 +170,8 @@ export class QuarantineStore implements Quarantine {
     return id === null ? undefined : String(id);
   }
 
-  summary(filter: QuarantineFilter): QuarantineSummary {
-    const { from, values } = toSql(filter);
-    const groups = <Name extends 'reason' | 'source' | 'sensor'>(name: Name, rest: string) =>
-      this.#options.db
-        .prepare(
-          `SELECT ${name}, count(*) AS count ${rest} GROUP BY ${name} ORDER BY count DESC, ${name} LIMIT ?`,
-        )
-        .all(...values, MAX_SENSORS) as ({ count: number } & Record<Name, string>)[];
-    const byReason = groups('reason', from) as QuarantineSummary['byReason'];
-    // Grouped in the order of its own index, where that is free to choose.
-    const isAll = Object.values(filter).every((value) => value === undefined);
-    const fromSensors = isAll ? 'FROM quarantine INDEXED BY quarantine_by_sensor WHERE true' : from;
-    return {
-      count: byReason.reduce((sum, { count }) => sum + count, 0),
-      byReason,
-      bySource: groups('source', from),
-      bySensor: groups('sensor', `${fromSensors} AND sensor IS NOT NULL`),
-      evicted: { ...this.#evicted },
-    };
+  summary(filter: Parameters<Quarantine['summary']>[0]): QuarantineSummary {
+    return { ...this.#tally.summary(filter), evicted: { ...this.#evicted } };
   }
 
   /** Within `change`: removes an item; false when it is gone already. */
@@ -211,10 +189,15 @@ export class QuarantineStore implements Quarantine {
    * Within `change`: gives an item the reason it was refused for again. One message refused for several reasons is
    * several items: of two that this makes the same, one goes.
    */
-  refuseAgain(id: string, reason: QuarantineReason, detail: string): void {
-    this.#options.db
-      .prepare('UPDATE quarantine SET reason = ?, detail = ? WHERE id = ?')
-      .run(reason, detail, Number(id));
+  refuseAgain(item: QuarantineItem, reason: QuarantineReason, detail: string): void {
+    const { id, payload } = item;
+    const { changes } = this.#options.db
+      .prepare('UPDATE quarantine SET reason = ?, detail = ? WHERE id = ? AND reason = ?')
+      .run(reason, detail, Number(id), item.reason);
+    // Somebody else was faster.
+    if (changes === 0) return;
+    this.#count({ ...item, bytes: payload.length }, -1);
+    this.#count({ ...item, reason, bytes: payload.length }, 1);
     const twin =
       'id = ? AND EXISTS (SELECT 1 FROM quarantine AS twin INDEXED BY quarantine_by_time ' +
       'WHERE twin.time_ns = quarantine.time_ns AND twin.reason = quarantine.reason ' +
@@ -233,8 +216,7 @@ export class QuarantineStore implements Quarantine {
     const added = fresh.map(({ part }) => {
       const { timeNs, source, topic, reason, detail, payload, sensor } = part;
       const { lastInsertRowid } = insert.run(timeNs, source, topic, reason, detail, sensor ?? null, payload);
-      this.#items++;
-      this.#bytes += payload.length;
+      this.#count({ reason, source, sensor, bytes: payload.length }, 1);
       return { ...part, sensor, id: String(lastInsertRowid) };
     });
     const newest = fresh.reduce((most, { offset }) => Math.max(most, offset), taken);
@@ -258,8 +240,8 @@ export class QuarantineStore implements Quarantine {
     const { db, clock, maxItems, maxBytes, maxAgeMs } = this.#options;
     const before = { ...this.#evicted };
     const oldest = 'SELECT id FROM quarantine INDEXED BY quarantine_by_time ORDER BY time_ns, id LIMIT 1';
-    while (this.#items > maxItems) this.#evicted.items += this.#delete(`id = (${oldest})`, []);
-    while (this.#bytes > maxBytes && this.#items > 1)
+    while (this.#tally.items > maxItems) this.#evicted.items += this.#delete(`id = (${oldest})`, []);
+    while (this.#tally.bytes > maxBytes && this.#tally.items > 1)
       this.#evicted.bytes += this.#delete(`id = (${oldest})`, []);
     if (maxAgeMs > 0) {
       const toNs = clock.nowNs() - BigInt(maxAgeMs) * 1_000_000n;
@@ -275,11 +257,17 @@ export class QuarantineStore implements Quarantine {
 
   #delete(where: string, values: (string | number | bigint)[]): number {
     const removed = this.#options.db
-      .prepare(`DELETE FROM quarantine WHERE ${where} RETURNING length(payload) AS bytes`)
-      .all(...values) as { bytes: number }[];
-    this.#items -= removed.length;
-    for (const { bytes } of removed) this.#bytes -= bytes;
+      .prepare(
+        `DELETE FROM quarantine WHERE ${where} RETURNING reason, source, sensor, length(payload) AS bytes`,
+      )
+      .all(...values) as unknown as (Counted & { sensor: string | null })[];
+    for (const { sensor, ...rest } of removed) this.#count({ ...rest, sensor: sensor ?? undefined }, -1);
     return removed.length;
+  }
+
+  #count(what: Counted, by: 1 | -1): void {
+    this.#tally.count(what, by);
+    this.#counted.push([what, by]);
   }
 
   #rows(sql: string, ...values: (string | number | bigint)[]): Row[] {

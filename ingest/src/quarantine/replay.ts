@@ -92,7 +92,7 @@ export class Replay {
       return;
     }
     this.#countRefused(fault.code);
-    if (isItsOwn) store.refuseAgain(item.id, fault.code, fault.detail);
+    if (isItsOwn) store.refuseAgain(item, fault.code, fault.detail);
   }
 
   #countReturned(reason: QuarantineReason): void {

@@ -42,10 +42,11 @@ export function toSql(selection: Selection): SelectionSql {
   };
 }
 
-function indexFor({ reason, sensor, topic }: Selection): string {
+function indexFor({ reason, source, sensor, topic }: Selection): string {
   if (sensor !== undefined) return 'quarantine_by_sensor';
   if (topic !== undefined) return 'quarantine_by_topic';
-  return reason === undefined ? 'quarantine_by_time' : 'quarantine_by_reason';
+  if (reason !== undefined) return 'quarantine_by_reason';
+  return source === undefined ? 'quarantine_by_time' : 'quarantine_by_source';
 }
 
 function idOf(text: string | undefined): number | undefined {

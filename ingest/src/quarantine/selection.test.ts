@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest';
+import { openMeta } from '../testing/test-parts.ts';
+import { type Selection, toSql } from './selection.ts';
+
+const names = { reason: 'empty' as const, source: 'mqtt', sensor: 's', topic: 't' };
+const place = { timeNs: 5n, id: '7' };
+
+it.each<[Selection, string]>([
+  [{}, 'time'],
+  [{ fromNs: 1n, toNs: 2n, before: place, newestId: '9' }, 'time'],
+  [{ source: 'mqtt', after: place }, 'source'],
+  [{ reason: 'empty', source: 'mqtt', fromNs: 1n }, 'reason'],
+  [{ topic: 't', reason: 'empty' }, 'topic'],
+  [names, 'sensor'],
+])('%j is answered by the index on %s, in its order', async (selection, index) => {
+  const db = await openMeta();
+  const { from, values } = toSql(selection);
+  const sql = `EXPLAIN QUERY PLAN SELECT * ${from} ORDER BY time_ns DESC, id DESC LIMIT 10`;
+  const [step, ...rest] = db.prepare(sql).all(...values) as { detail: string }[];
+  expect(step!.detail).toMatch(new RegExp(`USING INDEX quarantine_by_${index}( |$)`));
+  // Equal times alone are sorted; a sort of all that match would cost as much as they are many.
+  for (const { detail } of rest) expect(detail).toBe('USE TEMP B-TREE FOR LAST TERM OF ORDER BY');
+});
