@@ -56,6 +56,11 @@ describe('exit codes', { timeout: 60_000 }, () => {
     [['query', 'windows', '--every', '5 minutes']],
     [['query', 'latest', '--url', 'mqtt://127.0.0.1']],
     [['query', 'latest', '--json', '--csv']],
+    [['quarantine', 'discard', '--reason', 'boredom']],
+    [['quarantine', 'discard', '--yes']],
+    [['quarantine', 'discard', '--reason', 'empty']],
+    [['quarantine', 'replay', '7', '--all']],
+    [['quarantine', 'replay', '--all', '--payload', '1']],
   ])('are 2 for wrong usage: %j', async (args) => {
     expect(await tidemark(args)).toMatchObject({ code: 2, out: '', err: expect.stringMatching(/^error: /) });
   });

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { httpUrlOption, mqttUrlOption } from './connection.ts';
+import type { QueryParameters } from './ask.ts';
+import { withConfig, withHttp, withOutput, withRange } from './command-options.ts';
+import { mqttUrlOption } from './connection.ts';
 import type { DemoOptions } from './demo.ts';
 import type { InitOptions } from './init.ts';
 import {
@@ -13,7 +15,8 @@ import {
   speedOption,
 } from './options.ts';
 import type { PublishOptions } from './publish.ts';
-import type { QueryKind, QueryOptions, QueryParameters } from './query.ts';
+import { addQuarantineCommands } from './quarantine-commands.ts';
+import type { QueryKind, QueryOptions } from './query.ts';
 import type { ReplayOptions } from './replay.ts';
 import type { SimulateOptions } from './simulate.ts';
 
@@ -34,6 +37,7 @@ export function createProgram(): Command {
   addPlatformCommands(program);
   addPublishingCommands(program);
   addQueryCommand(program);
+  addQuarantineCommands(program);
   return program;
 }
 
@@ -138,9 +142,7 @@ function joined(list: QueryParameters[string]): string | undefined {
 }
 
 function withSelection(command: Command): Command {
-  return withConfig(command)
-    .addOption(new Option('--url <url>', 'the platform').env('TIDEMARK_URL').argParser(httpUrlOption))
-    .addOption(new Option('--token <token>', 'API token').env('TIDEMARK_TOKEN'))
+  return withHttp(command)
     .option('--sensor <list>', 'only these sensors', listOption)
     .option('--location <list>', 'only at these locations', listOption)
     .option('--metric <list>', 'only these metrics', listOption)
@@ -148,27 +150,11 @@ function withSelection(command: Command): Command {
     .option('--csv', 'print CSV');
 }
 
-function withRange(command: Command): Command {
-  return command
-    .option('--from <time>', 'RFC 3339, an integer, or now-1h')
-    .option('--to <time>', 'as --from, exclusive');
-}
-
 function withMqtt(command: Command): Command {
   return withConfig(command)
     .addOption(new Option('--url <url>', 'the broker').env('TIDEMARK_URL').argParser(mqttUrlOption))
     .addOption(new Option('--username <name>', 'MQTT user').env('TIDEMARK_USERNAME'))
     .addOption(new Option('--password <password>', 'its password').env('TIDEMARK_PASSWORD'));
-}
-
-function withConfig(command: Command): Command {
-  return command.addOption(new Option('--config <file>', 'settings as YAML').env('TIDEMARK_CONFIG'));
-}
-
-function withOutput(command: Command): Command {
-  return command
-    .addOption(new Option('--json', 'print JSON lines').conflicts('quiet'))
-    .option('--quiet', 'print errors only');
 }
 
 function readVersion(): string {

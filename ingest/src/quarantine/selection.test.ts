@@ -12,7 +12,7 @@ it.each<[Selection, string]>([
   [{ reason: 'empty', source: 'mqtt', fromNs: 1n }, 'reason'],
   [{ topic: 't', reason: 'empty' }, 'topic'],
   [names, 'sensor'],
-])('%j is answered by the index on %s, in its order', async (selection, index) => {
+])('%# is answered by the index on %s, in its order', async (selection, index) => {
   const db = await openMeta();
   const { from, values } = toSql(selection);
   const sql = `EXPLAIN QUERY PLAN SELECT * ${from} ORDER BY time_ns DESC, id DESC LIMIT 10`;
