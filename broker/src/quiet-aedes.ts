@@ -70,7 +70,17 @@ export class QuietAedes extends Aedes {
     };
     // Aedes looks clients up by their ids in a plain object, where "constructor" is always found.
     Object.assign(this, { clients: Object.create(null) });
+    this.#neverTakeItselfForDead();
     this.#serveOutboxes(options);
+  }
+
+  /**
+   * Aedes publishes the wills of clients whose broker gave no sign of life for three minutes, by the wall clock: set
+   * forward, it would take this broker for dead and every client that is connected with it. There is no other.
+   */
+  #neverTakeItselfForDead(): void {
+    const sign = { get: () => Number.POSITIVE_INFINITY, set: () => {}, enumerable: true };
+    Object.defineProperty(this.brokers, this.id, sign);
   }
 
   override publish(packet: PublishPacket, client?: Client | null | Done, done?: Done): void {

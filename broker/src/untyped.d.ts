@@ -28,6 +28,7 @@ declare module 'aedes-persistence-level/asyncPersistence.js' {
     createRetainedStream(filter: string): Readable;
     createRetainedStreamCombi(filters: string[]): Readable;
     putWill(client: Client, packet: StoredPacket): Promise<void>;
+    streamWill(brokers: object): Readable;
   }
 }
 

@@ -19,14 +19,15 @@ import { decodeItems, decodeMetricMessage, decodeSensorMessage } from './decoder
 import { decodeLines, lineOf } from './decoders/lines.ts';
 import type { DeliveryMemory } from './delivery-memory.ts';
 import type { Lateness } from './lateness.ts';
+import { MessageStamps } from './message-stamps.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { placeLine } from './place-line.ts';
 import type { KnownSensor, Placement } from './placement.ts';
 import { encodeRefusal } from './quarantine/refusal.ts';
 import { encodePoints } from './spool/entry.ts';
-import { type DeliveryStamp, type RecordKind, type RecordStamps, recordKinds } from './spool/record.ts';
+import { type RecordKind, recordKinds } from './spool/record.ts';
 import type { Spool } from './spool/spool.ts';
-import { type Stamper, stampAfter } from './stamper.ts';
+import type { Stamper } from './stamper.ts';
 
 interface PipelineOptions {
   spool: Spool;
@@ -209,58 +210,6 @@ export class Pipeline implements Acceptor {
   }
 }
 
-/** The stamps of one message's readings, in order, drawn only when one has no time of its own. */
-class MessageStamps implements RecordStamps {
-  areNew = false;
-  delivery: DeliveryStamp | undefined;
-  readonly #options: PipelineOptions;
-  readonly #submission: Submission;
-  readonly #nowNs: bigint;
-  #lastNs: bigint | undefined;
-
-  constructor(options: PipelineOptions, submission: Submission, nowNs: bigint) {
-    this.#options = options;
-    this.#submission = submission;
-    this.#nowNs = nowNs;
-  }
-
-  /** True when the message came before, and its readings have the times they were given then. */
-  get areRepeated(): boolean {
-    return this.#lastNs !== undefined && !this.areNew && this.#submission.firstGivenNs === undefined;
-  }
-
-  /** True for points that were accepted before, with the times that they have. */
-  get areFixed(): boolean {
-    return this.#submission.source === 'store';
-  }
-
-  get acceptedNs(): bigint {
-    return this.areNew ? this.#lastNs! : this.#nowNs;
-  }
-
-  next(): bigint {
-    if (this.#lastNs === undefined) this.#lastNs = this.#first();
-    else if (this.areNew) this.#lastNs = this.#options.stamper.next(this.#nowNs);
-    else this.#lastNs = stampAfter(this.#lastNs);
-    return this.#lastNs;
-  }
-
-  #first(): bigint {
-    const submission = this.#submission;
-    if (submission.firstGivenNs !== undefined) return submission.firstGivenNs;
-    if (submission.delivery) {
-      const { delivery, topic } = submission;
-      const payload = submission.source === 'mqtt' ? submission.payload : bytesOf(submission.items);
-      this.delivery = this.#options.deliveries.placeOf(delivery, topic, payload);
-      if (this.delivery.firstNs >= 0n) return this.delivery.firstNs;
-    }
-    this.areNew = true;
-    const firstNs = this.#options.stamper.next(this.#nowNs);
-    if (this.delivery) this.delivery.firstNs = firstNs;
-    return firstNs;
-  }
-}
-
 /** Made out only when asked for: MQTT never does. */
 class SettledOutcome implements Outcome {
   readonly #points: readonly Point[];
@@ -336,10 +285,6 @@ function rawOf(submission: Submission, { raw }: Fault): Uint8Array {
   const isWhole = raw === undefined || text === undefined;
   if (isWhole && submission.source === 'mqtt') return submission.payload;
   return Buffer.from(text ?? '');
-}
-
-function bytesOf(items: readonly unknown[]): Uint8Array {
-  return Buffer.from(jsonOf(items) ?? '');
 }
 
 function asBuffer(payload: Uint8Array): Buffer {
