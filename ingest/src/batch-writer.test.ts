@@ -12,6 +12,7 @@ import {
   range,
   type SpoolParts,
   startSpool,
+  tempDir,
 } from './testing/test-parts.ts';
 
 /** Pauses between tries, told and passed over while it is on. */
@@ -85,6 +86,18 @@ it('writes in the order of the log, in batches of the size that is set', async (
   // An entry is never split; one that is larger than a batch goes alone.
   expect(Math.max(...parts.engine.batches.map(({ length }) => length))).toBe(20);
   expect(parts.engine.batches.filter(({ length }) => length > 7)).toHaveLength(1);
+});
+
+it('writes a backlog in full batches, however the log is cut into segments and reads', async () => {
+  const directory = await tempDir();
+  const before = await startSpool({ directory });
+  for (let n = 0; n < 5500; n += 500) await append(before, n, n + 500);
+  await before.spool.stop();
+  const parts = await startSpool({ directory });
+  const { engine, writer } = await startWriter({ spool: parts, batchPoints: 1000 });
+  await writer.flush(60_000);
+  expect(engine.values).toEqual(range(0, 5500));
+  expect(engine.batches.map(({ length }) => length)).toEqual([1000, 1000, 1000, 1000, 1000, 500]);
 });
 
 it('lets batches fill while points never stop coming', async () => {

@@ -17,6 +17,8 @@ import { underPresentIds } from './renamed-points.ts';
 import type { SpoolEntry } from './spool/entry.ts';
 import type { Spool } from './spool/spool.ts';
 
+/** Taken from the log at once: decoding holds up the event loop, and with it acknowledgements. */
+const READ_BYTES = 256 * 1024;
 /** Pauses between tries of a batch: doubled from the first to the last, or what the store asks for. */
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 15_000;
@@ -44,6 +46,11 @@ interface BatchWriterOptions {
   batchAgeMs: number;
 }
 
+interface LogPart {
+  entries: readonly SpoolEntry[];
+  nextOffset: number;
+}
+
 /**
  * Moves points from the log into the store in batches, in order, one at a time. A batch that fails is tried
  * again until the store takes it; the points a store refuses for good go to the quarantine.
@@ -60,6 +67,8 @@ export class BatchWriter implements Freshness {
   /** Behind the last entry that queries see. */
   #position = 0;
   #oldestWaitingNs: bigint | undefined;
+  /** Read beyond the last batch. */
+  #read: LogPart = { entries: [], nextOffset: 0 };
   /** When the batch before was taken from the log, or, after a pause, when the first new entry came. */
   #takenAtMs = 0;
   #savedAtMs = 0;
@@ -180,7 +189,8 @@ export class BatchWriter implements Freshness {
   async #letBatchFill(): Promise<void> {
     const { spool, clock, batchBytes, batchAgeMs } = this.#options;
     if (this.#hurry.signal.aborted && !this.#stopping.signal.aborted) this.#hurry = new AbortController();
-    if (this.#flushWaiters.size > 0) return;
+    // Entries are left over from a batch that was full: there are more than enough.
+    if (this.#flushWaiters.size > 0 || this.#read.entries.length > 0) return;
     // What arrived while the batch before was written has waited already.
     const leftMs = batchAgeMs - (clock.monotonicMs() - this.#takenAtMs);
     if (leftMs <= 0) return;
@@ -189,18 +199,31 @@ export class BatchWriter implements Freshness {
   }
 
   async #writeNext(): Promise<void> {
-    const { spool, clock, batchBytes, batchPoints } = this.#options;
+    const { clock, batchPoints } = this.#options;
     this.#takenAtMs = clock.monotonicMs();
-    const { entries, nextOffset } = await spool.take(this.#position, batchBytes, true);
-    for (let index = 0; index < entries.length; ) {
-      const next = endOfBatch(entries, index, batchPoints);
-      const batch = entries.slice(index, next);
-      this.#oldestWaitingNs = batch[0]!.acceptedNs;
-      if (!(await this.#writeUntilTaken(batch))) return;
-      index = next;
-      this.#moveTo(index < entries.length ? entries[index]!.offset : nextOffset);
+    const { entries, nextOffset } = await this.#readBatch();
+    const end = endOfBatch(entries, batchPoints);
+    this.#oldestWaitingNs = entries[0]?.acceptedNs;
+    if (!(await this.#writeUntilTaken(entries.slice(0, end)))) return;
+    this.#read = { entries: entries.slice(end), nextOffset };
+    this.#moveTo(end < entries.length ? entries[end]!.offset : nextOffset);
+  }
+
+  /** What was read and not written, and as much more as makes a batch. */
+  async #readBatch(): Promise<LogPart> {
+    const { spool, batchPoints, batchBytes } = this.#options;
+    const entries = [...this.#read.entries];
+    let nextOffset = Math.max(this.#read.nextOffset, this.#position);
+    let points = entries.reduce((sum, { pointCount }) => sum + pointCount, 0);
+    while (points < batchPoints && nextOffset - this.#position < batchBytes && nextOffset < spool.endOffset) {
+      const part = await spool.take(nextOffset, READ_BYTES, true);
+      for (const entry of part.entries) {
+        entries.push(entry);
+        points += entry.pointCount;
+      }
+      nextOffset = part.nextOffset;
     }
-    this.#moveTo(nextOffset);
+    return { entries, nextOffset };
   }
 
   /** False when the platform stops before the store took the points. */
@@ -316,15 +339,15 @@ export class BatchWriter implements Freshness {
   }
 }
 
-/** Index behind the entries from `index` on that make one batch: up to `maxPoints`, or one entry. */
-function endOfBatch(entries: readonly SpoolEntry[], index: number, maxPoints: number): number {
-  let count = 0;
-  let next = index;
-  while (next < entries.length && (count === 0 || count + entries[next]!.pointCount <= maxPoints)) {
-    count += entries[next]!.pointCount;
-    next++;
+/** How many of the entries make one batch: up to `maxPoints`, or one entry. */
+function endOfBatch(entries: readonly SpoolEntry[], maxPoints: number): number {
+  let points = 0;
+  let end = 0;
+  while (end < entries.length && (points === 0 || points + entries[end]!.pointCount <= maxPoints)) {
+    points += entries[end]!.pointCount;
+    end++;
   }
-  return next;
+  return end;
 }
 
 function pointsOf(batch: readonly SpoolEntry[]): Point[] {
