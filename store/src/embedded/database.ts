@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { stat, statfs } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import {
   type DuckDBConnection,
   DuckDBInstance,
@@ -14,6 +15,11 @@ import { Slots } from './slots.ts';
 /** Values of named parameters (`$name`) with their types. */
 export type Parameters = Record<string, readonly [value: DuckDBValue, type: DuckDBType]>;
 export type Columns = DuckDBValue[][];
+
+/** Bounds what a start after a crash has to replay. */
+const MAX_LOG_BYTES = 32 * 2 ** 20;
+/** Room that a checkpoint must leave on the disk. */
+const SPARE_BYTES = 16 * 2 ** 20;
 
 const MAX_READS = 2;
 const MAX_WAITING_READS = 1000;
@@ -117,6 +123,18 @@ export class Database {
     return query(this.writer, sql);
   }
 
+  /**
+   * Moves DuckDB's log into the file when it is long, or when `isLast`. Without room on the disk it is left as it
+   * is: a checkpoint that fails invalidates the whole database. No write may be running.
+   */
+  async checkpoint({ isLast = false } = {}): Promise<void> {
+    const logBytes = (await stat(`${this.file}.wal`).catch(() => undefined))?.size ?? 0;
+    if (logBytes === 0 || (logBytes < MAX_LOG_BYTES && !isLast)) return;
+    const { bavail, bsize } = await statfs(dirname(this.file));
+    if (bavail * bsize < 2 * logBytes + SPARE_BYTES) return;
+    await this.write('CHECKPOINT');
+  }
+
   /** Closes the file once the running reads have ended; no write or compaction may be running. */
   async close(): Promise<void> {
     await this.#slots.drain();
@@ -140,6 +158,11 @@ export class Database {
   }
 }
 
+/** True when DuckDB will do nothing more until it is opened anew. */
+export function isInvalidated(error: unknown): boolean {
+  return /^FATAL|database has been invalidated/.test(messageOf(error));
+}
+
 async function query(connection: DuckDBConnection, sql: string): Promise<Columns> {
   return (await connection.run(sql)).getColumns();
 }
@@ -155,8 +178,8 @@ function settings(directory: string, memoryBytes: number): Record<string, string
   return {
     memory_limit: `${Math.ceil(memoryBytes / 2 ** 20)}MiB`,
     temp_directory: join(directory, 'tmp'),
-    // Bounds what a start after a crash has to replay.
-    wal_autocheckpoint: '32MiB',
+    // See `checkpoint`: DuckDB's own looks at no free space.
+    wal_autocheckpoint: '1TB',
     // A table is sorted by filling it in order.
     preserve_insertion_order: 'true',
     autoinstall_known_extensions: 'false',

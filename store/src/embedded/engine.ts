@@ -24,7 +24,7 @@ import { Turns } from '../turns.ts';
 import type { TypePolicy } from '../type-policy.ts';
 import { insertCatalog, newArrivalTable } from './catalog.ts';
 import { Compaction, type CompactionLimits, defaultLimits } from './compaction.ts';
-import { Database } from './database.ts';
+import { Database, isInvalidated } from './database.ts';
 import type { Layout } from './layout.ts';
 import { loadLayout, loadSeries } from './load.ts';
 import { Reader } from './reader.ts';
@@ -60,6 +60,7 @@ export class EmbeddedEngine implements Engine {
   readonly #options: EmbeddedOptions;
   #session: Session | undefined;
   #failure: string | undefined;
+  #reopening: Promise<void> | undefined;
   /** Changes of the file through the writing connection, and of what writes change. */
   readonly #writes = new Turns();
 
@@ -72,13 +73,17 @@ export class EmbeddedEngine implements Engine {
     const { clock, logger } = this.#options;
     const startMs = clock.monotonicMs();
     this.#session = await this.#open();
-    this.#failure = undefined;
     const { series } = this.#session.reader;
     logger.info({ series: series.size, tookMs: Math.round(clock.monotonicMs() - startMs) }, 'store opened');
     this.#session.compaction.start();
   }
 
   async stop(): Promise<void> {
+    await this.#close();
+    this.#failure = undefined;
+  }
+
+  async #close(): Promise<void> {
     const session = this.#session;
     if (session === undefined) return;
     this.#session = undefined;
@@ -88,7 +93,7 @@ export class EmbeddedEngine implements Engine {
       .run(async () => {
         session.writer.close();
         // Saves the next start from replaying the log.
-        if (this.#failure === undefined) await session.database.write('CHECKPOINT');
+        if (this.#failure === undefined) await session.database.checkpoint({ isLast: true });
       })
       .catch((error: unknown) =>
         this.#options.logger.warn({ err: messageOf(error) }, 'no checkpoint at the end'),
@@ -98,13 +103,21 @@ export class EmbeddedEngine implements Engine {
 
   async write(points: readonly Point[]): Promise<readonly RejectedPoint[]> {
     if (points.length === 0) return [];
-    if (this.#failure !== undefined) await this.#reopen();
-    const { writer, compaction } = this.#opened();
+    if (this.#session === undefined && this.#failure !== undefined) await this.#reopen();
+    const { writer, compaction, database } = this.#opened();
     await compaction.keepUp();
-    const rejected = await this.#writes
-      .run(() => writer.write(points))
-      .catch((cause: unknown) => {
-        throw this.#failed(cause);
+    let rejected: readonly RejectedPoint[];
+    try {
+      rejected = await this.#writes.run(() => writer.write(points));
+      this.#failure = undefined;
+    } catch (cause) {
+      throw await this.#failed(cause, writer.isIntact);
+    }
+    await this.#writes
+      .run(() => database.checkpoint())
+      .catch(async (error: unknown) => {
+        // Else another transaction is in the way, and the next batch sees to it.
+        if (isInvalidated(error)) await this.#failed(error, false);
       });
     compaction.poke();
     return rejected;
@@ -133,7 +146,7 @@ export class EmbeddedEngine implements Engine {
   }
 
   async readings(query: ReadingsQuery): Promise<Reading[]> {
-    return queryReadings(this.#opened().reader, query);
+    return this.#read((reader) => queryReadings(reader, query));
   }
 
   async latest(filter: ReadingFilter): Promise<LatestValue[]> {
@@ -141,7 +154,7 @@ export class EmbeddedEngine implements Engine {
   }
 
   async windows(query: WindowsQuery): Promise<Window[]> {
-    return queryWindows(this.#opened().reader, query);
+    return this.#read((reader) => queryWindows(reader, query));
   }
 
   async fields(): Promise<{ measurement: string; field: string; type: FieldType }[]> {
@@ -190,17 +203,31 @@ export class EmbeddedEngine implements Engine {
     }
   }
 
-  /** After a failed write, memory may be ahead of the file: both start anew from what is on disk. */
-  async #reopen(): Promise<void> {
-    await this.stop();
-    try {
-      await this.start();
-    } catch (cause) {
-      throw new TidemarkError('store_unavailable', `the store cannot be opened: ${messageOf(cause)}`, {
-        cause,
-        retryable: true,
-        outage: 'failed',
+  /** Starts anew from what is on disk. */
+  #reopen(): Promise<void> {
+    this.#reopening ??= this.#close()
+      .then(() => this.start())
+      .catch((cause: unknown) => {
+        throw new TidemarkError('store_unavailable', `the store cannot be opened: ${messageOf(cause)}`, {
+          cause,
+          retryable: true,
+          outage: 'failed',
+        });
+      })
+      .finally(() => {
+        this.#reopening = undefined;
       });
+    return this.#reopening;
+  }
+
+  /** Asks once more when DuckDB had given up, and was opened anew. */
+  async #read<T>(read: (reader: Reader) => Promise<T>): Promise<T> {
+    try {
+      return await read(this.#opened().reader);
+    } catch (error) {
+      if (!isInvalidated(error)) throw error;
+      await this.#failed(error, false);
+      return read(this.#opened().reader);
     }
   }
 
@@ -210,12 +237,14 @@ export class EmbeddedEngine implements Engine {
     try {
       return await compaction.betweenSteps(() => this.#writes.run(() => change(changes)));
     } catch (error) {
-      throw error instanceof TidemarkError ? error : this.#failed(error);
+      throw error instanceof TidemarkError ? error : await this.#failed(error);
     }
   }
 
-  #failed(cause: unknown): TidemarkError {
+  /** What to tell the caller; what cannot be gone on with is opened anew at once, so that queries go on. */
+  async #failed(cause: unknown, isIntact = !isInvalidated(cause)): Promise<TidemarkError> {
     this.#failure = messageOf(cause);
+    if (!isIntact) await this.#reopen().catch(() => undefined);
     return new TidemarkError('store_unavailable', `the store cannot be written: ${this.#failure}`, {
       cause,
       retryable: true,

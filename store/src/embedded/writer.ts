@@ -11,6 +11,7 @@ import {
 import { type FieldType, type FieldValue, fieldTypeOf, type Point, Uint64 } from '@tidemark/core';
 import type { RejectedPoint } from '../engine.ts';
 import { fitTypes, type TypePolicy } from '../type-policy.ts';
+import { isInvalidated } from './database.ts';
 import { type ArrivalTable, activeOf, type Layout } from './layout.ts';
 import { MAX_TIME_NS, MIN_TIME_NS, valueTypes } from './schema.ts';
 import type { Series, SeriesIndex, TagSet } from './series.ts';
@@ -33,8 +34,9 @@ interface Rows {
 }
 
 /**
- * Appends points to the hot and late tables. It changes the series and the layout before the commit, so
- * after a failure both must be loaded anew.
+ * Appends points to the hot and late tables. It changes the series and the layout before the commit. When that
+ * fails they are ahead of the file, which does no harm: what is written again goes to the late tables. After
+ * any other failure they must be loaded anew.
  */
 export class Writer {
   readonly #connection: DuckDBConnection;
@@ -43,29 +45,40 @@ export class Writer {
   readonly #typePolicy: TypePolicy;
   readonly #appenders = new Map<string, DuckDBAppender>();
   readonly #chunks = new Map<FieldType, DuckDBDataChunk>();
+  /** Series with this id or a greater one are not in the file yet. */
+  #firstUnsavedId: number;
+  #isIntact = true;
 
   constructor({ connection, layout, series, typePolicy }: WriterOptions) {
     this.#connection = connection;
     this.#layout = layout;
     this.#series = series;
     this.#typePolicy = typePolicy;
+    this.#firstUnsavedId = series.nextId;
+  }
+
+  /** False after a failure that it can't go on from. */
+  get isIntact(): boolean {
+    return this.#isIntact;
   }
 
   /** Writes a batch in one transaction; the points it can't take come back, the rest is committed. */
   async write(points: readonly Point[]): Promise<RejectedPoint[]> {
     const rejected: RejectedPoint[] = [];
-    const firstNewId = this.#series.nextId;
     const rows = new Map<ArrivalTable, { type: FieldType; rows: Rows }>();
     points.forEach((point, index) => {
       const rejection = this.#stage(point, rows);
       if (rejection !== undefined) rejected.push({ index, ...rejection });
     });
     if (rows.size === 0) return rejected;
+    const { nextId } = this.#series;
+    this.#isIntact = false;
     await this.#connection.run('BEGIN');
-    await this.#appendSeries(firstNewId);
+    await this.#appendSeries(nextId);
     for (const [table, { type, rows: staged }] of rows) await this.#appendRows(table, type, staged);
-    // Only the commit waits for the disk, and it does so off the main thread.
-    await this.#connection.run('COMMIT');
+    await this.#commit(rows);
+    this.#isIntact = true;
+    this.#firstUnsavedId = nextId;
     return rejected;
   }
 
@@ -129,10 +142,24 @@ export class Writer {
     }
   }
 
-  async #appendSeries(firstId: number): Promise<void> {
-    if (firstId === this.#series.nextId) return;
+  /** Only the commit waits for the disk, and it does so off the main thread. */
+  async #commit(rows: ReadonlyMap<ArrivalTable, { rows: Rows }>): Promise<void> {
+    try {
+      await this.#connection.run('COMMIT');
+    } catch (error) {
+      if (!isInvalidated(error)) {
+        await this.#connection.run('ROLLBACK').catch(() => undefined);
+        for (const [table, staged] of rows) table.rows -= staged.rows.series.length;
+        this.#isIntact = true;
+      }
+      throw error;
+    }
+  }
+
+  async #appendSeries(nextId: number): Promise<void> {
     const added: Series[] = [];
-    for (let id = firstId; id < this.#series.nextId; id++) added.push(this.#series.byId(id));
+    for (let id = this.#firstUnsavedId; id < nextId; id++) added.push(this.#series.byId(id));
+    if (added.length === 0) return;
     const columns = [
       added.map(({ id }) => id),
       added.map(({ tagSet }) => tagSet.measurement),
