@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NS_PER_SECOND, type Point, readingToPoint, silentLogger, systemClock } from '@tidemark/core';
+import { createLogger, NS_PER_SECOND, type Point, readingToPoint, systemClock } from '@tidemark/core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { requireTool } from '../../testing/require-tool.ts';
 import { EmbeddedEngine } from './engine.ts';
@@ -12,6 +12,7 @@ const tries = 5;
 const limits = { lateRows: 10_000, partitionRows: 4_000_000, rewriteRows: 5e7, runs: 4 };
 
 let disk: string;
+let openings: number;
 let engine: EmbeddedEngine;
 
 const engineAt = (path: string, hotRows: number) =>
@@ -19,7 +20,11 @@ const engineAt = (path: string, hotRows: number) =>
     path,
     memoryBytes: 128 * 2 ** 20,
     clock: systemClock,
-    logger: silentLogger,
+    logger: createLogger('info', {
+      write: (line) => {
+        if (line.includes('store opened')) openings += 1;
+      },
+    }),
     limits: { ...limits, hotRows },
   });
 
@@ -28,6 +33,7 @@ describe.skipIf(!requireTool('the right to mount a tmpfs', mayMount()))(
   { timeout: 180_000 },
   () => {
     beforeEach(() => {
+      openings = 0;
       disk = mkdtempSync(join(tmpdir(), 'tidemark-disk-'));
     });
     afterEach(async () => {
@@ -65,6 +71,8 @@ describe.skipIf(!requireTool('the right to mount a tmpfs', mayMount()))(
       for (const until = written + tries; written < until; written++) await engine.write(batch(written));
       expect(await count(engine)).toBe(written * batchPoints);
       expect(await engine.status()).toMatchObject({ isHealthy: true });
+      // It never had to be opened anew, for which queries would have waited.
+      expect(openings).toBe(1);
       // As it would be found after kill -9.
       const copy = join(disk, 'copy');
       cpSync(path, copy, { recursive: true });
