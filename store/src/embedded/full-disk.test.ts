@@ -1,12 +1,14 @@
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { createLogger, NS_PER_SECOND, type Point, readingToPoint, systemClock } from '@tidemark/core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { requireTool } from '../../testing/require-tool.ts';
 import { EmbeddedEngine } from './engine.ts';
 
+const run = promisify(execFile);
 const batchPoints = 10_000;
 const tries = 5;
 const limits = { lateRows: 10_000, partitionRows: 4_000_000, rewriteRows: 5e7, runs: 4 };
@@ -28,7 +30,7 @@ const engineAt = (path: string, hotRows: number) =>
     limits: { ...limits, hotRows },
   });
 
-describe.skipIf(!requireTool('the right to mount a tmpfs', mayMount()))(
+describe.skipIf(!requireTool('the right to mount a tmpfs', await mayMount()))(
   'on a full disk',
   { timeout: 180_000 },
   () => {
@@ -38,7 +40,7 @@ describe.skipIf(!requireTool('the right to mount a tmpfs', mayMount()))(
     });
     afterEach(async () => {
       await engine.stop();
-      execFileSync('umount', [disk]);
+      await run('umount', [disk]);
       rmSync(disk, { recursive: true });
     });
 
@@ -46,7 +48,7 @@ describe.skipIf(!requireTool('the right to mount a tmpfs', mayMount()))(
       ['while it compacts', 20, 50_000],
       ['when its log would be moved into the file', 40, 1e9],
     ])('%s, writes fail and queries go on; both do when there is room again', async (_when, mb, hotRows) => {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mb}m`, 'tmpfs', disk]);
+      await run('mount', ['-t', 'tmpfs', '-o', `size=${mb}m`, 'tmpfs', disk]);
       const path = join(disk, 'store');
       engine = engineAt(path, hotRows);
       await engine.start();
@@ -67,7 +69,7 @@ describe.skipIf(!requireTool('the right to mount a tmpfs', mayMount()))(
       }
       await expect(engine.compact()).rejects.toThrow();
       expect(await count(engine)).toBe(written * batchPoints);
-      execFileSync('mount', ['-o', `remount,size=${mb * 4}m`, disk]);
+      await run('mount', ['-o', `remount,size=${mb * 4}m`, disk]);
       for (const until = written + tries; written < until; written++) await engine.write(batch(written));
       expect(await count(engine)).toBe(written * batchPoints);
       expect(await engine.status()).toMatchObject({ isHealthy: true });
@@ -109,11 +111,11 @@ async function count(of: EmbeddedEngine): Promise<number> {
   return windows[0]?.values.get('count') ?? 0;
 }
 
-function mayMount(): boolean {
+async function mayMount(): Promise<boolean> {
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-mount-'));
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder], { stdio: 'ignore' });
-    execFileSync('umount', [folder]);
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder]);
+    await run('umount', [folder]);
     return true;
   } catch {
     return false;
