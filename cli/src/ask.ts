@@ -7,7 +7,7 @@ const timeoutMs = 120_000;
 export type QueryParameters = Record<string, string | number | readonly string[] | undefined>;
 
 interface Question {
-  method?: 'GET' | 'POST' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** Below `/api/v1/`. */
   path: string;
   parameters?: QueryParameters;

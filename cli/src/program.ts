@@ -17,6 +17,7 @@ import {
 import type { PublishOptions } from './publish.ts';
 import { addQuarantineCommands } from './quarantine-commands.ts';
 import type { QueryKind, QueryOptions } from './query.ts';
+import { addRegistryCommands } from './registry/commands.ts';
 import type { ReplayOptions } from './replay.ts';
 import type { SimulateOptions } from './simulate.ts';
 
@@ -38,6 +39,7 @@ export function createProgram(): Command {
   addPublishingCommands(program);
   addQueryCommand(program);
   addQuarantineCommands(program);
+  addRegistryCommands(program);
   return program;
 }
 

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { parseDocument } from 'yaml';
 import { z } from 'zod';
-import { type Issue, messageOf, TidemarkError } from './errors.ts';
+import { type Issue, TidemarkError } from './errors.ts';
 import { qualityChecks } from './ports.ts';
+import { readYaml } from './yaml.ts';
 
 const port = z.coerce.number().int().min(0).max(65535);
 const count = z.coerce.number().int().min(1);
@@ -351,24 +350,6 @@ function collectSettings(schema: z.ZodType, path: string[]): SettingDoc[] {
   const meta = inner.meta() as { env?: string; description?: string } | undefined;
   if (meta?.env === undefined) return [];
   return [{ path: path.join('.'), env: meta.env, description: meta.description ?? '' }];
-}
-
-function readYaml(file: string): Record<string, unknown> {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new TidemarkError('config_invalid', `cannot read ${file}: ${messageOf(cause)}`, { cause });
-  }
-  const document = parseDocument(text);
-  const fault = document.errors[0];
-  if (fault)
-    throw new TidemarkError('config_invalid', `${file} is not valid YAML: ${fault.message.split('\n')[0]}`);
-  const value: unknown = document.toJS() ?? {};
-  if (typeof value !== 'object' || Array.isArray(value)) {
-    throw new TidemarkError('config_invalid', `${file} must hold settings as a mapping`);
-  }
-  return value as Record<string, unknown>;
 }
 
 function setPath(tree: Record<string, unknown>, path: string, value: unknown): void {

@@ -18,3 +18,4 @@ export * from './submit.ts';
 export * from './time.ts';
 export * from './topics.ts';
 export * from './window.ts';
+export * from './yaml.ts';
