@@ -1,4 +1,4 @@
-import { readdir, rm, truncate } from 'node:fs/promises';
+import { appendFile, readdir, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
 import {
@@ -39,12 +39,12 @@ it('a failed fsync acknowledges nothing; the file is never synced again, the bat
   const parts = await startSpool({ directory });
   await fill(parts, 0, 3);
   const { sync } = SegmentWriter.prototype;
-  const synced: { base: number; isFailed: boolean }[] = [];
+  const synced: { writer: SegmentWriter; isFailed: boolean }[] = [];
   let failures = 2;
   vi.spyOn(SegmentWriter.prototype, 'sync').mockImplementation(async function (this: SegmentWriter, length) {
     const isFailed = failures > 0;
     failures--;
-    synced.push({ base: this.base, isFailed });
+    synced.push({ writer: this, isFailed });
     if (isFailed) throw errorOf('EIO');
     await sync.call(this, length);
   });
@@ -59,10 +59,10 @@ it('a failed fsync acknowledges nothing; the file is never synced again, the bat
   expect(isAcknowledged).toBe(false);
   await appended;
   expect(parts.spool.health().status).toBe('pass');
-  const failed = synced.filter(({ isFailed }) => isFailed).map(({ base }) => base);
+  const failed = synced.filter(({ isFailed }) => isFailed).map(({ writer }) => writer);
   expect(failed).toHaveLength(2);
   expect(new Set(failed).size).toBe(2);
-  expect(synced.filter(({ base }) => failed.includes(base))).toHaveLength(2);
+  expect(synced.filter(({ writer }) => failed.includes(writer))).toHaveLength(2);
   expect(await metricOf(parts.registry, 'tidemark_spool_write_failures_total')).toBe(2);
   await fill(parts, 6, 8);
   await parts.spool.stop();
@@ -189,4 +189,58 @@ it('offsets are never given twice, also when the newest segment or all of them a
   await fill(third, 3, 5);
   expect(third.spool.firstOffset).toBe(end + 7);
   expect(await readAll(third.spool)).toEqual([3, 4]);
+});
+
+it('a disk that goes on failing is not filled with segments that were given up', async () => {
+  const directory = await tempDir();
+  const parts = await startSpool({ directory });
+  await fill(parts, 0, 3);
+  const sync = vi.spyOn(SegmentWriter.prototype, 'sync');
+  for (let failure = 0; failure < 6; failure++) sync.mockRejectedValueOnce(errorOf('EIO'));
+  await Promise.all(range(3, 60).map((n) => appendPoints(parts.spool, [pointOf(n)])));
+  expect(sync.mock.calls.length).toBeGreaterThan(6);
+  expect((await readdir(directory)).filter((name) => name.endsWith('.seg'))).toHaveLength(2);
+  await parts.spool.stop();
+  const again = await startSpool({ directory });
+  expect([...new Set(await readAll(again.spool))]).toEqual(range(0, 60));
+});
+
+it('at its limit with a wide segment that was given up, the spool takes more once all is stored', async () => {
+  const parts = await startSpool({ maxBytes: 3000 });
+  await fill(parts, 0, 3);
+  vi.spyOn(SegmentWriter.prototype, 'sync').mockRejectedValueOnce(errorOf('EIO'));
+  const held = Promise.all(range(3, 60).map((n) => appendPoints(parts.spool, [pointOf(n)])));
+  await expect.poll(() => parts.spool.health().message).toMatch(/limit/);
+  for (const name of ['store', 'quarantine'] as const) await parts.spool.advance(name, parts.spool.endOffset);
+  await held;
+  expect(await readAll(parts.spool, parts.spool.firstOffset)).toEqual(range(3, 60));
+});
+
+it('a live read that meets a reclaimed segment goes on behind it', async () => {
+  const directory = await tempDir();
+  const first = await startSpool({ directory });
+  await fill(first, 0, 3);
+  await first.spool.stop();
+  const { spool } = await startSpool({ directory });
+  const end = spool.endOffset;
+  await fill({ spool } as SpoolParts, 3, 5);
+  const [name] = (await readdir(directory)).filter((file) => file.endsWith('.seg')).sort();
+  await rm(join(directory, name!));
+  expect(await spool.take(0, 1000)).toEqual({ entries: [], nextOffset: end });
+  expect(await readAll(spool, end)).toEqual([3, 4]);
+});
+
+it('a torn tail that is back after a power cut hides nothing of the segment behind it', async () => {
+  const directory = await tempDir();
+  const first = await startSpool({ directory });
+  await fill(first, 0, 3);
+  await first.spool.stop();
+  const [name] = (await readdir(directory)).filter((file) => file.endsWith('.seg'));
+  await appendFile(join(directory, name!), 'a torn tail');
+  const second = await startSpool({ directory });
+  await fill(second, 3, 6);
+  await second.spool.stop();
+  await appendFile(join(directory, name!), Buffer.alloc(300));
+  const third = await startSpool({ directory });
+  expect(await readAll(third.spool)).toEqual(range(0, 6));
 });

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rename, truncate } from 'node:fs/promises';
+import { mkdir, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TidemarkError } from '@tidemark/core';
 import type { DamageKeeper } from './damage.ts';
@@ -49,9 +49,11 @@ export async function recover(directory: string, damage: DamageKeeper): Promise<
     if (segments.length === 0) lastStampNs = found.lastStampNs;
     segments.unshift(found.segment);
   }
-  segments.forEach(({ end }, index) => {
+  segments.forEach((segment, index) => {
     const next = segments[index + 1]?.base ?? endOffset;
-    if (next > end) damage.missing(end, next - end);
+    if (next > segment.end) damage.missing(segment.end, next - segment.end);
+    // A tail that was cut off may be back after a power cut; what is in the next segment is what was promised.
+    segment.end = Math.min(segment.end, next);
   });
   await syncDirectory(directory);
   return { segments, endOffset, lastStampNs };
@@ -111,7 +113,7 @@ async function inspect(
     const { end, lastStampNs } = findEnd(bytes, header);
     if (end < size) {
       await damage.keep(base + end, bytes.subarray(end), 'torn tail');
-      await truncate(path, end);
+      await cutOff(path, end);
     }
     return { segment: { base, end: base + end }, end: base + end, lastStampNs };
   } finally {
@@ -129,6 +131,17 @@ function findEnd(bytes: Buffer, header: SegmentHeader): { end: number; lastStamp
     if (record.stamps?.areNew ?? header.format === 1) lastStampNs = record.acceptedNs;
   }
   return { end, lastStampNs };
+}
+
+/** Durably, so that the tail never comes back to cover the segment that is begun behind it. */
+async function cutOff(path: string, sizeBytes: number): Promise<void> {
+  const handle = await open(path, 'r+');
+  try {
+    await handle.truncate(sizeBytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 async function setAside(

@@ -1,5 +1,5 @@
 import { constants, writeSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import {
   encodeHeader,
   SEGMENT_HEADER_BYTES,
@@ -22,10 +22,15 @@ export class SegmentWriter {
     this.#handle = handle;
   }
 
-  /** Makes a new segment; resolves once its header and its directory entry are durable. */
+  /**
+   * Makes a new segment; resolves once its header and its directory entry are durable. A file of that name, which
+   * an earlier try left when its fsync failed, is removed: the same file is never synced again.
+   */
   static async create(directory: string, header: Omit<SegmentHeader, 'format'>): Promise<SegmentWriter> {
-    const flags = constants.O_CREAT | constants.O_WRONLY | constants.O_TRUNC;
-    const handle = await open(segmentPath(directory, header.base), flags, 0o600);
+    const flags = constants.O_CREAT | constants.O_WRONLY | constants.O_EXCL;
+    const path = segmentPath(directory, header.base);
+    await rm(path, { force: true });
+    const handle = await open(path, flags, 0o600);
     try {
       await handle.write(encodeHeader(header), 0, SEGMENT_HEADER_BYTES, 0);
       await handle.datasync();
@@ -45,6 +50,11 @@ export class SegmentWriter {
   /** Log offset that no byte of this segment reaches, durable or not. */
   get writtenEnd(): number {
     return this.base + this.#written;
+  }
+
+  /** True when nothing in it but the header is durable. */
+  get isEmpty(): boolean {
+    return this.#durable === SEGMENT_HEADER_BYTES;
   }
 
   get sizeBytes(): number {

@@ -20,8 +20,11 @@ import { readSegment } from './segment-reader.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { Tail } from './tail.ts';
 
-/** Un-fsynced bytes at which appends are refused: fsync is that far behind. */
-const MAX_PENDING_BYTES = 64 * 1024 * 1024;
+/**
+ * Un-fsynced bytes at which appends are refused: fsync is that far behind. Twice as much may wait, what is being
+ * written and what comes meanwhile, and takes some ten times its bytes in memory.
+ */
+const MAX_PENDING_BYTES = 16 * 1024 * 1024;
 /** Decoded entries kept in memory, by their bytes in the log. */
 const TAIL_BYTES = 16 * 1024 * 1024;
 /** How much a reader takes from the disk at once. */
@@ -187,14 +190,21 @@ export class Spool {
     if (recent) return { entries: recent, nextOffset: recent.at(-1)?.nextOffset ?? this.#endOffset };
     const segment = this.#segments.find(({ end }) => end > from);
     if (!segment) return { entries: [], nextOffset: this.#endOffset };
-    return readSegment({
-      path: segmentPath(this.#options.directory, segment.base),
-      base: segment.base,
-      offset: from,
-      limit: segment.end,
-      chunkBytes: Math.min(READ_CHUNK_BYTES, maxBytes),
-      damage: keepsDamage ? this.#damage : undefined,
-    });
+    try {
+      return await readSegment({
+        path: segmentPath(this.#options.directory, segment.base),
+        base: segment.base,
+        offset: from,
+        limit: segment.end,
+        chunkBytes: Math.min(READ_CHUNK_BYTES, maxBytes),
+        damage: keepsDamage ? this.#damage : undefined,
+      });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      // Reclaimed since it was looked up, which a live reader must expect; or removed by somebody else.
+      if (keepsDamage) this.#damage.missing(from, segment.end - from);
+      return { entries: [], nextOffset: segment.end };
+    }
   }
 
   /** Resolves when there is something behind `offset`, when the spool stops, or when the signal aborts. */
@@ -317,7 +327,8 @@ export class Spool {
     if (this.#cursors.lowest >= this.#endOffset) {
       await this.#closeWriter();
       await this.#writerFor(0);
-      await this.#reclaim(0);
+      // Also what lies behind the last durable byte, in a segment that was given up: it was promised to nobody.
+      await this.#remove(this.#segments.length - 1);
     }
     if (this.usedBytes >= maxBytes)
       throw new TidemarkError('spool_full', `the spool holds its limit of ${maxBytes} bytes`);
@@ -340,9 +351,13 @@ export class Spool {
     return this.#writer;
   }
 
-  /** A segment whose fsync failed is never written or fsynced again; its batch goes into a new one. */
+  /**
+   * A segment whose fsync failed is never written or fsynced again; its batch goes into a new one. One that held
+   * nothing gives its place to the next, so that a disk that goes on failing is not filled with them.
+   */
   async #abandon(writer: SegmentWriter): Promise<void> {
-    this.#segments.at(-1)!.end = writer.writtenEnd;
+    if (writer.isEmpty) this.#segments.pop();
+    else this.#segments.at(-1)!.end = writer.writtenEnd;
     this.#writer = undefined;
     await writer.close();
   }
@@ -365,13 +380,16 @@ export class Spool {
   /** Removes segments that every durable cursor has passed, but for the newest `keptBytes` of the log. */
   async #reclaim(keptBytes = this.#memoryBytes): Promise<void> {
     const limit = Math.min(this.#cursors.lowest, this.#endOffset - keptBytes);
-    let removed = 0;
-    while (this.#segments.length > 1 && this.#segments[0]!.end <= limit) {
-      const [segment] = this.#segments.splice(0, 1);
-      await unlink(segmentPath(this.#options.directory, segment!.base));
-      removed++;
-    }
-    if (removed > 0) await syncDirectory(this.#options.directory);
+    const next = this.#segments.findIndex(({ end }) => end > limit);
+    await this.#remove(Math.min(next === -1 ? Number.POSITIVE_INFINITY : next, this.#segments.length - 1));
+  }
+
+  /** Removes the oldest segments. */
+  async #remove(count: number): Promise<void> {
+    if (count <= 0) return;
+    for (const { base } of this.#segments.splice(0, count))
+      await unlink(segmentPath(this.#options.directory, base));
+    await syncDirectory(this.#options.directory);
   }
 }
 

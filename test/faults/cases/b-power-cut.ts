@@ -1,27 +1,22 @@
 import assert from 'node:assert/strict';
-import { createReadStream } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { findProgram } from '../../support/find-program.ts';
-import { StraceReader } from '../../support/strace-log.ts';
 import type { Bench } from '../bench.ts';
 import type { FaultCase } from '../fault-case.ts';
 import { assertKept } from '../oracle/verify.ts';
-import { Disk, tracedCalls } from '../power-cut/disk.ts';
+import { Disk } from '../power-cut/disk.ts';
+import { follow, straceNeed, tracing } from '../power-cut/follow.ts';
 
 const LEAST_ACKNOWLEDGED = 200;
 const MOST_RUNNING_MS = 3000;
-/** Longer than any write: the spool's largest is what one group commit gathers. */
-const STRING_BYTES = 128 * 1024 * 1024;
 
 export const faultCase: FaultCase = {
   id: 'b',
   title: 'power cuts: what was not fsynced is lost',
   criterion:
     'With nothing left but what an fsync had covered, or with random sectors of the rest, no acknowledged reading is missing.',
-  needs: [{ name: 'strace', find: () => findProgram('strace') }],
+  needs: [straceNeed],
   limitSeconds: { short: 180, long: 1800 },
   async run(bench) {
     const cuts = bench.choose({ short: 5, long: 60 });
@@ -41,7 +36,8 @@ export const faultCase: FaultCase = {
       await Promise.all(publishers.map((publisher) => publisher.untilMore(LEAST_ACKNOWLEDGED)));
       await delay(bench.random() * MOST_RUNNING_MS);
       await endAbruptly(bench, platform);
-      await follow(disk, log, platform.child.pid!);
+      await follow(disk, log, platform);
+      await disk.assertSame();
       await rm(log);
       // Every other time nothing that was not synced survives; else each sector by chance.
       const isStrict = cut % 2 === 0;
@@ -60,13 +56,9 @@ export const faultCase: FaultCase = {
 };
 
 function onDisk(root: string, log: string) {
-  const strace = ['strace', '-D', '-f', '-y', '-xx', '--seccomp-bpf', '-s', String(STRING_BYTES)];
-  return {
-    dataDir: join(root, 'data'),
-    // Small segments, so that some are begun, passed by the cursors and removed in each round.
-    env: { TIDEMARK_SPOOL_SEGMENT_BYTES: '100000' },
-    under: [...strace, '-e', `trace=${tracedCalls.join(',')}`, '-o', log],
-  };
+  // Small segments, so that some are begun, passed by the cursors and removed in each round.
+  const env = { TIDEMARK_SPOOL_SEGMENT_BYTES: '100000' };
+  return { dataDir: join(root, 'data'), env, under: tracing(log) };
 }
 
 /** Mostly from full work, sometimes from within an orderly stop. */
@@ -79,15 +71,4 @@ async function endAbruptly(
     await delay(bench.random() * 300);
   }
   await platform.end('SIGKILL');
-}
-
-/** Has the disk see what the process did, to its end, and compares it with the folder that is there. */
-async function follow(disk: Disk, log: string, pid: number): Promise<void> {
-  while (!(await readFile(log, 'latin1')).includes(`\n${pid} +++ `)) await delay(20);
-  const reader = new StraceReader();
-  for await (const line of createInterface({ input: createReadStream(log, 'latin1') })) {
-    const call = reader.read(line);
-    if (call) disk.see(call);
-  }
-  await disk.assertSame();
 }

@@ -46,6 +46,15 @@ export class Publisher {
     return this.until((progress) => progress.acknowledged >= target);
   }
 
+  /** Its progress once a report brought no new acknowledgement. */
+  async settled(): Promise<Progress> {
+    for (let before = -1; before !== this.progress.acknowledged; ) {
+      before = this.progress.acknowledged;
+      await once(this.#reports, 'progress');
+    }
+    return this.progress;
+  }
+
   /** The latencies since this was last asked. */
   async takeLatency(): Promise<Latency> {
     return this.#ask({ kind: 'latency' }, 'latency') as Promise<Latency>;

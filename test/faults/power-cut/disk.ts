@@ -32,6 +32,11 @@ export class Disk {
   /** Files that a call was at work on when the process ended: what it did of it is unknown. */
   readonly #unfinished = new Map<SystemCall, string>();
 
+  /** Calls of fsync and fdatasync that failed, and files that were synced again after one had failed on them. */
+  failedSyncs = 0;
+  readonly syncedAgain: string[] = [];
+  readonly #failed = new Set<FileNode | FolderNode>();
+
   constructor(root: string) {
     this.#root = root;
   }
@@ -49,7 +54,10 @@ export class Disk {
       return;
     }
     this.#unfinished.delete(call);
-    if (call.result < 0) return;
+    if (call.result < 0) {
+      if (call.name === 'fsync' || call.name === 'fdatasync') this.#failSync(call);
+      return;
+    }
     if (call.name === 'openat') this.#openFile(call);
     else if (['rename', 'unlink', 'rmdir', 'mkdir'].includes(call.name)) this.#changeNames(call);
     else if (this.#isInside(call.file)) this.#useDescriptor(call);
@@ -124,12 +132,23 @@ export class Disk {
     if (call.name === 'mmap') return;
     if (!descriptor) throw new Error(`${call.file} was opened out of sight`);
     const { node } = descriptor;
-    if (call.name === 'fsync' || call.name === 'fdatasync') node.sync(call.start);
-    else if (node instanceof FolderNode) throw new Error(unknown(call));
+    if (call.name === 'fsync' || call.name === 'fdatasync') {
+      if (node instanceof FileNode && this.#failed.has(node)) this.syncedAgain.push(call.file);
+      node.sync(call.start);
+    } else if (node instanceof FolderNode) throw new Error(unknown(call));
     else if (call.name === 'lseek') descriptor.position = call.result;
     else if (call.name === 'ftruncate') node.truncate(call.end, numberAfterDescriptor(call));
     else if (['write', 'writev', 'pwrite64'].includes(call.name)) write(call, descriptor, node);
     else throw new Error(unknown(call));
+  }
+
+  /** The kernel tells of a write that failed once, and takes the pages for clean: a later fsync says nothing. */
+  #failSync(call: SystemCall): void {
+    const node = this.#descriptors.get(call.descriptor)?.node;
+    if (!node) return;
+    this.failedSyncs++;
+    node.lose(call.start);
+    this.#failed.add(node);
   }
 
   #find(path: string): FileNode | FolderNode | undefined {

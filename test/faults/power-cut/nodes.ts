@@ -2,9 +2,10 @@
 const SECTOR_BYTES = 512;
 
 /** A change of a file's content that no fsync has covered; `end` is when its call returned. */
-type Change =
-  | { kind: 'write'; end: number; offset: number; bytes: Buffer }
-  | { kind: 'truncate'; end: number; sizeBytes: number };
+type Change = { end: number; isLost?: boolean } & (
+  | { kind: 'write'; offset: number; bytes: Buffer }
+  | { kind: 'truncate'; sizeBytes: number }
+);
 
 /** Says for each piece of what was not synced whether it survives. */
 export type Chance = () => boolean;
@@ -63,8 +64,13 @@ export class FileNode {
 
   /** Makes stable what had returned when an fsync that succeeded began. */
   sync(begin: number): void {
-    for (const change of this.#changes) if (change.end < begin) this.#stable.apply(change);
-    this.#changes = this.#changes.filter(({ end }) => end >= begin);
+    for (const change of this.#changes) if (change.end < begin && !change.isLost) this.#stable.apply(change);
+    this.#changes = this.#changes.filter(({ end, isLost }) => end >= begin || isLost);
+  }
+
+  /** An fsync failed: what it should have covered is still seen by the processes, and never becomes stable. */
+  lose(begin: number): void {
+    for (const change of this.#changes) if (change.end < begin) change.isLost = true;
   }
 
   /** The content as the processes see it. */
@@ -77,6 +83,7 @@ export class FileNode {
   /** Leaves what is stable, and of the rest what has the luck. */
   cut(survives: Chance): void {
     for (const change of this.#changes) {
+      if (change.isLost) continue;
       if (change.kind === 'write') for (const sector of sectorsOf(change)) this.#keep(sector, survives);
       else this.#keep(change, survives);
     }
@@ -96,7 +103,7 @@ type Entry = readonly [name: string, node: Node | undefined];
 export class FolderNode {
   readonly entries = new Map<string, Node>();
   #stable = new Map<string, Node>();
-  #changes: { end: number; entries: readonly Entry[] }[] = [];
+  #changes: { end: number; entries: readonly Entry[]; isLost?: boolean }[] = [];
 
   /** Sets names, or removes them, all or none. */
   change(end: number, entries: readonly Entry[]): void {
@@ -105,14 +112,19 @@ export class FolderNode {
   }
 
   sync(begin: number): void {
-    for (const { end, entries } of this.#changes) if (end < begin) setEntries(this.#stable, entries);
+    for (const { end, entries, isLost } of this.#changes)
+      if (end < begin && !isLost) setEntries(this.#stable, entries);
     this.#changes = this.#changes.filter(({ end }) => end >= begin);
+  }
+
+  lose(begin: number): void {
+    for (const change of this.#changes) if (change.end < begin) change.isLost = true;
   }
 
   /** As a file system with a journal does it: of the changes since, the first few. */
   cut(survives: Chance): void {
-    for (const { entries } of this.#changes) {
-      if (!survives()) break;
+    for (const { entries, isLost } of this.#changes) {
+      if (isLost || !survives()) break;
       setEntries(this.#stable, entries);
     }
     this.#changes = [];
