@@ -10,6 +10,7 @@ import {
   startSpool,
   tempDir,
 } from '../testing/test-parts.ts';
+import { cursorNames } from './cursors.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import type { Spool } from './spool.ts';
 
@@ -211,7 +212,7 @@ it('at its limit with a wide segment that was given up, the spool takes more onc
   vi.spyOn(SegmentWriter.prototype, 'sync').mockRejectedValueOnce(errorOf('EIO'));
   const held = Promise.all(range(3, 60).map((n) => appendPoints(parts.spool, [pointOf(n)])));
   await expect.poll(() => parts.spool.health().message).toMatch(/limit/);
-  for (const name of ['store', 'quarantine'] as const) await parts.spool.advance(name, parts.spool.endOffset);
+  for (const name of cursorNames) await parts.spool.advance(name, parts.spool.endOffset);
   await held;
   expect(await readAll(parts.spool, parts.spool.firstOffset)).toEqual(range(3, 60));
 });
