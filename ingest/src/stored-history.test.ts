@@ -114,3 +114,19 @@ it('a rename that the store refuses leaves everything as it was', async () => {
   await ingest.history.rename('old', 'new');
   expect(registry.sensor('old')?.id).toBe('new');
 });
+
+it('while meta.db cannot be written, nothing comes between the two halves of a rename', async () => {
+  const engine = new SensorEngine();
+  const { ingest, registry, db } = await start(await tempDir(), engine);
+  await publish(ingest, 'old');
+  await ingest.freshness.flush(60_000);
+  db.exec(`CREATE TRIGGER full BEFORE DELETE ON sensor_renames BEGIN SELECT RAISE(ABORT, 'disk full'); END`);
+  const renaming = ingest.history.rename('old', 'new');
+  await publish(ingest, 'old');
+  await expect.poll(() => engine.renames.length).toBe(1);
+  expect(registry.sensor('old')?.id).toBe('old');
+  db.exec('DROP TRIGGER full');
+  await renaming;
+  await ingest.freshness.flush(60_000);
+  expect(engine.sensors).toEqual(['old', 'new']);
+});

@@ -65,16 +65,22 @@ export class StoredHistory implements SensorHistory {
           await engine.renameSensor(rename.from, rename.to);
           return registry.finishRename(rename);
         } catch (error) {
-          if (!(error instanceof TidemarkError && error.retryable)) {
+          if (isFinal(error)) {
             logger.error({ err: error, ...rename }, 'a sensor could not be renamed');
             registry.cancelRename(rename);
             throw error;
           }
           if (this.#stopping.signal.aborted) throw error;
-          logger.warn({ err: error, ...rename }, 'a sensor is renamed when the store answers');
+          logger.warn({ err: error, ...rename }, 'a sensor is renamed as soon as that can be done');
           await delay(RETRY_MS, undefined, { signal: this.#stopping.signal }).catch(() => {});
         }
       }
     });
   }
+}
+
+/** What trying again does not mend; a full disk, which meta.db tells by an error of its own, may heal. */
+function isFinal(error: unknown): boolean {
+  if (error instanceof TidemarkError) return !error.retryable;
+  return !(error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR');
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { requireTool } from '@tidemark/store/testing';
@@ -76,6 +76,8 @@ async function startReader() {
   const dataDir = await tempDir();
   const folder = await tempDir();
   copyFileSync(join(root, 'test/fixtures/cellar.csv'), join(folder, 'recording.csv'));
+  const [, registry] = /^```yaml\n(.*?)^```/ms.exec(readFileSync(join(root, 'docs/registry.md'), 'utf8'))!;
+  writeFileSync(join(folder, 'registry.yaml'), registry!);
   const platform = await startPlatform({ dataDir });
   onTestFinished(async () => void (await platform.end('SIGTERM')));
   const { port: mqttPort } = new URL(platform.mqttUrl);
