@@ -1,21 +1,11 @@
-// `npm run test:faults` runs every case in its long form, prints a table, and writes RESULTS.json;
+// `npm run test:faults` runs every case in its long form, and keeps what it saw in RESULTS.json and the docs;
 // `-- --case a --short --seed 7` one of them, its short form, a run's choices again.
-import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import type { CaseResult, FaultCase } from './fault-case.ts';
+import type { FaultCase } from './fault-case.ts';
+import { keepRecord, type Line } from './record.ts';
 import { loadCases, missingNeed, runCase } from './run-case.ts';
 
-interface Line extends Partial<CaseResult> {
-  id: string;
-  title: string;
-  criterion: string;
-  outcome: 'passed' | 'failed' | 'skipped';
-  seconds: number;
-  detail?: string;
-}
-
-const resultsFile = new URL('./RESULTS.json', import.meta.url);
 const { values: options } = parseArgs({
   options: {
     case: { type: 'string', multiple: true },
@@ -41,11 +31,10 @@ for (const faultCase of all) {
   lines.push(await runToLine(faultCase));
   process.stdout.write(`${describe(lines.at(-1)!)}\n`);
 }
-// Part of the cases, or their short form, is no record of what the platform stands.
-if (mode === 'long' && options.case === undefined && !interrupted.signal.aborted) {
+// The short form is no record of what the platform stands.
+if (mode === 'long' && !interrupted.signal.aborted) {
   const machine = { cores: availableParallelism(), node: process.version };
-  const record = { date: new Date().toISOString().slice(0, 10), machine, seed, cases: lines };
-  await writeFile(resultsFile, `${JSON.stringify(record, undefined, 2)}\n`);
+  await keepRecord(lines, { date: new Date().toISOString().slice(0, 10), seed, machine }, all);
 }
 const failed = lines.filter(({ outcome }) => outcome === 'failed').length;
 process.stdout.write(
