@@ -53,3 +53,15 @@ export function previewPayload(base64: string, maxCharacters = 120): string {
   const characters = [...text];
   return characters.length > maxCharacters ? `${characters.slice(0, maxCharacters).join('')}…` : text;
 }
+
+/** A payload as text where it is UTF-8 without control characters, else as `hex: …`. */
+export function readablePayload(base64: string): string {
+  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    if (!/[^\P{Cc}\t\r\n]/u.test(text)) return text;
+  } catch {
+    // No UTF-8: shown as what it is.
+  }
+  return `hex: ${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}

@@ -8,6 +8,7 @@ import './styles/tiles.css';
 import './styles/sensors.css';
 import './styles/refusals.css';
 import './styles/first-steps.css';
+import './styles/quarantine.css';
 
 const state = new PageState();
 state.start();

@@ -1,7 +1,8 @@
 import icon from '../icon.svg';
 import type { PageState } from '../model/state.ts';
+import type { View } from '../platform/view.ts';
 
-export function Header({ state }: { state: PageState }) {
+export function Header({ state, view }: { state: PageState; view: View }) {
   return (
     <header class="masthead">
       <a class="brand" href="/" aria-label="Tidemark, home">
@@ -11,6 +12,12 @@ export function Header({ state }: { state: PageState }) {
       </a>
       <HealthLink state={state} />
       <nav aria-label="Platform">
+        <a href="#/" aria-current={view === 'sensors' ? 'page' : undefined}>
+          Sensors
+        </a>
+        <a href="#/quarantine" aria-current={view === 'quarantine' ? 'page' : undefined}>
+          Quarantine
+        </a>
         <a href="/docs">API</a>
         <a href="/metrics">Metrics</a>
         <a href="/health">Health</a>

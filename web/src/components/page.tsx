@@ -1,10 +1,12 @@
 import { useEffect, useLayoutEffect, useReducer, useState } from 'preact/hooks';
 import { matchesFilter } from '../model/sensors.ts';
 import type { PageState } from '../model/state.ts';
+import { useView, type View } from '../platform/view.ts';
 import { ConnectionNotice } from './connection-notice.tsx';
 import { EmptyState } from './empty-state.tsx';
 import { Filter } from './filter.tsx';
 import { Header } from './header.tsx';
+import { Quarantine } from './quarantine.tsx';
 import { Refusals } from './refusals.tsx';
 import { SensorCard } from './sensor-card.tsx';
 import { Tiles } from './tiles.tsx';
@@ -16,18 +18,31 @@ export function Page({ state }: { state: PageState }) {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   // In the layout phase, before anything that has been asked for can have been answered.
   useLayoutEffect(() => state.subscribe(() => redraw(undefined)), [state]);
+  const view = useView();
   return (
     <>
-      <Header state={state} />
+      <Header state={state} view={view} />
       <main>
-        {state.connection === 'unauthorized' ? <TokenForm state={state} /> : <Data state={state} />}
+        {state.connection === 'unauthorized' ? (
+          <TokenForm state={state} />
+        ) : (
+          <Data state={state} view={view} />
+        )}
       </main>
     </>
   );
 }
 
-function Data({ state }: { state: PageState }) {
+function Data({ state, view }: { state: PageState; view: View }) {
   if (!state.isLoaded) return <ConnectionNotice state={state} />;
+  if (view === 'quarantine') {
+    return (
+      <>
+        <ConnectionNotice state={state} />
+        <Quarantine />
+      </>
+    );
+  }
   return (
     <>
       <ConnectionNotice state={state} />

@@ -9,7 +9,7 @@ export function Refusals({ state: { refusals, refusedTotal, nowMs } }: { state: 
         <h2 id="refusals-title">Quarantine</h2>
         <p class="quiet">
           Claimed to be readings and could not be stored: the last {refusals.length} of {refusedTotal}.{' '}
-          <a href="/docs#tag/Quarantine">How to list them all</a>
+          <a href="#/quarantine">See them all</a>
         </p>
       </div>
       <div class="table">

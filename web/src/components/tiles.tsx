@@ -16,7 +16,7 @@ export function Tiles({ state }: { state: PageState }) {
       <Tile
         name="Quarantined"
         value={formatCount(refusedTotal)}
-        href={refusedTotal > 0 ? '#refusals' : undefined}
+        href={refusedTotal > 0 ? '#/quarantine' : undefined}
       />
     </dl>
   );

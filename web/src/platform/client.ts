@@ -19,10 +19,16 @@ export async function ask(path: string, init: RequestInit = {}): Promise<Respons
   if (token !== null) headers.set('authorization', `Bearer ${token}`);
   const response = await fetch(path, { ...init, headers });
   if (response.status === 401) throw new Unauthorized();
-  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+  if (!response.ok) throw new Error(await faultOf(response));
   return response;
 }
 
 export async function askJson<T>(path: string): Promise<T> {
   return (await ask(path)).json() as Promise<T>;
+}
+
+/** The detail of a problem document (RFC 9457), or what there is instead of one. */
+async function faultOf(response: Response): Promise<string> {
+  const problem = (await response.json().catch(() => ({}))) as { detail?: string };
+  return problem.detail ?? `${new URL(response.url).pathname} answered ${response.status}`;
 }
