@@ -24,6 +24,7 @@ const statusOf: Record<ErrorCode, number> = {
   store_unavailable: 503,
   config_invalid: 500,
   store_newer: 500,
+  store_damaged: 500,
   address_in_use: 500,
   data_dir_unusable: 500,
   internal: 500,

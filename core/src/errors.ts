@@ -18,6 +18,7 @@ export const errorCodes = [
   'store_unavailable',
   'store_rejected',
   'store_newer',
+  'store_damaged',
   'address_in_use',
   'data_dir_unusable',
   'internal',

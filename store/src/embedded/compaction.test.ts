@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   type MetricValue,
   NS_PER_DAY,
@@ -42,13 +42,13 @@ const write = async (...readings: Reading[]) => {
 };
 
 beforeEach(async () => {
-  path = mkdtempSync(join(tmpdir(), 'tidemark-embedded-'));
+  path = join(mkdtempSync(join(tmpdir(), 'tidemark-embedded-')), 'store');
   await open(limits);
 });
 
 afterEach(async () => {
   await engine.stop();
-  rmSync(path, { recursive: true });
+  rmSync(dirname(path), { recursive: true });
 });
 
 describe('compaction', () => {
@@ -56,7 +56,7 @@ describe('compaction', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(command, { minLength: 2, maxLength: 14 }), async (commands) => {
         await engine.stop();
-        rmSync(path, { recursive: true });
+        rmSync(dirname(path), { recursive: true });
         await open(limits);
         const model = new Model();
         for (const item of commands) {

@@ -1,11 +1,20 @@
-import { NS_PER_SECOND, type Reading, readingToPoint, silentLogger, systemClock } from '@tidemark/core';
+import {
+  NS_PER_DAY,
+  NS_PER_SECOND,
+  type Reading,
+  readingToPoint,
+  silentLogger,
+  systemClock,
+} from '@tidemark/core';
 import { EmbeddedEngine } from './engine.ts';
 
 // Run by crash.test.ts as a process of its own, to be killed: writes batch after batch from a given one on,
-// and prints the number of each once it is committed. Each batch also writes the one before it anew.
+// and prints the number of each once it is committed. Each batch also writes the one before it anew. Beside it a
+// sensor comes, is renamed and is deleted.
 
 const BATCH_SECONDS = 10;
 const SENSORS = 20;
+const PASSING = 60;
 
 /** The readings of a batch, with `value`. */
 export function batchReadings(batch: number, value: number): Reading[] {
@@ -14,6 +23,16 @@ export function batchReadings(batch: number, value: number): Reading[] {
     location: undefined,
     timeNs: BigInt(batch * BATCH_SECONDS + Math.floor(index / SENSORS)) * NS_PER_SECOND,
     values: [['batch', value]],
+  }));
+}
+
+/** Those of a sensor that comes and goes: some new and some late, over many days. */
+export function passingReadings(sensor: string, batch: number): Reading[] {
+  return Array.from({ length: PASSING }, (_, index) => ({
+    sensor,
+    location: undefined,
+    timeNs: BigInt((index * 37) % PASSING) * NS_PER_DAY,
+    values: [['passing', batch]],
   }));
 }
 
@@ -41,6 +60,9 @@ async function writeForEver(path: string, firstBatch: number): Promise<never> {
     const again = batch > 0 ? batchReadings(batch - 1, batch) : [];
     await engine.write([...batchReadings(batch, batch), ...again].map(readingToPoint));
     process.stdout.write(`${batch}\n`);
+    await engine.write(passingReadings('from', batch).map(readingToPoint));
+    await engine.renameSensor('from', 'to');
+    await engine.deleteSensor('to');
   }
 }
 

@@ -2,23 +2,27 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { batchOf, batchReadings, crashEngine } from './crash-writer.ts';
+import { batchOf, batchReadings, crashEngine, passingReadings } from './crash-writer.ts';
 
-const ROUNDS = 5;
+const ROUNDS = 8;
 const writerFile = fileURLToPath(new URL('./crash-writer.ts', import.meta.url));
 
+const everything = { fromNs: 0n, toNs: 2n ** 62n, order: 'asc', limit: 1_000_000 } as const;
+
 let path: string;
+/** The names that the sensor that comes and goes was found under; none is ''. */
+const passed = new Set<string>();
 
 beforeEach(() => {
-  path = mkdtempSync(join(tmpdir(), 'tidemark-crash-'));
+  path = join(mkdtempSync(join(tmpdir(), 'tidemark-crash-')), 'store');
 });
 
 afterEach(() => {
-  rmSync(path, { recursive: true });
+  rmSync(dirname(path), { recursive: true });
 });
 
 test('kill -9 at any point loses nothing that was committed', { timeout: 120_000 }, async () => {
@@ -38,8 +42,31 @@ test('kill -9 at any point loses nothing that was committed', { timeout: 120_000
       expect(found.get(committed)).toEqual(new Map([[committed, size]]));
     }
     expect(found.size).toBe(committed + 1);
+    await expectPassing();
   }
+  // Else no kill had hit a renaming or a deletion.
+  expect(passed).not.toEqual(new Set(['']));
 });
+
+/** The sensor that comes and goes is there as a whole under one of its names, or not at all. */
+async function expectPassing(): Promise<void> {
+  const engine = crashEngine(path);
+  await engine.start();
+  const readings = await engine.readings({ ...everything, sensors: ['from', 'to'] });
+  const names = new Set(readings.map(({ sensor }) => sensor));
+  expect(names.size).toBeLessThanOrEqual(1);
+  const [name = ''] = names;
+  passed.add(name);
+  if (name !== '') {
+    const [[, batch]] = readings[0]!.values as [[string, number]];
+    const whole = passingReadings(name, batch).sort((a, b) => Number(a.timeNs - b.timeNs));
+    expect(readings).toEqual(whole);
+    expect(await engine.latest({ sensors: [name] })).toMatchObject([{ timeNs: whole.at(-1)!.timeNs }]);
+  }
+  // The next run begins with neither.
+  expect((await engine.deleteSensor(name)).points).toBe(readings.length);
+  await engine.stop();
+}
 
 /** Runs the writer until it has committed a number of batches, kills it, and returns the last one reported. */
 async function writeAndKill(firstBatch: number, batches: number): Promise<number> {
@@ -61,7 +88,8 @@ async function writeAndKill(firstBatch: number, batches: number): Promise<number
 async function valuesByBatch(): Promise<Map<number, Map<number, number>>> {
   const engine = crashEngine(path);
   await engine.start();
-  const readings = await engine.readings({ fromNs: 0n, toNs: 2n ** 62n, order: 'asc', limit: 1_000_000 });
+  const sensors = [...new Set(batchReadings(0, 0).map(({ sensor }) => sensor))];
+  const readings = await engine.readings({ ...everything, sensors });
   await engine.stop();
   const batches = new Map<number, Map<number, number>>();
   for (const { timeNs, values } of readings) {

@@ -9,6 +9,7 @@ import {
   type DuckDBValue,
 } from '@duckdb/node-api';
 import { messageOf, TidemarkError } from '@tidemark/core';
+import { markStore, openingError, refuseLostStore } from './opening.ts';
 import { baseTables, LAYOUT_VERSION } from './schema.ts';
 import { Slots } from './slots.ts';
 
@@ -59,11 +60,13 @@ export class Database {
     let instance: DuckDBInstance | undefined;
     try {
       mkdirSync(directory, { recursive: true });
+      refuseLostStore(file);
       instance = await DuckDBInstance.create(file, settings(directory, memoryBytes));
       const connections = [];
       for (let index = 0; index < 2 + MAX_READS; index++) connections.push(await instance.connect());
       const database = new Database(file, instance, connections);
       await database.#prepareLayout();
+      markStore(file);
       return database;
     } catch (error) {
       instance?.closeSync();
@@ -186,11 +189,4 @@ function settings(directory: string, memoryBytes: number): Record<string, string
     autoload_known_extensions: 'false',
     enable_external_access: 'false',
   };
-}
-
-function openingError(file: string, cause: unknown): unknown {
-  if (cause instanceof TidemarkError) return cause;
-  const message = messageOf(cause);
-  const reason = /lock/i.test(message) ? 'another process has it open' : message.split('\n')[0];
-  return new TidemarkError('data_dir_unusable', `cannot open ${file}: ${reason}`, { cause });
 }

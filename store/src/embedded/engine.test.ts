@@ -1,13 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { silentLogger, systemClock } from '@tidemark/core';
 import { engineContract } from '../../testing/engine-contract.ts';
 import { EmbeddedEngine } from './engine.ts';
 
 engineContract('embedded', {
   async open({ typePolicy }) {
-    const path = mkdtempSync(join(tmpdir(), 'tidemark-embedded-'));
+    const path = join(mkdtempSync(join(tmpdir(), 'tidemark-embedded-')), 'store');
     const create = () =>
       new EmbeddedEngine({
         path,
@@ -28,7 +28,7 @@ engineContract('embedded', {
       },
       async close() {
         await engine.stop();
-        rmSync(path, { recursive: true });
+        rmSync(dirname(path), { recursive: true });
       },
     };
   },

@@ -27,6 +27,7 @@ import { Compaction, type CompactionLimits, defaultLimits } from './compaction.t
 import { Database, isInvalidated } from './database.ts';
 import type { Layout } from './layout.ts';
 import { loadLayout, loadSeries } from './load.ts';
+import { openingError } from './opening.ts';
 import { Reader } from './reader.ts';
 import { latestValues, queryReadings } from './readings.ts';
 import { createPoints } from './schema.ts';
@@ -60,6 +61,8 @@ export class EmbeddedEngine implements Engine {
   readonly #options: EmbeddedOptions;
   #session: Session | undefined;
   #failure: string | undefined;
+  /** What a query has found; it stays until the next start. */
+  #damage: string | undefined;
   #reopening: Promise<void> | undefined;
   /** Changes of the file through the writing connection, and of what writes change. */
   readonly #writes = new Turns();
@@ -68,7 +71,7 @@ export class EmbeddedEngine implements Engine {
     this.#options = options;
   }
 
-  /** Opens or creates the file; throws `store_newer` or `data_dir_unusable`. */
+  /** Opens or creates the file; throws `store_newer`, `store_damaged` or `data_dir_unusable`. */
   async start(): Promise<void> {
     const { clock, logger } = this.#options;
     const startMs = clock.monotonicMs();
@@ -81,6 +84,7 @@ export class EmbeddedEngine implements Engine {
   async stop(): Promise<void> {
     await this.#close();
     this.#failure = undefined;
+    this.#damage = undefined;
   }
 
   async #close(): Promise<void> {
@@ -167,8 +171,8 @@ export class EmbeddedEngine implements Engine {
     const { file } = session.database;
     const sizes = await Promise.all([file, `${file}.wal`].map(sizeOf));
     return {
-      isHealthy: this.#failure === undefined,
-      message: this.#failure ?? 'embedded store',
+      isHealthy: this.#failure === undefined && this.#damage === undefined,
+      message: this.#failure ?? this.#damage ?? 'embedded store',
       series: session.reader.series.size,
       diskBytes: sizes.reduce((sum, size) => sum + size, 0),
     };
@@ -199,7 +203,7 @@ export class EmbeddedEngine implements Engine {
       return { database, writer, compaction, reader, changes: new SensorChanges({ database, reader }) };
     } catch (error) {
       await database.close();
-      throw error;
+      throw openingError(database.file, error);
     }
   }
 
@@ -225,6 +229,7 @@ export class EmbeddedEngine implements Engine {
     try {
       return await read(this.#opened().reader);
     } catch (error) {
+      if (error instanceof TidemarkError && error.code === 'store_damaged') this.#damage = error.message;
       if (!isInvalidated(error)) throw error;
       await this.#failed(error, false);
       return read(this.#opened().reader);

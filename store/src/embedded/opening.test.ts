@@ -1,13 +1,24 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { type Point, READINGS, silentLogger, systemClock } from '@tidemark/core';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { EmbeddedEngine } from './engine.ts';
 
 const writerFile = fileURLToPath(new URL('./crash-writer.ts', import.meta.url));
@@ -37,11 +48,12 @@ const countOf = async (engine: EmbeddedEngine) => {
 };
 
 beforeEach(() => {
-  path = mkdtempSync(join(tmpdir(), 'tidemark-opening-'));
+  path = join(mkdtempSync(join(tmpdir(), 'tidemark-opening-')), 'store');
+  mkdirSync(path);
 });
 
 afterEach(() => {
-  rmSync(path, { recursive: true });
+  rmSync(dirname(path), { recursive: true });
 });
 
 test('a file of a newer layout is refused, and left as it is', async () => {
@@ -87,7 +99,92 @@ test('a path that is no directory is refused', async () => {
 
 test('a file that is no store is refused', async () => {
   writeFileSync(join(path, 'store.duckdb'), 'x'.repeat(20_000));
-  await expect(engineAt(path).start()).rejects.toMatchObject({ code: 'data_dir_unusable' });
+  await expect(engineAt(path).start()).rejects.toMatchObject({ code: 'store_damaged' });
+});
+
+test('a first start that was cut short is begun anew', async () => {
+  writeFileSync(join(path, 'store.duckdb'), 'x'.repeat(5000));
+  const engine = engineAt(path);
+  await engine.start();
+  await engine.stop();
+});
+
+describe('a store that was there', () => {
+  const advice = /restore the folder .* or begin with an empty store: .*store\.created.*spool\/cursors\.json/;
+  const held = 100_000;
+  const file = () => join(path, 'store.duckdb');
+
+  beforeEach(async () => {
+    const engine = engineAt(path);
+    await engine.start();
+    // Random, so that it fills some blocks of the file.
+    await engine.write(points(0, held).map((point) => ({ ...point, fields: [['m', Math.random()]] })));
+    await engine.compact();
+    await engine.stop();
+  });
+
+  test.each([
+    ['file', () => rmSync(file())],
+    ['folder', () => rmSync(path, { recursive: true })],
+    ['content', () => truncateSync(file(), 0)],
+  ])('and whose %s is gone is not taken for an empty one', async (_what, lose) => {
+    lose();
+    for (let tries = 0; tries < 2; tries++) {
+      const opening = engineAt(path).start();
+      await expect(opening).rejects.toMatchObject({
+        code: 'store_damaged',
+        message: expect.stringMatching(advice),
+      });
+    }
+    rmSync(path, { recursive: true, force: true });
+    rmSync(`${path}.created`);
+    const engine = engineAt(path);
+    await engine.start();
+    await engine.write(points(0, 5));
+    expect(await countOf(engine)).toBe(5);
+    await engine.stop();
+  });
+
+  test('and is damaged anywhere says so, and never answers with less than it held', {
+    timeout: 60_000,
+  }, async () => {
+    const { size } = statSync(file());
+    const outcomes = new Set<string>();
+    for (const share of [0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.999]) {
+      outcomes.add(await outcomeOf(() => truncateSync(file(), Math.floor(size * share))));
+      outcomes.add(await outcomeOf(() => flip(Math.floor(size * share))));
+    }
+    outcomes.delete('whole');
+    expect(outcomes).toEqual(new Set(['start refused', 'query refused']));
+  });
+
+  /** Damages the file, looks how the engine takes it, and puts the file back. */
+  async function outcomeOf(damage: () => void): Promise<string> {
+    cpSync(file(), `${path}.backup`);
+    damage();
+    const engine = engineAt(path);
+    try {
+      await engine.start();
+      const found = await countOf(engine).catch((error: unknown) => error);
+      if (found === held) return 'whole';
+      expect(found).toMatchObject({ code: 'store_damaged', message: expect.stringMatching(advice) });
+      expect(await engine.status()).toMatchObject({ isHealthy: false });
+      return 'query refused';
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'store_damaged', message: expect.stringMatching(advice) });
+      return 'start refused';
+    } finally {
+      await engine.stop();
+      rmSync(`${file()}.wal`, { force: true });
+      cpSync(`${path}.backup`, file());
+    }
+  }
+
+  function flip(at: number): void {
+    const descriptor = openSync(file(), 'r+');
+    writeSync(descriptor, Buffer.alloc(64, 0x5a), 0, 64, at);
+    closeSync(descriptor);
+  }
 });
 
 test('calls before the start and after the stop are refused, and may be tried again', async () => {

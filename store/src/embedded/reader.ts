@@ -1,6 +1,7 @@
 import { messageOf, TidemarkError } from '@tidemark/core';
 import type { Columns, Database, Parameters } from './database.ts';
 import type { Layout } from './layout.ts';
+import { isDamage, openingError } from './opening.ts';
 import type { SeriesIndex } from './series.ts';
 import { buildSource, type Source, type SourceQuery } from './source.ts';
 
@@ -53,14 +54,15 @@ export class Reader {
         await this.layout.change;
         const isOutdated = /Table with name .* does not exist/.test(messageOf(error));
         if (isOutdated && this.layout.version !== version && tries < MAX_TRIES) continue;
-        throw queryError(error);
+        throw queryError(this.#database.file, error);
       }
     }
   }
 }
 
-function queryError(cause: unknown): Error {
+function queryError(file: string, cause: unknown): Error {
   const message = messageOf(cause);
+  if (isDamage(message)) return openingError(file, cause);
   if (/out of memory/i.test(message)) {
     const advice =
       'the query needs more memory than store.memoryBytes leaves: ask for less time, or fewer series';
