@@ -58,7 +58,7 @@ export function isDamage(message: string): boolean {
 }
 
 /** What to do about a store that is lost in whole or in part. */
-export function adviceFor(file: string): string {
+function adviceFor(file: string): string {
   const folder = dirname(file);
   return (
     `restore the folder ${folder} from a backup, or begin with an empty store: move that folder away and delete ` +
