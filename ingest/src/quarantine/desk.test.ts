@@ -25,6 +25,7 @@ async function startIngest({ dataDir, engine = new FakeEngine(), settings = {} }
   const meta = await openMeta(folder);
   const audit = new AuditLog({ db: meta, clock: systemClock, maxEntries: 100 });
   const metrics = createMetrics();
+  const registrar = await startRegistry({}, meta);
   const ingest = new Ingest({
     config: loadConfig({ overrides: { dataDir: folder, 'ingest.batchAgeMs': 1, ...settings } }),
     clock: systemClock,
@@ -32,7 +33,7 @@ async function startIngest({ dataDir, engine = new FakeEngine(), settings = {} }
     metrics,
     engine: engine.asEngine(),
     meta,
-    registrar: await startRegistry({}, meta),
+    registrar,
     audit,
     incidents: { tell: () => {} },
   });
@@ -40,7 +41,7 @@ async function startIngest({ dataDir, engine = new FakeEngine(), settings = {} }
   onTestFinished(() => ingest.stop());
   const give = (topic: string, payload: string) =>
     submit(ingest.acceptor, { source: 'mqtt', topic, payload: Buffer.from(payload) });
-  return { dataDir: folder, ingest, engine, audit, metrics, give };
+  return { dataDir: folder, ingest, engine, audit, metrics, meta, registrar, give };
 }
 
 type Started = Awaited<ReturnType<typeof startIngest>>;
@@ -192,6 +193,39 @@ it('points that the store refused are given to it again as lines, whatever their
     { measurement: 'readings', tags: [['sensor', 'back\\slash, and = space\\']], fields: [['n', 0]] },
   ]);
   expect((await itemsOf(parts, 1)).map(({ sensor }) => sensor)).toEqual(['plain']);
+});
+
+it('a point that the store refused keeps its time, although its sensor is stamped by the server now', async () => {
+  const engine = new FakeEngine();
+  engine.refused.add(0);
+  const parts = await startIngest({ engine });
+  await parts.give('sensors/a', '{"n": 0, "time": 5000000}');
+  await itemsOf(parts, 1);
+  engine.refused.clear();
+  parts.registrar.write({ sensors: [{ ...parts.registrar.sensor('a')!, timeFrom: 'server' }] });
+  expect(await parts.ingest.desk.replayAll({ limit: 10 }, cause)).toMatchObject({ replayed: 1 });
+  expect(await storedBy(parts)).toMatchObject([{ timeNs: 5_000_000_000_000_000n }]);
+});
+
+it('what can be given no more holds up nothing else', async () => {
+  const parts = await startIngest();
+  await parts.give('sensors/a', 'x');
+  await parts.give('sensors/b', 'x');
+  await itemsOf(parts, 2);
+  // Played: a topic that was mapped to readings once, and a line that some other version wrote.
+  parts.meta.exec(`UPDATE quarantine SET topic = 'commands/a' WHERE sensor = 'a'`);
+  parts.meta.exec(
+    `UPDATE quarantine SET source = 'store', payload = CAST('no line' AS BLOB) WHERE sensor = 'b'`,
+  );
+  expect(await parts.ingest.desk.replayAll({ limit: 10 }, cause)).toMatchObject({ replayed: 0, refused: 2 });
+  expect((await itemsOf(parts, 2)).map(({ detail }) => detail)).toEqual([
+    'topic commands/a claims to hold no readings any more',
+    expect.stringContaining('line 1: '),
+  ]);
+  const [, second] = await itemsOf(parts, 2);
+  await expect(parts.ingest.desk.replay(second!.id, cause, Buffer.from('x'))).rejects.toMatchObject({
+    code: 'bad_request',
+  });
 });
 
 it('many are replayed a part at a time, oldest first, without those that came meanwhile', async () => {

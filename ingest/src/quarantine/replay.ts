@@ -117,17 +117,22 @@ async function giveOne(
   item: QuarantineItem,
   payload: Uint8Array | undefined,
 ): Promise<Answer> {
-  const submission = submissionOf(item, payload);
-  if (submission === undefined) {
-    const detail = `topic ${item.topic} claims to hold no readings any more`;
-    return { ids: [], accepted: 0, rejected: [{ index: 0, code: item.reason, detail }] };
-  }
   try {
-    return await submit(acceptor, submission);
+    const submission = submissionOf(item, payload);
+    return submission === undefined
+      ? refusedAsBefore(item, `topic ${item.topic} claims to hold no readings any more`)
+      : await submit(acceptor, submission);
   } catch (error) {
-    if (error instanceof TidemarkError && error.retryable) return error;
+    if (!(error instanceof TidemarkError)) throw error;
+    if (error.retryable) return error;
+    // One that can be read no more must not hold up all others.
+    if (payload === undefined) return refusedAsBefore(item, error.message);
     throw error;
   }
+}
+
+function refusedAsBefore({ reason }: QuarantineItem, detail: string): Outcome {
+  return { ids: [], accepted: 0, rejected: [{ index: 0, code: reason, detail }] };
 }
 
 function isFromStore({ source }: QuarantineItem): boolean {
