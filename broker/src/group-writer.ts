@@ -28,9 +28,9 @@ export class GroupWriter {
     return promise;
   }
 
-  /** Resolves when nothing waits any more. */
+  /** Resolves when all that came before has been written. */
   async flush(): Promise<void> {
-    await this.#writing;
+    await this.write();
   }
 
   async #writeAll(): Promise<void> {

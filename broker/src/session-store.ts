@@ -139,7 +139,11 @@ export class SessionStore extends LevelPersistence {
     this.#records.arrived(client.id, this.#expiryOf(client));
     this.#online.set(client.id, outbox);
     const queue = this.#queueOf(client.id);
-    if (queue.count > 0) await queue.load(this.#db);
+    if (queue.count > 0) {
+      // What was queued before this may still be on its way to the database.
+      await this.#writer.flush();
+      await queue.load(this.#db);
+    }
     outbox.start(queue);
   }
 
