@@ -59,7 +59,7 @@ export class BrokerMetrics {
     for (const reason of dropReasons) this.#dropped.inc({ reason }, 0);
     this.frozenClients = counter(
       'frozen_clients_total',
-      'Clients disconnected because they took nothing for 10 s',
+      'Clients disconnected because they took nothing for 8 s',
     );
     this.heldTooLong = counter(
       'held_connections_total',
