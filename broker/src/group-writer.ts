@@ -30,7 +30,7 @@ export class GroupWriter {
 
   /** Resolves when all that came before has been written. */
   async flush(): Promise<void> {
-    await this.write();
+    if (this.#writing) await this.write();
   }
 
   async #writeAll(): Promise<void> {
