@@ -2,10 +2,16 @@ import { crc32 } from 'node:zlib';
 import type { Delivery } from '@tidemark/core';
 import type { DeliveryStamp } from './spool/record.ts';
 
-/** Deliveries remembered in all, some 100 bytes each; then the client known longest is forgotten. */
+/**
+ * Deliveries remembered in all, some 150 bytes each. They are kept in two halves: when the younger is full the older
+ * is forgotten as a whole, since to take single ones out of the front of a large map takes longer each time.
+ */
 const MAX_DELIVERIES = 500_000;
 /** Deliveries remembered for one client, by message id: far above the window of any that waits for acks. */
 const MAX_DELIVERIES_PER_CLIENT = 1024;
+/** Places of a new client; they are doubled where one was used in the last minute and is wanted again. */
+const FIRST_PLACES = 16;
+const KEPT_SECONDS = 60;
 
 interface Remembered extends DeliveryStamp {
   messageId: number;
@@ -13,14 +19,19 @@ interface Remembered extends DeliveryStamp {
   topicHash: number;
   payloadBytes: number;
   payloadHash: number;
+  usedAtSeconds: number;
 }
 
 interface ClientMemory {
   /** Two hashes of the client's id, apart from each other. */
   hashHigh: number;
   hashLow: number;
-  /** By message id, modulo their number. */
-  deliveries: Remembered[];
+  /** By message id, modulo `size`. */
+  places: Remembered[];
+  size: number;
+  count: number;
+  /** Messages since the start. */
+  messages: number;
 }
 
 /**
@@ -28,33 +39,42 @@ interface ClientMemory {
  * delivered before a restart is recalled from the log.
  */
 export class DeliveryMemory {
-  readonly #clients = new Map<string, ClientMemory>();
+  #clients = new Map<string, ClientMemory>();
+  #olderClients = new Map<string, ClientMemory>();
+  /** Places of the younger clients. */
   #count = 0;
   /** First stamps from before the start, by the delivery's id. */
-  readonly #recalled = new Map<number, bigint>();
+  #recalled = new Map<number, bigint>();
+  #olderRecalled = new Map<number, bigint>();
+  #nowNs = -1n;
+  #nowSeconds = 0;
 
   /** Takes up what the log says of a delivery; the oldest come first. */
   recall({ idHigh, idLow, firstNs }: DeliveryStamp): void {
-    const key = keyOf(idHigh, idLow);
-    // Deleted first, so that it stands with the newest.
-    this.#recalled.delete(key);
-    this.#recalled.set(key, firstNs);
-    if (this.#recalled.size > MAX_DELIVERIES) this.#recalled.delete(this.#recalled.keys().next().value!);
+    if (this.#recalled.size >= MAX_DELIVERIES / 2) {
+      this.#olderRecalled = this.#recalled;
+      this.#recalled = new Map();
+    }
+    this.#recalled.set(keyOf(idHigh, idLow), firstNs);
   }
 
   /**
    * The delivery's place in the memory. Its `firstNs` is what it was given before when it is the same message
    * resent; else it is negative, and the caller sets it. It is valid until the next call.
    */
-  placeOf({ clientId, messageId, isDuplicate }: Delivery, topic: string, payload: Uint8Array): DeliveryStamp {
+  placeOf(delivery: Delivery, topic: string, payload: Uint8Array, nowNs: bigint): DeliveryStamp {
+    const { clientId, messageId, isDuplicate } = delivery;
+    if (nowNs !== this.#nowNs) this.#moveTo(nowNs);
     const client = this.#clientOf(clientId);
-    const slot = messageId % MAX_DELIVERIES_PER_CLIENT;
+    const slot = this.#slotFor(client, messageId);
     const payloadHash = hashOf(payload);
-    const known = client.deliveries[slot];
     // Written over in place: this is the busiest path, and a new object each time is work for the collector.
-    const place = known ?? this.#newPlace(client, slot);
+    const place = client.places[slot] ?? this.#newPlace(client, slot);
+    const isSameId = place.messageId === messageId;
+    place.usedAtSeconds = this.#nowSeconds;
+    client.messages++;
     const isSame =
-      place.messageId === messageId &&
+      isSameId &&
       place.payloadHash === payloadHash &&
       place.payloadBytes === payload.length &&
       place.topic === topic;
@@ -70,10 +90,31 @@ export class DeliveryMemory {
     place.idHigh = mix(client.hashHigh ^ message);
     place.idLow = mix(payloadHash ^ payload.length ^ mix(client.hashLow + message));
     place.firstNs = NOT_GIVEN;
-    // Only where nothing came since the start: a message id that is used again stands for the newest message.
-    if (known === undefined && isDuplicate)
-      place.firstNs = this.#recalled.get(keyOf(place.idHigh, place.idLow)) ?? NOT_GIVEN;
+    // What comes again after so many others was not in flight at the restart: its id is used anew.
+    if (isDuplicate && !isSameId && client.messages <= MAX_DELIVERIES_PER_CLIENT)
+      place.firstNs = this.#firstRecalled(place) ?? NOT_GIVEN;
     return place;
+  }
+
+  /** Once a tick of the clock, not for each message. */
+  #moveTo(nowNs: bigint): void {
+    this.#nowNs = nowNs;
+    this.#nowSeconds = Number(nowNs / 1_000_000_000n);
+  }
+
+  /** Where the message id belongs; makes room first where another message was a moment ago. */
+  #slotFor(client: ClientMemory, messageId: number): number {
+    for (;;) {
+      const slot = messageId % client.size;
+      const place = client.places[slot];
+      if (place === undefined || place.messageId === messageId) return slot;
+      if (client.size >= MAX_DELIVERIES_PER_CLIENT) return slot;
+      if (place.usedAtSeconds < this.#nowSeconds - KEPT_SECONDS) return slot;
+      client.size *= 2;
+      const { places } = client;
+      client.places = [];
+      for (const kept of places) if (kept) client.places[kept.messageId % client.size] = kept;
+    }
   }
 
   #newPlace(client: ClientMemory, slot: number): Remembered {
@@ -86,29 +127,40 @@ export class DeliveryMemory {
       topicHash: 0,
       payloadBytes: 0,
       payloadHash: 0,
+      usedAtSeconds: 0,
     };
-    client.deliveries[slot] = place;
-    this.#count++;
-    this.#forgetExcess();
+    client.places[slot] = place;
+    client.count++;
+    if (++this.#count > MAX_DELIVERIES / 2) this.#forgetOlder();
     return place;
   }
 
-  #forgetExcess(): void {
-    while (this.#count > MAX_DELIVERIES) {
-      const [clientId, { deliveries }] = this.#clients.entries().next().value!;
-      this.#clients.delete(clientId);
-      this.#count -= deliveries.filter((place) => place !== undefined).length;
-    }
+  #forgetOlder(): void {
+    this.#olderClients = this.#clients;
+    this.#clients = new Map();
+    this.#count = 0;
+  }
+
+  #firstRecalled({ idHigh, idLow }: DeliveryStamp): bigint | undefined {
+    const key = keyOf(idHigh, idLow);
+    return this.#recalled.get(key) ?? this.#olderRecalled.get(key);
   }
 
   #clientOf(clientId: string): ClientMemory {
     const known = this.#clients.get(clientId);
     if (known) return known;
-    const hashHigh = hashOfText(clientId, 0);
-    const client = { hashHigh, hashLow: hashOfText(clientId, 0x5bd1_e995), deliveries: [] };
+    const client = this.#olderClients.get(clientId) ?? newClient(clientId);
+    this.#count += client.count;
+    if (this.#count > MAX_DELIVERIES / 2) this.#forgetOlder();
     this.#clients.set(clientId, client);
     return client;
   }
+}
+
+function newClient(clientId: string): ClientMemory {
+  const hashHigh = hashOfText(clientId, 0);
+  const hashLow = hashOfText(clientId, 0x5bd1_e995);
+  return { hashHigh, hashLow, places: [], size: FIRST_PLACES, count: 0, messages: 0 };
 }
 
 const NOT_GIVEN = -1n;

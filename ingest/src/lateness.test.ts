@@ -1,4 +1,4 @@
-import { readingToPoint } from '@tidemark/core';
+import { encodeSeriesKey, readingToPoint } from '@tidemark/core';
 import { expect, it } from 'vitest';
 import { Lateness } from './lateness.ts';
 import { encodePoints } from './spool/entry.ts';
@@ -46,17 +46,30 @@ it('when the clock was set back, what follows it is not late', () => {
   expect(lateOnes(setBack, [0, 61], 's', earlierNs)).toEqual([false, true]);
 });
 
-it('what the log says of a sensor stands after a restart; late points move nothing', () => {
+it.each([
+  ['s', 'hall'],
+  ['Wetter, "Süd" \\', undefined],
+  ['sensor=s', 'a b'],
+])('what the log says of sensor %s stands after a restart; late points move nothing', (sensor, location) => {
   const recalled = lateness();
   const record = (kind: number, ageSeconds: number) => {
     const timeNs = nowNs - BigInt(ageSeconds) * secondNs;
-    const point = readingToPoint({ sensor: 's', location: 'hall', timeNs, values: [['t', 1]] });
-    const payload = Buffer.from(encodePoints([point], () => 'readings,location=hall,sensor=s'));
-    return { kind, acceptedNs: nowNs, payload };
+    const values = [
+      ['t', 1],
+      ['text', 'two\nlines, one with a space 5'],
+    ] as const;
+    const point = readingToPoint({
+      sensor,
+      location,
+      timeNs,
+      values: ageSeconds === 100 ? values : values.slice(0, 1),
+    });
+    const text = encodePoints([point], ({ measurement, tags }) => encodeSeriesKey(measurement, tags));
+    return { kind, acceptedNs: nowNs, payload: Buffer.from(text) };
   };
   recalled.recall(record(recordKinds.points, 100));
   recalled.recall(record(recordKinds.points, 120));
   recalled.recall(record(recordKinds.latePoints, 10));
   recalled.recall({ kind: recordKinds.refusal, acceptedNs: nowNs, payload: Buffer.from('{}') });
-  expect(lateOnes(recalled, [160, 161])).toEqual([false, true]);
+  expect(lateOnes(recalled, [160, 161], sensor)).toEqual([false, true]);
 });

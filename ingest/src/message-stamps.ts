@@ -51,7 +51,7 @@ export class MessageStamps implements RecordStamps {
     if (submission.delivery) {
       const { delivery, topic } = submission;
       const payload = submission.source === 'mqtt' ? submission.payload : bytesOf(submission.items);
-      this.delivery = this.#options.deliveries.placeOf(delivery, topic, payload);
+      this.delivery = this.#options.deliveries.placeOf(delivery, topic, payload, this.#nowNs);
       if (this.delivery.firstNs >= 0n) return this.delivery.firstNs;
     }
     this.areNew = true;

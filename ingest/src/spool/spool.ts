@@ -32,7 +32,7 @@ const READ_CHUNK_BYTES = 1024 * 1024;
 /** Enough for the first entry of most messages. */
 const FIRST_ENTRY_BYTES = 4096;
 /** The newest log, kept although all have read it: what was stamped in it is known again after a restart. */
-const MEMORY_BYTES = 64 * 1024 * 1024;
+const MEMORY_BYTES = 32 * 1024 * 1024;
 /** Pause before a write that failed is tried again. */
 const HOLD_RETRY_MS = 250;
 
