@@ -19,7 +19,6 @@ const MAX_KNOWN_SERIES = 200_000;
 /** A registered sensor and what its readings need of it, so that each costs one look-up. */
 export interface KnownSensor {
   sensor: Sensor;
-  metrics: Set<string>;
   /** Tags of its readings at no location. */
   tags: readonly Tag[];
   tagsAt: Map<string, readonly Tag[]> | undefined;
@@ -80,7 +79,7 @@ export class Placement {
     const owner = known ?? this.#admit(draft, faults);
     if (owner === undefined) return undefined;
     for (const [metric] of draft.values) {
-      if (owner.metrics.has(metric)) continue;
+      if (metric in owner.sensor.metrics) continue;
       if (!this.#admitMetrics(owner, draft, faults)) return undefined;
       break;
     }
@@ -137,13 +136,10 @@ export class Placement {
   #admitMetrics(known: KnownSensor, draft: Placeable, faults: Fault[]): boolean {
     const refused = new Set<string>();
     for (const [metric] of draft.values) {
-      if (known.metrics.has(metric)) continue;
+      if (metric in known.sensor.metrics) continue;
       const sensor = this.#options.registrar.reportMetric(known.sensor, metric);
       if (sensor === undefined) refused.add(metric);
-      else {
-        known.sensor = sensor;
-        known.metrics.add(metric);
-      }
+      else known.sensor = sensor;
     }
     if (refused.size === 0) return true;
     const detail = `the sensor has as many metrics as it may; not ${[...refused].join(', ')}`;
@@ -153,9 +149,8 @@ export class Placement {
   }
 
   #remember(id: string, sensor: Sensor): KnownSensor {
-    const metrics = new Set(Object.keys(sensor.metrics));
     const tags = this.#seriesOf(sensor.id, undefined);
-    const known = { sensor, metrics, tags, tagsAt: undefined, watermark: undefined };
+    const known = { sensor, tags, tagsAt: undefined, watermark: undefined };
     this.#known.set(id, known);
     return known;
   }
