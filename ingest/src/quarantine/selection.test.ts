@@ -5,14 +5,14 @@ import { type Selection, toSql } from './selection.ts';
 const names = { reason: 'empty' as const, source: 'mqtt', sensor: 's', topic: 't' };
 const place = { timeNs: 5n, id: '7' };
 
-it.each<[Selection, string]>([
-  [{}, 'time'],
-  [{ fromNs: 1n, toNs: 2n, before: place, newestId: '9' }, 'time'],
-  [{ source: 'mqtt', after: place }, 'source'],
-  [{ reason: 'empty', source: 'mqtt', fromNs: 1n }, 'reason'],
-  [{ topic: 't', reason: 'empty' }, 'topic'],
-  [names, 'sensor'],
-])('%# is answered by the index on %s, in its order', async (selection, index) => {
+it.each<[string, Selection]>([
+  ['time', {}],
+  ['time', { fromNs: 1n, toNs: 2n, before: place, newestId: '9' }],
+  ['source', { source: 'mqtt', after: place }],
+  ['reason', { reason: 'empty', source: 'mqtt', fromNs: 1n }],
+  ['topic', { topic: 't', reason: 'empty' }],
+  ['sensor', names],
+])('answers by the index on %s, in its order (case %#)', async (index, selection) => {
   const db = await openMeta();
   const { from, values } = toSql(selection);
   const sql = `EXPLAIN QUERY PLAN SELECT * ${from} ORDER BY time_ns DESC, id DESC LIMIT 10`;
