@@ -7,23 +7,25 @@ const SLOTS = 1 << 20;
  * knows is missed; a wrong match needs two of 2^64 alike.
  */
 export class KnownTimes {
-  readonly #low = new Uint32Array(SLOTS);
-  readonly #high = new Uint32Array(SLOTS);
+  /** Two words a slot, side by side: the table is larger than the processor's caches. */
+  readonly #words = new Uint32Array(2 * SLOTS);
   readonly #timeNs = new BigInt64Array(1);
   readonly #timeWords = new Uint32Array(this.#timeNs.buffer);
 
   /** Remembers the time; true when it was known. Sensor and metric are told by numbers that stay theirs. */
   add(sensor: number, metric: number, timeNs: bigint): boolean {
     this.#timeNs[0] = timeNs;
-    const [timeLow, timeHigh] = [this.#timeWords[0]!, this.#timeWords[1]!];
-    const series = mix(Math.imul(sensor, 0x9e37_79b1) ^ metric);
-    const low = mix(mix(timeLow ^ series) + timeHigh);
+    const timeLow = this.#timeWords[0]!;
+    const timeHigh = this.#timeWords[1]!;
+    const series = Math.imul(sensor, 0x9e37_79b1) ^ Math.imul(metric, 0x85eb_ca77);
+    const low = mix(timeLow ^ series ^ Math.imul(timeHigh, 0xc2b2_ae3d)) >>> 0;
     // Never 0, which stands for an empty slot.
-    const high = (mix(mix(timeHigh + Math.imul(sensor, 0x85eb_ca77)) ^ timeLow ^ (metric << 16)) | 1) >>> 0;
-    const slot = low & (SLOTS - 1);
-    if (this.#low[slot] === low >>> 0 && this.#high[slot] === high) return true;
-    this.#low[slot] = low;
-    this.#high[slot] = high;
+    const high = ((mix(Math.imul(series, 0x27d4_eb2f) ^ timeHigh) ^ Math.imul(timeLow, 0x1656_67b1)) | 1) >>> 0;
+    const slot = 2 * (low & (SLOTS - 1));
+    const words = this.#words;
+    if (words[slot] === low && words[slot + 1] === high) return true;
+    words[slot] = low;
+    words[slot + 1] = high;
     return false;
   }
 }

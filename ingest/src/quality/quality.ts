@@ -49,6 +49,7 @@ interface QualityOptions {
   directory: SensorDirectory;
   incidents: IncidentSink;
   counts: FailureCounts;
+  lookEveryMs?: number;
 }
 
 /**
@@ -63,7 +64,7 @@ export class Quality implements QualityPort {
   readonly #integrity: Integrity;
   readonly #makesIncident: ReadonlySet<QualityCheck>;
   readonly #stopping = new AbortController();
-  #follower!: LogFollower;
+  #follower: LogFollower | undefined;
   #presence!: Presence;
   #minutes!: MinuteWriter;
   #looking: Promise<void> | undefined;
@@ -134,16 +135,16 @@ export class Quality implements QualityPort {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#looking;
-    await this.#follower.stop();
+    await this.#follower?.stop();
     for (const outage of Object.values(this.#outages)) outage.stop();
   }
 
   health(): PartHealth {
-    return this.#follower.health();
+    return this.#follower?.health() ?? { name: 'quality', status: 'fail', message: 'not started' };
   }
 
   async counts(filter: QualityFilter): Promise<QualityCount[]> {
-    await this.#follower.catchUp(CATCH_UP_MS);
+    await this.#follower?.catchUp(CATCH_UP_MS);
     return this.#options.counts.counts(filter);
   }
 
@@ -218,6 +219,7 @@ export class Quality implements QualityPort {
 
   async #lookOften(): Promise<void> {
     const { signal } = this.#stopping;
+    const { lookEveryMs = LOOK_EVERY_MS } = this.#options;
     while (!signal.aborted) {
       await attempt(this.#outages.looking, () => this.#look());
       await attempt(this.#outages.telling, () => this.#tell());
@@ -225,19 +227,19 @@ export class Quality implements QualityPort {
       this.#writing ??= attempt(this.#outages.writing, () => this.#minutes.write()).finally(() => {
         this.#writing = undefined;
       });
-      await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
+      await delay(lookEveryMs, undefined, { signal }).catch(() => {});
     }
   }
 
   async #look(): Promise<void> {
-    const upToMs = this.#follower.caughtUpAtMs;
+    const upToMs = this.#follower?.caughtUpAtMs;
     if (upToMs !== undefined) await this.#presence.look(upToMs);
   }
 
   #tell(): void {
     this.#integrity.look();
     this.#integrity.flush();
-    this.#follower.save();
+    this.#follower?.save();
   }
 }
 

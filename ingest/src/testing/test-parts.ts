@@ -113,12 +113,16 @@ export function pointOf(n: number, sensor = 'a'): Point {
 }
 
 /** Appends one entry; resolves when it is durable. */
-export function appendPoints(spool: Spool, points: readonly Point[]): Promise<void> {
+export function appendPoints(
+  spool: Spool,
+  points: readonly Point[],
+  acceptedNs = points[0]!.timeNs,
+): Promise<void> {
   const keyOf = ({ tags }: Point): string => `readings,sensor=${tags[0]![1]}`;
   return new Promise((resolve) => {
     const stamps = { areNew: true, delivery: undefined };
     const payload = encodePoints(points, keyOf);
-    spool.append(recordKinds.points, points[0]!.timeNs, payload, points, resolve, stamps);
+    spool.append(recordKinds.points, acceptedNs, payload, points, resolve, stamps);
   });
 }
 
