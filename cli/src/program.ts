@@ -38,6 +38,7 @@ export function createProgram(): Command {
   addPlatformCommands(program);
   addPublishingCommands(program);
   addQueryCommand(program);
+  addQualityCommand(program);
   addQuarantineCommands(program);
   addRegistryCommands(program);
   return program;
@@ -120,6 +121,16 @@ function addQueryCommand(program: Command): void {
   withSelection(query.command('latest')).description('the newest value of each').action(runQuery('latest'));
 }
 
+function addQualityCommand(program: Command): void {
+  withRange(withAnswer(withHttp(program.command('quality'))))
+    .description('failed checks, counted by sensor and check; of the last day unless --from says otherwise')
+    .option('--sensor <list>', 'only these sensors', listOption)
+    .option('--check <list>', 'only these checks, such as range,silence', listOption)
+    .option('--limit <n>', 'most counts to answer', integerOption(1, 10_000))
+    .option('--cursor <text>', 'go on where an earlier answer ended')
+    .action(runQuery('quality'));
+}
+
 function withWindowOptions(command: Command): Command {
   return withRange(command)
     .option('--every <duration>', 'length of a window, such as 1m or 1h', durationOption)
@@ -144,10 +155,14 @@ function joined(list: QueryParameters[string]): string | undefined {
 }
 
 function withSelection(command: Command): Command {
-  return withHttp(command)
+  return withAnswer(withHttp(command))
     .option('--sensor <list>', 'only these sensors', listOption)
     .option('--location <list>', 'only at these locations', listOption)
-    .option('--metric <list>', 'only these metrics', listOption)
+    .option('--metric <list>', 'only these metrics', listOption);
+}
+
+function withAnswer(command: Command): Command {
+  return command
     .addOption(new Option('--json', 'print the answer as it came').conflicts('csv'))
     .option('--csv', 'print CSV');
 }

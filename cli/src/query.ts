@@ -4,7 +4,7 @@ import { type ConnectionOptions, httpConnection } from './connection.ts';
 import { type Item, toCsv, toTable } from './table.ts';
 
 /** What can be asked for, and the name it has in the API. */
-export type QueryKind = 'windows' | 'readings' | 'latest';
+export type QueryKind = 'windows' | 'readings' | 'latest' | 'quality';
 
 export interface QueryOptions extends ConnectionOptions {
   json?: boolean;

@@ -1,0 +1,84 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connectAsync } from 'mqtt';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type PlatformProcess, runTidemark, startPlatform } from '../support/platform-process.ts';
+
+let dataDir: string;
+let platform: PlatformProcess;
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'tidemark-test-'));
+  platform = await startPlatform({ dataDir });
+});
+
+afterAll(async () => {
+  await platform.end('SIGTERM');
+  await rm(dataDir, { recursive: true });
+});
+
+interface List {
+  items: Record<string, unknown>[];
+}
+
+async function get(path: string): Promise<List> {
+  const response = await fetch(`${platform.httpUrl}/api/v1/${path}`);
+  expect(response.status).toBe(200);
+  return (await response.json()) as List;
+}
+
+async function metric(name: string): Promise<number> {
+  const text = await (await fetch(`${platform.httpUrl}/metrics`)).text();
+  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1]);
+}
+
+it('what fails a check is stored all the same, and counted once by sensor and check, over a kill -9 too', async () => {
+  const declared = await fetch(`${platform.httpUrl}/api/v1/sensors`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ id: 'boiler', metrics: { temperature: { max: 95 } }, owner: 'ann' }),
+  });
+  expect(declared.status).toBe(201);
+  const client = await connectAsync(platform.mqttUrl);
+  const publish = (topic: string, payload: object) =>
+    client.publishAsync(topic, JSON.stringify(payload), { qos: 1 });
+  for (const temperature of [90, 96, 97]) await publish('sensors/boiler', { temperature });
+  const dayAgo = Math.floor(Date.now() / 1000) - 86_400;
+  await publish('sensors/rover', { lat: 95, lon: 10, time: dayAgo });
+  await publish('sensors/rover', { lat: 95, lon: 10, time: dayAgo });
+  await client.publishAsync('lines/x', 'quality,sensor=boiler,check=range count="many"', { qos: 1 });
+
+  const expected = [
+    ['boiler', 'range', 2],
+    ['rover', 'clock', 2],
+    ['rover', 'duplicate', 1],
+    ['rover', 'latitude', 2],
+  ];
+  const counted = async () =>
+    (await get('quality')).items.map(({ sensor, check, count }) => [sensor, check, count]);
+  expect(await counted()).toEqual(expected);
+  expect((await get('latest?sensor=boiler')).items[0]).toMatchObject({ value: 97 });
+  expect(await metric('tidemark_quality_failures_total{check="range"}'.replace(/[{}]/g, '\\$&'))).toBe(2);
+  expect((await get('quarantine')).items).toMatchObject([{ reason: 'reserved_measurement' }]);
+
+  await client.endAsync();
+  await platform.end('SIGKILL');
+  platform = await startPlatform({ dataDir });
+  expect(await counted()).toEqual(expected);
+  const asked = [
+    'quality',
+    '--url',
+    platform.httpUrl,
+    '--sensor',
+    'boiler,none',
+    '--check',
+    'range',
+    '--csv',
+  ];
+  const { code, stdout } = await runTidemark(asked);
+  expect([code, stdout.split('\n').slice(0, 2)]).toEqual([
+    0,
+    ['sensor,check,count,first,last', expect.stringMatching(/^boiler,range,2,20/)],
+  ]);
+});
