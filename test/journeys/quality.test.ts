@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectAsync } from 'mqtt';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type PlatformProcess, runTidemark, startPlatform } from '../support/platform-process.ts';
+import { RawMqtt } from '../support/raw-mqtt.ts';
 
 let dataDir: string;
 let platform: PlatformProcess;
@@ -40,14 +40,18 @@ it('what fails a check is stored all the same, and counted once by sensor and ch
     body: JSON.stringify({ id: 'boiler', metrics: { temperature: { max: 95 } }, owner: 'ann' }),
   });
   expect(declared.status).toBe(201);
-  const client = await connectAsync(platform.mqttUrl);
-  const publish = (topic: string, payload: object) =>
-    client.publishAsync(topic, JSON.stringify(payload), { qos: 1 });
+  const client = await RawMqtt.connect(platform.mqttUrl, 'quality');
+  let sent = 0;
+  const publish = async (topic: string, payload: object | string) => {
+    const messageId = ++sent;
+    client.publish(topic, typeof payload === 'string' ? payload : JSON.stringify(payload), { messageId });
+    await client.until((packet) => packet.cmd === 'puback' && packet.messageId === messageId);
+  };
   for (const temperature of [90, 96, 97]) await publish('sensors/boiler', { temperature });
   const dayAgo = Math.floor(Date.now() / 1000) - 86_400;
   await publish('sensors/rover', { lat: 95, lon: 10, time: dayAgo });
   await publish('sensors/rover', { lat: 95, lon: 10, time: dayAgo });
-  await client.publishAsync('lines/x', 'quality,sensor=boiler,check=range count="many"', { qos: 1 });
+  await publish('lines/x', 'quality,sensor=boiler,check=range count="many"');
 
   const expected = [
     ['boiler', 'range', 2],
@@ -62,7 +66,7 @@ it('what fails a check is stored all the same, and counted once by sensor and ch
   expect(await metric('tidemark_quality_failures_total{check="range"}'.replace(/[{}]/g, '\\$&'))).toBe(2);
   expect((await get('quarantine')).items).toMatchObject([{ reason: 'reserved_measurement' }]);
 
-  await client.endAsync();
+  client.socket.destroy();
   await platform.end('SIGKILL');
   platform = await startPlatform({ dataDir });
   expect(await counted()).toEqual(expected);

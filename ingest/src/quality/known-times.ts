@@ -20,7 +20,8 @@ export class KnownTimes {
     const series = Math.imul(sensor, 0x9e37_79b1) ^ Math.imul(metric, 0x85eb_ca77);
     const low = mix(timeLow ^ series ^ Math.imul(timeHigh, 0xc2b2_ae3d)) >>> 0;
     // Never 0, which stands for an empty slot.
-    const high = ((mix(Math.imul(series, 0x27d4_eb2f) ^ timeHigh) ^ Math.imul(timeLow, 0x1656_67b1)) | 1) >>> 0;
+    const high =
+      ((mix(Math.imul(series, 0x27d4_eb2f) ^ timeHigh) ^ Math.imul(timeLow, 0x1656_67b1)) | 1) >>> 0;
     const slot = 2 * (low & (SLOTS - 1));
     const words = this.#words;
     if (words[slot] === low && words[slot + 1] === high) return true;
