@@ -61,7 +61,7 @@ it('what fails a check is stored all the same, and counted once by sensor and ch
   ];
   const counted = async () =>
     (await get('quality')).items.map(({ sensor, check, count }) => [sensor, check, count]);
-  expect(await counted()).toEqual(expected);
+  await expect.poll(counted, { timeout: 20_000 }).toEqual(expected);
   expect((await get('latest?sensor=boiler')).items[0]).toMatchObject({ value: 97 });
   expect(await metric('tidemark_quality_failures_total{check="range"}'.replace(/[{}]/g, '\\$&'))).toBe(2);
   expect((await get('quarantine')).items).toMatchObject([{ reason: 'reserved_measurement' }]);
@@ -69,7 +69,7 @@ it('what fails a check is stored all the same, and counted once by sensor and ch
   client.socket.destroy();
   await platform.end('SIGKILL');
   platform = await startPlatform({ dataDir });
-  expect(await counted()).toEqual(expected);
+  await expect.poll(counted, { timeout: 20_000 }).toEqual(expected);
   const asked = [
     'quality',
     '--url',
