@@ -234,7 +234,7 @@ export class BatchWriter implements Freshness {
     for (let retryMs = FIRST_RETRY_MS; ; retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)) {
       if (this.#tooLate.signal.aborted) return false;
       try {
-        await this.#turns.run(() => this.#watch(this.#write(batch, accepted)));
+        await this.#watch(this.#turns.run(() => this.#write(batch, accepted)));
         return true;
       } catch (error) {
         const { outage = 'other', retryAfterMs: askedMs } = error instanceof TidemarkError ? error : {};

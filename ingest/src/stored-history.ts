@@ -60,7 +60,7 @@ export class StoredHistory implements SensorHistory {
   #carryOut(rename: { from: string; to: string }): Promise<void> {
     const { engine, registry, writer, logger } = this.#options;
     return writer.between(async () => {
-      for (;;) {
+      for (let tries = 1; ; tries++) {
         try {
           await engine.renameSensor(rename.from, rename.to);
           return registry.finishRename(rename);
@@ -71,7 +71,8 @@ export class StoredHistory implements SensorHistory {
             throw error;
           }
           if (this.#stopping.signal.aborted) throw error;
-          logger.warn({ err: error, ...rename }, 'a sensor is renamed as soon as that can be done');
+          if (tries === 1)
+            logger.warn({ err: error, ...rename }, 'a sensor is renamed as soon as that can be done');
           await delay(RETRY_MS, undefined, { signal: this.#stopping.signal }).catch(() => {});
         }
       }

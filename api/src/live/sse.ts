@@ -4,10 +4,12 @@ interface StreamOptions {
   events: AsyncGenerator<LiveEvent>;
   /** Called once, when the client has gone or the events have ended. */
   onClose: () => void;
+  /** Called when the events cannot be read; the client is cut off, and comes again. */
+  onError: (error: unknown) => void;
 }
 
 /** The events as a body that takes the next one only when the client has room for it. */
-export function toEventStream({ events, onClose }: StreamOptions): ReadableStream<Uint8Array> {
+export function toEventStream({ events, onClose, onError }: StreamOptions): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream<Uint8Array>(
     {
@@ -20,6 +22,7 @@ export function toEventStream({ events, onClose }: StreamOptions): ReadableStrea
           if (done !== true) return controller.enqueue(encoder.encode(encodeEvent(value)));
         } catch (error) {
           onClose();
+          onError(error);
           throw error;
         }
         onClose();

@@ -1,4 +1,6 @@
+import { createLogger } from '@tidemark/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MemoryJournal } from '../testing/memory-journal.ts';
 import { startTestPlatform } from '../testing/test-platform.ts';
 
 let platform: Awaited<ReturnType<typeof startTestPlatform>>;
@@ -86,5 +88,21 @@ describe('GET /api/v1/live', () => {
     const response = await platform.app.request('/api/v1/live', { headers: { 'last-event-id': id } });
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ errors: [{ path: 'last-event-id' }] });
+  });
+
+  it('cuts a client off with a word in the log when the readings cannot be read', async () => {
+    const lines: string[] = [];
+    const broken = await startTestPlatform({
+      logger: createLogger('error', { write: (line) => void lines.push(line) }),
+      journal: Object.assign(new MemoryJournal(), {
+        read: () => {
+          throw new Error('EIO');
+        },
+      }),
+    });
+    const response = await broken.app.request('/api/v1/live');
+    await expect(response.text()).rejects.toThrow('EIO');
+    expect(lines).toEqual([expect.stringMatching(/a live client is cut off.*/)]);
+    await broken.stop();
   });
 });

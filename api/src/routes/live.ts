@@ -50,7 +50,7 @@ const route = createRoute({
 });
 
 /** `GET /api/v1/live`. */
-export function live(app: OpenAPIHono<ApiEnv>, { journal, metrics }: ApiParts): void {
+export function live(app: OpenAPIHono<ApiEnv>, { journal, metrics, logger }: ApiParts): void {
   const meters = createMeters(metrics);
   let clients = 0;
 
@@ -80,7 +80,9 @@ export function live(app: OpenAPIHono<ApiEnv>, { journal, metrics }: ApiParts): 
       clients -= 1;
       meters.clients.dec();
     };
-    return c.body(toEventStream({ events: meters.count(events), onClose }), 200, headers);
+    const onError = (error: unknown) =>
+      logger.error({ err: error }, 'a live client is cut off: the log cannot be read');
+    return c.body(toEventStream({ events: meters.count(events), onClose, onError }), 200, headers);
   });
 }
 

@@ -92,7 +92,7 @@ export class Connection {
     if (statements.length === 0) return answers;
     let rows = 0;
     for await (const line of this.#lines(statements.join('; '))) {
-      const { results = [], error } = parseJson(line) as QueryAnswer;
+      const { results = [], error } = readAnswer(line);
       if (error !== undefined) throw unavailable(new Error(error));
       for (const result of results) {
         if (result.error !== undefined) throw unavailable(new Error(result.error));
@@ -162,6 +162,15 @@ function writeFault(error: unknown): WriteFault | undefined {
   if (statusCode === 413) return { kind: 'too_large', message };
   const isRefusal = (statusCode === 400 || statusCode === 422) && aboutLines.test(message);
   return isRefusal ? { kind: 'refused', message } : undefined;
+}
+
+function readAnswer(line: string): QueryAnswer {
+  try {
+    return parseJson(line) as QueryAnswer;
+  } catch (cause) {
+    const message = "an answer that is no JSON, which is not InfluxDB's; check INFLUX_URL";
+    throw unavailable(new Error(message, { cause }));
+  }
 }
 
 function unavailable(cause: unknown, signal?: AbortSignal): TidemarkError {

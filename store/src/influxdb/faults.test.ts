@@ -146,6 +146,16 @@ describe.skipIf(!requireTool('influxd', binary))(
       });
     });
 
+    test('what answers a query by a page is no InfluxDB', async () => {
+      proxy.fault = (_request, response) => {
+        response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>\n<p>Log in</p>\n');
+        return true;
+      };
+      const fault = { ...unavailable, message: expect.stringMatching(/no JSON.*INFLUX_URL/) };
+      await expect(engine.latest({})).rejects.toMatchObject(fault);
+      await expect(engine.write([at(1)])).rejects.toMatchObject(unavailable);
+    });
+
     test.each([
       [401, 'unauthorized'],
       [403, 'unauthorized'],
