@@ -14,8 +14,10 @@ export interface Verdict {
   /** Readings acknowledged, and readings stored, those included that were sent but not acknowledged. */
   acknowledged: number;
   stored: number;
-  /** Acknowledged readings that are not there, or not with their value. */
+  /** Acknowledged readings that are not there, or not with their value, though no fault took them. */
   missing: number;
+  /** Of those that the fault itself destroyed, how many are not there. */
+  destroyed: number;
   /** Stored readings with a value that was never sent. */
   foreign: number;
   /** Stored readings besides the first of each number. */
@@ -27,6 +29,8 @@ export interface Verdict {
 interface Oracle {
   httpUrl: string;
   summaries: readonly Summary[];
+  /** Readings that the fault itself destroyed, as `<sensor> <number>`. */
+  destroyed?: ReadonlySet<string>;
 }
 
 /**
@@ -59,11 +63,12 @@ async function drained(httpUrl: string, withinMs = DRAIN_WITHIN_MS): Promise<voi
 }
 
 /** The comparison alone, over all publishers. */
-async function compare({ httpUrl, summaries }: Oracle): Promise<Verdict> {
+async function compare({ httpUrl, summaries, destroyed = new Set() }: Oracle): Promise<Verdict> {
   const verdict: Verdict = {
     acknowledged: 0,
     stored: 0,
     missing: 0,
+    destroyed: 0,
     foreign: 0,
     duplicates: 0,
     examples: [],
@@ -71,7 +76,8 @@ async function compare({ httpUrl, summaries }: Oracle): Promise<Verdict> {
   for (const { log, sentBy } of summaries) {
     const acknowledged = await readLog(log, sentBy);
     for (const [sensor, sent] of Object.entries(sentBy)) {
-      await compareSensor({ httpUrl, sensor, sent, acknowledged: acknowledged.get(sensor)!, verdict });
+      const values = acknowledged.get(sensor)!;
+      await compareSensor({ httpUrl, sensor, sent, acknowledged: values, destroyed, verdict });
     }
   }
   return verdict;
@@ -94,6 +100,7 @@ interface SensorComparison {
   sensor: string;
   sent: number;
   acknowledged: Float64Array;
+  destroyed: ReadonlySet<string>;
   verdict: Verdict;
 }
 
@@ -102,6 +109,7 @@ async function compareSensor({
   sensor,
   sent,
   acknowledged,
+  destroyed,
   verdict,
 }: SensorComparison): Promise<void> {
   const seen = new Uint8Array(sent);
@@ -118,6 +126,10 @@ async function compareSensor({
     if (Number.isNaN(value)) continue;
     verdict.acknowledged++;
     if (seen[n]) continue;
+    if (destroyed.has(`${sensor} ${n}`)) {
+      verdict.destroyed++;
+      continue;
+    }
     verdict.missing++;
     example(verdict, `${sensor} lacks ${n}`);
   }
