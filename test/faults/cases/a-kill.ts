@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Bench } from '../bench.ts';
 import type { FaultCase } from '../fault-case.ts';
+import { growSpool } from '../grow-spool.ts';
 import { assertKept } from '../oracle/verify.ts';
 
 const MOST_RUNNING_MS = 1500;
@@ -29,14 +31,31 @@ export const faultCase: FaultCase = {
       await platform.end('SIGKILL');
       bench.progress(`kill ${kill + 1} of ${kills}`);
     }
-    await bench.startPlatform();
+    const platform = await bench.startPlatform();
     const summaries = await Promise.all(publishers.map((publisher) => publisher.stop()));
     const { acknowledged, missing, duplicates } = await assertKept({ httpUrl: bench.httpUrl, summaries });
     assert.equal(duplicates, 0);
     const resent = summaries.reduce((sum, summary) => sum + summary.resent, 0);
+    await platform.end('SIGKILL');
+    const spoolBytes = bench.choose({ short: 100e6, long: 1e9 });
+    const readyWithLargeSpoolMs = await restartWithSpool(bench, spoolBytes);
     return {
       counts: { kills, acknowledged, missing, duplicates },
-      recorded: { resent, slowestReadyMs: Math.max(...readyMs) },
+      recorded: { resent, slowestReadyMs: Math.max(...readyMs), spoolBytes, readyWithLargeSpoolMs },
     };
   },
 };
+
+/** How long the platform takes until it is ready, and takes readings, with so much in its spool. */
+async function restartWithSpool(bench: Bench, bytes: number): Promise<number> {
+  await growSpool(bench.dataDir, bytes);
+  const { readyMs } = await bench.startPlatform();
+  const publisher = bench.publish({
+    protocol: 'mqtt',
+    connections: 1,
+    readings: 100,
+    prefix: 'after-restart',
+  });
+  await publisher.until(({ acknowledged }) => acknowledged === 100);
+  return readyMs;
+}
