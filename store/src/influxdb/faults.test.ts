@@ -355,6 +355,38 @@ describe.skipIf(!requireTool('influxd', binary))(
       expect(await stored()).toEqual([2]);
     });
 
+    test.each([
+      ['/api/v2/write', 12_000],
+      ['/query', 10],
+    ])(
+      'a rename that is cut short at any request to %s goes on when it is called again',
+      async (path, count) => {
+        const history = Array.from({ length: count }, (_, index) => at(index));
+        for (let fatal = 1; ; fatal += 1) {
+          const [from, to] = [`from ${fatal}`, `to ${fatal}`];
+          await engine.write(history.map((point) => ({ ...point, tags: [['sensor', from]] as const })));
+          let left = fatal;
+          proxy.fault = (request, response) => {
+            if (!request.path.startsWith(path) || --left !== 0) return false;
+            response.writeHead(503).end();
+            return true;
+          };
+          const isCut = await engine.renameSensor(from, to).then(
+            () => false,
+            () => true,
+          );
+          proxy.fault = undefined;
+          if (isCut) await engine.renameSensor(from, to);
+          expect(await engine.deleteSensor(from)).toEqual({ points: 0 });
+          expect(await engine.deleteSensor(to)).toEqual({ points: count });
+          if (!isCut) {
+            expect(fatal).toBeGreaterThan(3);
+            return;
+          }
+        }
+      },
+    );
+
     test('what was written is there after the server is killed', async () => {
       for (let batch = 0; batch < 5; batch += 1) {
         await engine.write(Array.from({ length: 200 }, (_, index) => at(batch * 200 + index)));
