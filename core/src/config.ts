@@ -131,7 +131,7 @@ export const configSchema = z.strictObject({
         .describe('`open`: unknown sensors register themselves; `strict`: they are quarantined')
         .meta({ env: 'TIDEMARK_REGISTRY_MODE' }),
       maxSensors: count
-        .default(1_000_000)
+        .default(100_000)
         .describe('Most sensors that are registered')
         .meta({ env: 'TIDEMARK_MAX_SENSORS' }),
       maxNewSensorsPerMinute: count
