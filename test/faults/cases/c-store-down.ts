@@ -39,7 +39,7 @@ export const faultCase: FaultCase = {
     'Nothing acknowledged is lost, no client is disconnected, memory stays below 1 GiB, queries are answered by 503 ' +
     'with the reason, and the store catches up at twice the rate that readings come at (asserted in the long form).',
   needs: [needsInfluxd],
-  limitSeconds: { short: 240, long: 5400 },
+  limitSeconds: { short: 480, long: 5400 },
   async run(bench) {
     const store = await startInfluxStore(bench);
     const env = { ...store.env, INFLUX_TIMEOUT_MS: bench.choose({ short: '3000', long: '30000' }) };
