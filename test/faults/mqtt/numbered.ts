@@ -95,9 +95,9 @@ export class NumberSubscriber extends Reconnecting {
     while (!this.#isSubscribed) await once(this.#events, 'change');
   }
 
-  /** Resolves when so many different numbers have come. */
-  async until(count: number): Promise<void> {
-    while (this.times.size < count) await once(this.#events, 'change');
+  /** Resolves when a number has come. */
+  async until(number: number): Promise<void> {
+    while (!this.times.has(number)) await once(this.#events, 'change');
   }
 
   protected override resume(): void {
