@@ -7,7 +7,7 @@ import { inspectPackets } from './inspect-packets.ts';
 import type { BrokerMetrics } from './metrics.ts';
 import { type AedesClient, Outbox } from './outbox.ts';
 import { type SessionLimits, SessionStore } from './session-store.ts';
-import { filterTrie, isShared } from './subscriptions.ts';
+import { filterTrie, isShared, isWellFormed } from './subscriptions.ts';
 
 type Done = (error?: Error) => void;
 type Listener = Parameters<Aedes['subscribe']>[1];
@@ -65,6 +65,7 @@ export class QuietAedes extends Aedes {
     // MQTT 3.1.1 has no word for them; there too a subscription that never brings anything must not look granted.
     this.authorizeSubscribe = (client, subscription, done) => {
       if (isShared(subscription.topic)) return done(null, null);
+      if (!isWellFormed(subscription.topic)) return done(new Error('a wildcard must be a whole level'));
       this.#outboxes.get(client)?.subscribe(subscription);
       done(null, subscription);
     };

@@ -30,6 +30,14 @@ export function isHidden(topic: string, filter: string): boolean {
   return topic.startsWith('$') && (filter.startsWith('#') || filter.startsWith('+'));
 }
 
+/** MQTT 3.1.1, [MQTT-4.7.1-2] and [MQTT-4.7.1-3]: a wildcard is a whole level, and `#` the last one. */
+export function isWellFormed(filter: string): boolean {
+  const levels = filter.split('/');
+  return levels.every(
+    (level, index) => level === '+' || (level === '#' ? index === levels.length - 1 : !/[+#]/.test(level)),
+  );
+}
+
 /** MQTT 5, section 4.8.2. */
 export function isShared(filter: string): boolean {
   return filter.startsWith('$share/');

@@ -371,7 +371,8 @@ def protocol_errors(version):
     publish = (0x30, text("a") + none + b"x")
     closes(publish)
     closes(None, None)
-    closes(None, (0x82, b"\0\1" + none + text("a/#/b") + b"\0"))
+    for wrong in ("a/#/b", "a#", "#a", "a/+b", "b+/c", ""):
+        closes(None, (0x82, b"\0\1" + none + text(wrong) + b"\0"))
     closes(None, (0x30, text("a/+") + none + b"x"))
     closes(None, (0x30, text("") + none + b"x"))
     closes(None, (0x36, text("a") + b"\0\1" + none + b"x"))
