@@ -252,6 +252,17 @@ it('points that the store refuses for good go to the quarantine, once, also when
   expect(parts.quarantine.count()).toBe(2);
 });
 
+it("a point of the platform's own that the store refuses is counted, and never in the quarantine", async () => {
+  const parts = await startWriter();
+  parts.engine.refused.add(7);
+  const own = { ...pointOf(7), measurement: 'quality' };
+  await appendPoints(parts.spool, [pointOf(1), own, pointOf(2)]);
+  await parts.writer.flush(60_000);
+  expect(parts.engine.values).toEqual([1, 2]);
+  expect(parts.quarantine.count()).toBe(0);
+  expect(await metricOf(parts.registry, 'tidemark_store_own_points_refused_total')).toBe(1);
+});
+
 it('a quarantine that cannot be written turns health red, and the batch waits for it', async () => {
   const parts = await startWriter();
   const add = vi.spyOn(QuarantineStore.prototype, 'add').mockImplementation(() => {

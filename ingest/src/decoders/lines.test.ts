@@ -65,3 +65,12 @@ it('any text is accepted, or refused with a reason', () => {
     { numRuns: 2000 },
   );
 });
+
+it.each(['alerts', 'heartbeats', 'quality', 'quarantine', 'sensor_state'])(
+  "%s is the platform's own: its line is refused, the one beside it is not",
+  (name) => {
+    const { points, faults } = decodeLines(Buffer.from(`${name},sensor=a count="x"\nweather t=1`), limits);
+    expect(points.map(({ measurement }) => measurement)).toEqual(['weather']);
+    expect(faults).toMatchObject([{ index: 0, reason: 'reserved_measurement' }]);
+  },
+);

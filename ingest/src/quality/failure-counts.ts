@@ -63,8 +63,8 @@ export class FailureCounts {
     this.#rows = rows;
   }
 
-  get hasPending(): boolean {
-    return this.#pending.size > 0;
+  get unsavedRows(): number {
+    return this.#pending.size;
   }
 
   /** Where a restart goes on; undefined at the first start. */

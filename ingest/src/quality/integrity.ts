@@ -70,9 +70,9 @@ export class Integrity {
     return this.#open.size;
   }
 
-  /** True when `saveRecent` has something to write. */
-  get hasUnsaved(): boolean {
-    return this.#changed.size > 0;
+  /** How much `saveRecent` has to write. */
+  get unsavedRows(): number {
+    return this.#changed.size;
   }
 
   /** Takes up the open incidents, and tells what a crash left untold. */

@@ -124,7 +124,7 @@ export class Quality implements QualityPort {
       ...this.#options,
       offset: Math.min(progress?.offset ?? spool.cursor('quality'), spool.endOffset),
       take: (entries, seenAtMs) => this.#take(entries, seenAtMs),
-      hasUnsaved: () => counts.hasPending || this.#integrity.hasUnsaved,
+      unsavedRows: () => counts.unsavedRows + this.#integrity.unsavedRows,
       save: (offset) => this.#save(offset),
     });
     this.#integrity.start();

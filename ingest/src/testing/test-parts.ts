@@ -118,7 +118,7 @@ export function appendPoints(
   points: readonly Point[],
   acceptedNs = points[0]!.timeNs,
 ): Promise<void> {
-  const keyOf = ({ tags }: Point): string => `readings,sensor=${tags[0]![1]}`;
+  const keyOf = ({ measurement, tags }: Point): string => `${measurement},sensor=${tags[0]![1]}`;
   return new Promise((resolve) => {
     const stamps = { areNew: true, delivery: undefined };
     const payload = encodePoints(points, keyOf);
@@ -156,7 +156,7 @@ export class FakeEngine implements Pick<Engine, 'write' | 'sync' | 'latest'> {
   async write(points: readonly Point[]): Promise<RejectedPoint[]> {
     await this.nextWrites.shift()?.();
     if (this.isDown) throw new Error('the store is down');
-    const isRefused = (point: Point): boolean => isForeign(point) && this.refused.has(fieldOf(point));
+    const isRefused = (point: Point): boolean => this.refused.has(fieldOf(point));
     this.batches.push(points.filter((point) => isForeign(point) && !isRefused(point)));
     return points.flatMap((point, index) =>
       isRefused(point) ? [{ index, reason: 'type_conflict' as const, detail: 'n is a string' }] : [],
