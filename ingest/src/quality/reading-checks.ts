@@ -62,10 +62,13 @@ export class ReadingChecks {
     if (Math.abs(ageMs) > this.#skewMs) this.#fail(sensor, 'clock', ageMs);
     if (isLate) this.#fail(sensor, 'late', ageMs);
     const declared = this.#options.directory.sensor(sensor);
+    // Rounded alike, so that what is greater rounded is greater.
+    const isNewest = timeMs > state.newestMs;
+    if (isNewest) state.newestMs = timeMs;
     let isDuplicate = false;
     for (const [metric, value] of point.fields) {
       const rules = this.#rulesOf(metric);
-      if (this.#times.add(state.number, rules.number, point.timeNs)) isDuplicate = true;
+      if (this.#times.add(state.number, rules.number, point.timeNs, isNewest)) isDuplicate = true;
       else if (rules.needsLast && typeof value === 'number')
         this.#checkChange(sensor, state, { metric, rules, value, timeMs, ageMs });
       if (typeof value === 'number') this.#checkValue(sensor, { metric, rules, value, declared, ageMs });

@@ -4,6 +4,8 @@ export interface SensorState {
   readonly number: number;
   /** When the last reading came, on the monotonic clock. */
   seenAtMs: number;
+  /** The newest time of its readings, in ms since 1970. */
+  newestMs: number;
   /** For the metrics that are checked against their value before. */
   series: Map<string, SeriesState> | undefined;
 }
@@ -44,6 +46,7 @@ export class SensorStates {
     const state = old ?? {
       number: ++this.#given,
       seenAtMs: Number.NEGATIVE_INFINITY,
+      newestMs: Number.NEGATIVE_INFINITY,
       series: undefined,
     };
     if (this.#young.size >= this.#maxPerGeneration) this.#age();
