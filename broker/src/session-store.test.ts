@@ -1,0 +1,161 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createMetrics, type Registry } from '@tidemark/core';
+import { ClassicLevel } from 'classic-level';
+import { connect as connectNow, type IConnackPacket, type MqttClient } from 'mqtt';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { BrokerMetrics } from './metrics.ts';
+import { QuietAedes } from './quiet-aedes.ts';
+
+const EXPIRY_SECONDS = 60;
+
+let directory: string;
+let db: ClassicLevel<string, unknown>;
+let aedes: QuietAedes;
+let server: Server;
+let metrics: Registry;
+let url: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'tidemark-broker-'));
+  await start();
+});
+
+afterEach(async () => {
+  vi.useRealTimers();
+  await stop();
+  await rm(directory, { recursive: true });
+});
+
+async function start(): Promise<void> {
+  db = new ClassicLevel(directory, { valueEncoding: 'json' });
+  await db.open();
+  metrics = createMetrics();
+  aedes = await QuietAedes.open({
+    db,
+    limits: {
+      queue: { maxMessages: 3, maxBytes: 10_000 },
+      maxExpirySeconds: EXPIRY_SECONDS,
+      maxAway: 2,
+      maxRetained: 2,
+    },
+    metrics: new BrokerMetrics(metrics, { connectedClients: () => 0 }),
+    onStorageError: (error) => {
+      throw error;
+    },
+    authorizePublish: (_client, _packet, done) => done(),
+  });
+  server = createServer(aedes.handle);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  url = `mqtt://127.0.0.1:${address.port}`;
+}
+
+async function stop(): Promise<void> {
+  await new Promise<void>((resolve) => aedes.close(() => resolve()));
+  server.close();
+  await aedes.sessions.stop();
+  await db.close();
+}
+
+interface Peer {
+  client: MqttClient;
+  isPresent: boolean;
+  seen: string[];
+}
+
+/** An MQTT 3.1.1 client with a session that is kept. */
+async function connect(clientId: string, clean = false): Promise<Peer> {
+  const client = connectNow(url, { clientId, clean, reconnectPeriod: 0 });
+  const seen: string[] = [];
+  client.on('message', (_topic, payload) => seen.push(String(payload)));
+  const connack = await new Promise<IConnackPacket>((resolve) => client.once('connect', resolve));
+  return { client, isPresent: connack.sessionPresent, seen };
+}
+
+async function leave({ client }: Peer): Promise<void> {
+  const isGone = once(aedes, 'clientDisconnect');
+  await client.endAsync();
+  await isGone;
+}
+
+/** A client that has subscribed and gone. */
+async function absent(clientId: string, topic = 'commands/#'): Promise<void> {
+  const peer = await connect(clientId);
+  await peer.client.subscribeAsync(topic, { qos: 1 });
+  await leave(peer);
+}
+
+async function publish(payloads: readonly string[], topic = 'commands/a', retain = false): Promise<void> {
+  const peer = await connect('publisher', true);
+  for (const payload of payloads) await peer.client.publishAsync(topic, payload, { qos: 1, retain });
+  await leave(peer);
+}
+
+async function dropped(reason: string): Promise<number> {
+  const found = await metrics.getSingleMetric('tidemark_broker_dropped_messages_total')!.get();
+  return found.values.find(({ labels }) => labels.reason === reason)!.value;
+}
+
+it.each([
+  [EXPIRY_SECONDS - 5, true, ['1', '2']],
+  [EXPIRY_SECONDS + 5, false, []],
+])(
+  'an MQTT 3.1.1 session that nobody came for in %i s, a restart between: there %s',
+  async (seconds, isThere, kept) => {
+    await absent('sleeper');
+    await publish(['1', '2']);
+    await stop();
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + seconds * 1000 });
+    await start();
+    const back = await connect('sleeper');
+    expect(back.isPresent).toBe(isThere);
+    await expect.poll(() => back.seen).toEqual(kept);
+    expect(await dropped('session_expired')).toBe(isThere ? 0 : 2);
+    expect(aedes.sessions.queuedCount).toBe(0);
+    await back.client.endAsync();
+  },
+);
+
+it('keeps no more for a session than its limit, also across a restart, and counts what it drops', async () => {
+  await absent('sleeper');
+  await publish(['1', '2']);
+  await stop();
+  await start();
+  await publish(['3', '4', '5']);
+  expect(await dropped('queue_full')).toBe(2);
+  const back = await connect('sleeper');
+  await expect.poll(() => back.seen).toEqual(['1', '2', '3']);
+  // What was acknowledged has made room.
+  await expect.poll(() => aedes.sessions.queuedCount).toBe(0);
+  await publish(['6']);
+  await expect.poll(() => back.seen).toEqual(['1', '2', '3', '6']);
+  await back.client.endAsync();
+});
+
+it('with too many sessions away, the one that is away longest ends', async () => {
+  for (const clientId of ['first', 'second', 'third']) await absent(clientId, `commands/${clientId}`);
+  const back = [await connect('third'), await connect('second'), await connect('first')];
+  expect(back.map(({ isPresent }) => isPresent)).toEqual([true, true, false]);
+  await Promise.all(back.map(({ client }) => client.endAsync()));
+});
+
+it('retains on no more topics than its limit, and delivers all the same', async () => {
+  const listener = await connect('listener', true);
+  await listener.client.subscribeAsync('state/#');
+  for (const topic of ['state/a', 'state/b', 'state/c', 'state/a']) await publish([topic], topic, true);
+  await expect.poll(() => listener.seen).toEqual(['state/a', 'state/b', 'state/c', 'state/a']);
+  expect(await dropped('retained_full')).toBe(1);
+  await publish([''], 'state/a', true);
+  await publish(['state/c'], 'state/c', true);
+  expect(aedes.sessions.retainedCount).toBe(2);
+  const later = await connect('later', true);
+  await later.client.subscribeAsync('state/#');
+  await expect.poll(() => later.seen.toSorted()).toEqual(['state/b', 'state/c']);
+  await Promise.all([listener.client.endAsync(), later.client.endAsync()]);
+});
