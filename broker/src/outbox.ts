@@ -105,8 +105,10 @@ export class Outbox {
     if (!isRetained && packet.brokerCounter === this.#lastCounter) return done();
     this.#lastCounter = packet.brokerCounter;
     const matching = this.#subscriptions?.matching(packet.topic) ?? [];
-    const grant = grantOf(matching, packet.clientId === client.id);
-    if (grant === undefined) return done();
+    const granted = grantOf(matching, packet.clientId === client.id);
+    if (granted === undefined) return done();
+    // Aedes has given a retained message the identifier of the one subscription that brings it.
+    const grant = isRetained ? { ...granted, identifiers: [] } : granted;
     // A subscription whose retained messages do not fit yet waits for room: they are state, not events.
     if (isRetained && !this.#hasRoom()) this.#waitForRoom(() => this.#take(packet, grant, done));
     else this.#take(packet, grant, done);
