@@ -49,6 +49,14 @@ interface Settled {
   faults: readonly GivenFault[];
 }
 
+/** A message while its parts are settled. */
+interface Message {
+  stamps: MessageStamps;
+  nowNs: bigint;
+  faults: Fault[];
+  late: Set<Point> | undefined;
+}
+
 /** The acceptance path: decode ▶ stamp and validate ▶ place ▶ spool (append, fsync) ▶ answer. */
 export class Pipeline implements Acceptor {
   readonly #options: PipelineOptions;
@@ -95,53 +103,54 @@ export class Pipeline implements Acceptor {
 
   /** Fixes every time and place, once, and refuses times out of range and what the registry does not allow. */
   #settle(decoded: Decoded, stamps: MessageStamps, nowNs: bigint): Settled {
-    const { placement } = this.#options;
-    const faults: Fault[] = [];
-    let late: Set<Point> | undefined;
-    const noteLate = (id: string, known: KnownSensor | undefined, point: Point): void => {
-      if (this.#isLate(known ?? placement.find(id), point.timeNs, nowNs))
-        late = (late ?? new Set()).add(point);
-    };
-    const settleReading = (draft: DraftReading): Point | undefined => {
-      const { index, sensor, raw } = draft;
-      const known = placement.find(sensor);
-      const timeNs = this.#timeOf(draft.timeNs, known, stamps);
-      const problem = timeNs === draft.timeNs ? this.#timeProblem(timeNs, nowNs) : undefined;
-      if (problem) {
-        faults.push({ index, sensor, raw, ...problem });
-        return undefined;
-      }
-      const tags = placement.tagsFor(known, draft, timeNs, faults);
-      if (tags === undefined) return undefined;
-      const point = { measurement: READINGS, tags, fields: fieldsOf(draft.values), timeNs };
-      noteLate(sensor, known, point);
-      return point;
-    };
-    const settleLine = (line: ParsedPoint, index: number): Point | undefined => {
-      const sensor = line.measurement === READINGS ? sensorOf(line) : undefined;
-      const known = sensor === undefined ? undefined : placement.find(sensor);
-      const timeNs = this.#timeOf(line.timeNs, known, stamps);
-      const problem = timeNs === line.timeNs ? this.#timeProblem(timeNs, nowNs) : undefined;
-      if (problem) {
-        faults.push({ index, raw: lineOf(line), ...problem });
-        return undefined;
-      }
-      const point = { ...line, timeNs };
-      if (line.measurement !== READINGS) return point;
-      const placed = placeLine(placement, point, index, faults);
-      if (placed && sensor !== undefined) noteLate(sensor, known, placed);
-      return placed;
-    };
+    const message: Message = { stamps, nowNs, faults: [], late: undefined };
     // A message holds readings or lines, never both.
     const isLines = decoded.points.length > 0;
-    const all = isLines ? decoded.points.map(settleLine) : decoded.readings.map(settleReading);
+    const all = isLines
+      ? decoded.points.map((line, index) => this.#settleLine(line, index, message))
+      : decoded.readings.map((draft) => this.#settleReading(draft, message));
+    const { faults, late = noneLate } = message;
     if (faults.length === 0 && decoded.faults.length === 0)
-      return { points: all as Point[], late: late ?? noneLate, faults: noFaults };
+      return { points: all as Point[], late, faults: noFaults };
     return {
       points: all.filter((point) => point !== undefined),
-      late: late ?? noneLate,
+      late,
       faults: giveTimes([...decoded.faults, ...faults], stampsByIndex(decoded.readings, all), stamps),
     };
+  }
+
+  #settleReading(draft: DraftReading, message: Message): Point | undefined {
+    const { placement } = this.#options;
+    const { index, sensor, raw } = draft;
+    const known = placement.find(sensor);
+    const timeNs = this.#timeOf(draft.timeNs, known, message.stamps);
+    const problem = timeNs === draft.timeNs ? this.#timeProblem(timeNs, message.nowNs) : undefined;
+    if (problem) {
+      message.faults.push({ index, sensor, raw, ...problem });
+      return undefined;
+    }
+    const tags = placement.tagsFor(known, draft, timeNs, message.faults);
+    if (tags === undefined) return undefined;
+    const point = { measurement: READINGS, tags, fields: fieldsOf(draft.values), timeNs };
+    this.#noteLate(known ?? placement.find(sensor), point, message);
+    return point;
+  }
+
+  #settleLine(line: ParsedPoint, index: number, message: Message): Point | undefined {
+    const { placement } = this.#options;
+    const sensor = line.measurement === READINGS ? sensorOf(line) : undefined;
+    const known = sensor === undefined ? undefined : placement.find(sensor);
+    const timeNs = this.#timeOf(line.timeNs, known, message.stamps);
+    const problem = timeNs === line.timeNs ? this.#timeProblem(timeNs, message.nowNs) : undefined;
+    if (problem) {
+      message.faults.push({ index, raw: lineOf(line), ...problem });
+      return undefined;
+    }
+    const point = { ...line, timeNs };
+    if (line.measurement !== READINGS) return point;
+    const placed = placeLine(placement, point, index, message.faults);
+    if (placed && sensor !== undefined) this.#noteLate(known ?? placement.find(sensor), placed, message);
+    return placed;
   }
 
   /** The time that a reading brings; a stamp when it brings none, or when its sensor's clock is not trusted. */
@@ -157,11 +166,12 @@ export class Pipeline implements Acceptor {
     return detail === undefined ? undefined : { reason: 'time_out_of_range', detail };
   }
 
-  #isLate(known: KnownSensor | undefined, timeNs: bigint, nowNs: bigint): boolean {
-    if (known === undefined) return false;
+  #noteLate(known: KnownSensor | undefined, point: Point, message: Message): void {
+    if (known === undefined) return;
     const { lateness } = this.#options;
     known.watermark ??= lateness.watermarkOf(known.sensor.id);
-    return lateness.isLate(known.watermark, timeNs, nowNs);
+    if (lateness.isLate(known.watermark, point.timeNs, message.nowNs))
+      message.late = (message.late ?? new Set()).add(point);
   }
 
   /** One record for the points, one for those that came late, one for each refusal; the answer waits for the last. */
