@@ -156,16 +156,13 @@ export class Quality implements QualityPort {
   #take(entries: readonly SpoolEntry[], seenAtMs: number): void {
     const points: Point[] = [];
     for (const entry of entries) {
-      this.#acceptedNs = entry.acceptedNs;
-      if (entry.kind === recordKinds.refusal) {
-        this.#refused(decodeRefusal(entry.payload), entry.acceptedNs);
+      const { acceptedNs, kind, isLate } = entry;
+      this.#acceptedNs = acceptedNs;
+      if (kind === recordKinds.refusal) {
+        this.#refused(decodeRefusal(entry.payload), acceptedNs);
         continue;
       }
-      const acceptance = {
-        acceptedMs: Number(entry.acceptedNs) / 1e6,
-        isLate: entry.isLate,
-        seenAtMs,
-      };
+      const acceptance = { acceptedMs: Number(acceptedNs) / 1e6, isLate, seenAtMs };
       points.length = 0;
       entry.pushPoints(points);
       for (const point of points) {
