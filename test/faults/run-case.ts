@@ -32,12 +32,20 @@ export function missingNeed({ needs = [] }: FaultCase): string | undefined {
 
 /** Runs one case within its limit; whatever it started has ended when this settles. */
 export async function runCase(faultCase: FaultCase, options: RunOptions): Promise<CaseResult> {
-  const { mode, seed, onProgress = () => {}, signal } = options;
+  const { mode, seed, signal } = options;
+  let last = 'its start';
+  const onProgress = (text: string): void => {
+    last = text;
+    options.onProgress?.(text);
+  };
   const limitSeconds = faultCase.limitSeconds[mode];
   await using bench = await Bench.open({ mode, seed, onProgress });
   const { promise: ended, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => reject(new Error(`case ${faultCase.id} was not done within ${limitSeconds} s`)),
+    () =>
+      reject(
+        new Error(`case ${faultCase.id} was not done within ${limitSeconds} s; its last word was ${last}`),
+      ),
     limitSeconds * 1000,
   );
   const interrupt = (): void => reject(new Error('interrupted'));

@@ -36,6 +36,7 @@ export const faultCase: FaultCase = {
       await Promise.all(publishers.map((publisher) => publisher.untilMore(LEAST_ACKNOWLEDGED)));
       await delay(bench.random() * MOST_RUNNING_MS);
       await endAbruptly(bench, platform);
+      bench.progress(`power cut ${cut + 1} of ${cuts}: ended`);
       await follow(disk, log, platform);
       await disk.assertSame();
       await rm(log);

@@ -5,6 +5,8 @@ import type { Command, Latency, Load, Progress, Report, Summary } from './load.t
 
 const publisherFile = fileURLToPath(new URL('./publisher.ts', import.meta.url));
 const STOP_WITHIN_MS = 20_000;
+/** Longer than any fault holds a publisher without so much as a lost connection. */
+const STUCK_AFTER_MS = 60_000;
 
 /** The publisher's process, seen from the case that runs it. */
 export class Publisher {
@@ -34,9 +36,17 @@ export class Publisher {
     this.#reports.on('error', () => {});
   }
 
-  /** Resolves when a condition on its progress holds, looked at ten times a second. */
+  /** Resolves when a condition on its progress holds, looked at ten times a second; throws when it is stuck. */
   async until(condition: (progress: Progress) => boolean): Promise<Progress> {
-    while (!condition(this.progress)) await once(this.#reports, 'progress');
+    let before = '';
+    for (let changedAtMs = performance.now(); !condition(this.progress); ) {
+      await once(this.#reports, 'progress');
+      const now = JSON.stringify(this.progress);
+      if (now !== before) changedAtMs = performance.now();
+      else if (performance.now() - changedAtMs > STUCK_AFTER_MS)
+        throw new Error(`the publisher is stuck: ${now}`);
+      before = now;
+    }
     return this.progress;
   }
 

@@ -17,6 +17,8 @@ interface Descriptor {
   isAppending: boolean;
 }
 
+const nameCalls = ['rename', 'unlink', 'rmdir', 'mkdir'];
+
 /** SQLite's index of its log is memory that all its connections share: it is made anew after a crash. */
 const mappedSuffix = '-shm';
 
@@ -30,7 +32,7 @@ export class Disk {
   readonly #tree = new FolderNode();
   readonly #descriptors = new Map<number, Descriptor>();
   /** Files that a call was at work on when the process ended: what it did of it is unknown. */
-  readonly #unfinished = new Map<SystemCall, string>();
+  readonly #unfinished = new Map<SystemCall, string[]>();
 
   /** Calls of fsync and fdatasync that failed, and files that were synced again after one had failed on them. */
   failedSyncs = 0;
@@ -50,7 +52,8 @@ export class Disk {
       return;
     }
     if (Number.isNaN(call.result)) {
-      if (this.#isInside(call.file)) this.#unfinished.set(call, call.file);
+      const isNaming = ['openat', ...nameCalls].includes(call.name);
+      this.#unfinished.set(call, isNaming ? call.strings.map(String) : [call.file]);
       return;
     }
     this.#unfinished.delete(call);
@@ -59,7 +62,7 @@ export class Disk {
       return;
     }
     if (call.name === 'openat') this.#openFile(call);
-    else if (['rename', 'unlink', 'rmdir', 'mkdir'].includes(call.name)) this.#changeNames(call);
+    else if (nameCalls.includes(call.name)) this.#changeNames(call);
     else if (this.#isInside(call.file)) this.#useDescriptor(call);
     else if (!Number.isNaN(call.descriptor)) return;
     else if (call.strings.some((path) => this.#isInside(path.toString()))) throw new Error(unknown(call));
@@ -72,7 +75,7 @@ export class Disk {
       entry.isFile(),
     );
     const found = names.map((entry) => join(entry.parentPath, entry.name));
-    const unfinished = new Set(this.#unfinished.values());
+    const unfinished = new Set([...this.#unfinished.values()].flat());
     for (const path of new Set([...found, ...expected.keys()])) {
       if (path.endsWith(mappedSuffix) || unfinished.has(path)) continue;
       const content = await readFile(path).catch(() => undefined);
