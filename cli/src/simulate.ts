@@ -65,6 +65,7 @@ export async function runSensors(parts: SensorsParts): Promise<void> {
   const simulated = createSensors(parts);
   const intervalMs = 1000 / (sensors * rate);
   let startMs = performance.now();
+  let timeNs = 0n;
   for (let index = 0; index < count && !signal.aborted; index++) {
     const dueMs = startMs + index * intervalMs;
     const behindMs = performance.now() - dueMs;
@@ -73,7 +74,10 @@ export async function runSensors(parts: SensorsParts): Promise<void> {
     if (signal.aborted) break;
     const sensor = simulated[index % sensors]!;
     const values = sensor.next(Math.floor(index / sensors) / rate);
-    await publisher.publish(sensor.topic, `{${values},"time":${clock.nowNs()}}`, signal);
+    // Readings that catch up with the clock may fall into one tick of it; one time would make them one point.
+    const nowNs = clock.nowNs();
+    timeNs = nowNs > timeNs ? nowNs : timeNs + 1n;
+    await publisher.publish(sensor.topic, `{${values},"time":${timeNs}}`, signal);
   }
   await publisher.drain(signal.aborted ? AbortSignal.timeout(drainTimeoutMs) : signal);
 }
