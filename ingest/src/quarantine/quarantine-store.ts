@@ -8,7 +8,7 @@ import {
   type QuarantineSummary,
   quarantineBounds,
 } from '@tidemark/core';
-import type { MetaDb } from '@tidemark/store';
+import { inTransaction, type MetaDb } from '@tidemark/store';
 import type { RefusedPart } from './refusal.ts';
 import { type Selection, toSql } from './selection.ts';
 import { type Counted, Tally } from './tally.ts';
@@ -98,19 +98,13 @@ export class QuarantineStore implements Quarantine {
 
   /** Runs `work` as one transaction, durable when it returns; when it throws, nothing of it has happened. */
   change<T>(work: () => T): T {
-    const { db } = this.#options;
     const evictedBefore = { ...this.#evicted };
     this.#counted = [];
-    db.exec('BEGIN IMMEDIATE');
     try {
-      const result = work();
-      db.exec('COMMIT');
-      return result;
+      return inTransaction(this.#options.db, work);
     } catch (error) {
       for (const [what, by] of this.#counted) this.#tally.count(what, by === 1 ? -1 : 1);
       Object.assign(this.#evicted, evictedBefore);
-      // A full disk may have ended the transaction already.
-      if (db.isTransaction) db.exec('ROLLBACK');
       throw error;
     }
   }
