@@ -30,6 +30,11 @@ export interface Point {
   timeNs: bigint;
 }
 
+/** The value of a tag; undefined when there is none. */
+export function tagOf(tags: readonly Tag[], key: string): string | undefined {
+  return tags.find(([name]) => name === key)?.[1];
+}
+
 export function fieldTypeOf(value: FieldValue): FieldType {
   switch (typeof value) {
     case 'number':

@@ -1,4 +1,4 @@
-import type { Field, Point, Tag } from './point.ts';
+import { type Field, type Point, type Tag, tagOf } from './point.ts';
 import { formatTime } from './time.ts';
 
 /** The measurement that sensor readings are stored in. */
@@ -59,8 +59,8 @@ export function fieldsOf(values: Reading['values']): readonly Field[] {
 /** The reading a point of measurement `readings` holds; text metrics get their own name back. */
 export function pointToReading(point: Point): Reading {
   return {
-    sensor: tagOf(point, 'sensor') ?? '',
-    location: tagOf(point, 'location'),
+    sensor: tagOf(point.tags, 'sensor') ?? '',
+    location: tagOf(point.tags, 'location'),
     timeNs: point.timeNs,
     values: point.fields.map(([name, value]) => [
       metricOfField(name, typeof value === 'string'),
@@ -93,8 +93,4 @@ function isNumber([, value]: readonly [string, MetricValue]): boolean {
 function toField([metric, value]: readonly [string, MetricValue]): Field {
   if (typeof value === 'string') return [metric + TEXT_SUFFIX, value];
   return [metric, typeof value === 'boolean' ? Number(value) : value];
-}
-
-function tagOf(point: Point, key: string): string | undefined {
-  return point.tags.find(([name]) => name === key)?.[1];
 }

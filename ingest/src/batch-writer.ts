@@ -8,6 +8,7 @@ import {
   type PartHealth,
   type Point,
   TidemarkError,
+  tagOf,
 } from '@tidemark/core';
 import { type Engine, type RejectedPoint, Turns } from '@tidemark/store';
 import type { IngestMetrics } from './metrics.ts';
@@ -283,7 +284,7 @@ export class BatchWriter implements Freshness {
     const [own, foreign] = partition(rejected, ({ index }) => isOwnMeasurement(points[index]!.measurement));
     const refusals = foreign.map(({ index, reason, detail }) => {
       const point = points[index]!;
-      const sensor = point.tags.find(([key]) => key === 'sensor')?.[1];
+      const sensor = tagOf(point.tags, 'sensor');
       const payload = Buffer.from(encodeExactLine(point));
       const topic = point.measurement;
       return {

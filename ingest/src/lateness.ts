@@ -1,4 +1,4 @@
-import { READINGS } from '@tidemark/core';
+import { READINGS, tagOf } from '@tidemark/core';
 import { decodePoints } from './spool/entry.ts';
 import { type DecodedRecord, recordKinds } from './spool/record.ts';
 
@@ -65,7 +65,7 @@ function readingsIn(text: string): { sensor: string; timeNs: bigint }[] {
     ];
   }
   return (decodePoints(recordKinds.points, text) ?? []).flatMap(({ measurement, tags, timeNs }) => {
-    const sensor = measurement === READINGS ? tags.find(([key]) => key === 'sensor')?.[1] : undefined;
+    const sensor = measurement === READINGS ? tagOf(tags, 'sensor') : undefined;
     return sensor === undefined ? [] : [{ sensor, timeNs }];
   });
 }

@@ -11,6 +11,7 @@ import {
   readingId,
   type Submission,
   type TidemarkError,
+  tagOf,
 } from '@tidemark/core';
 import type { ClockLimits } from './clock-limits.ts';
 import type { Decoded, DraftReading, Fault, Limits } from './decoders/decoded.ts';
@@ -138,7 +139,7 @@ export class Pipeline implements Acceptor {
 
   #settleLine(line: ParsedPoint, index: number, message: Message): Point | undefined {
     const { placement } = this.#options;
-    const sensor = line.measurement === READINGS ? sensorOf(line) : undefined;
+    const sensor = line.measurement === READINGS ? tagOf(line.tags, 'sensor') : undefined;
     const known = sensor === undefined ? undefined : placement.find(sensor);
     const timeNs = this.#timeOf(line.timeNs, known, message.stamps);
     const problem = timeNs === line.timeNs ? this.#timeProblem(timeNs, message.nowNs) : undefined;
@@ -244,7 +245,7 @@ class SettledOutcome implements Outcome {
 }
 
 function idOfPoint({ tags, timeNs }: Point): string {
-  return readingId(tags.find(([key]) => key === 'sensor')?.[1] ?? '', timeNs);
+  return readingId(tagOf(tags, 'sensor') ?? '', timeNs);
 }
 
 const noneLate: ReadonlySet<Point> = new Set();
@@ -283,10 +284,6 @@ function stampsByIndex(
     if (point !== undefined && point.timeNs !== timeNs) stampOf.set(index, point.timeNs);
   });
   return stampOf;
-}
-
-function sensorOf({ tags }: ParsedPoint): string | undefined {
-  return tags.find(([key]) => key === 'sensor')?.[1];
 }
 
 /** The bytes at fault: the part of the message, or the whole of it. */

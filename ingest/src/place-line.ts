@@ -1,4 +1,4 @@
-import { idProblem, metricOfField, type Point, type Tag } from '@tidemark/core';
+import { idProblem, metricOfField, type Point, type Tag, tagOf } from '@tidemark/core';
 import type { Fault } from './decoders/decoded.ts';
 import { lineOf } from './decoders/lines.ts';
 import type { Placeable, Placement } from './placement.ts';
@@ -14,12 +14,12 @@ export function placeLine(
   index: number,
   faults: Fault[],
 ): Point | undefined {
-  const sensor = tagOf(point, 'sensor') ?? '';
+  const sensor = tagOf(point.tags, 'sensor') ?? '';
   if (idProblem(sensor) !== undefined) return placement.isStrict ? refuse(point, index, faults) : point;
   const draft: Placeable = {
     index,
     sensor,
-    location: tagOf(point, 'location'),
+    location: tagOf(point.tags, 'location'),
     values: point.fields.map(([field, value]) => [metricOfField(field, typeof value === 'string'), 0]),
     get raw() {
       return lineOf(point);
@@ -38,10 +38,6 @@ export function placeLine(
 function refuse(point: Point, index: number, faults: Fault[]): undefined {
   const detail = 'the line names no sensor that could be registered';
   faults.push({ index, reason: 'unknown_sensor', detail, raw: lineOf(point) });
-}
-
-function tagOf({ tags }: Point, key: string): string | undefined {
-  return tags.find(([name]) => name === key)?.[1];
 }
 
 function sorted(tags: Tag[]): Tag[] {

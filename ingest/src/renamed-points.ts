@@ -1,4 +1,4 @@
-import type { Point, Tag } from '@tidemark/core';
+import { type Point, type Tag, tagOf } from '@tidemark/core';
 import { sensorMeasurements } from '@tidemark/store';
 
 /**
@@ -24,7 +24,7 @@ export function underPresentIds(
 }
 
 function renamed(tags: readonly Tag[], renamedIds: ReadonlyMap<string, string>): readonly Tag[] {
-  const sensor = tags.find(([key]) => key === 'sensor')?.[1] ?? '';
+  const sensor = tagOf(tags, 'sensor') ?? '';
   const id = renamedIds.get(sensor);
   return id === undefined ? tags : tags.map((tag) => (tag[0] === 'sensor' ? ['sensor', id] : tag));
 }

@@ -5,6 +5,7 @@ import {
   silentLogger,
   systemClock,
   TidemarkError,
+  tagOf,
 } from '@tidemark/core';
 import { AuditLog, type Engine, type MetaDb, SensorRegistry } from '@tidemark/store';
 import { expect, it, onTestFinished } from 'vitest';
@@ -25,7 +26,7 @@ class SensorEngine extends FakeEngine {
   }
 
   get sensors(): string[] {
-    return this.batches.flat().map(({ tags }: Point) => tags.find(([key]) => key === 'sensor')![1]);
+    return this.batches.flat().map(({ tags }: Point) => tagOf(tags, 'sensor')!);
   }
 }
 

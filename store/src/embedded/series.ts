@@ -5,6 +5,7 @@ import {
   type Point,
   READINGS,
   type Tag,
+  tagOf,
 } from '@tidemark/core';
 import type { ReadingFilter } from '../engine.ts';
 import { sensorMeasurements } from '../sensor-measurements.ts';
@@ -192,10 +193,6 @@ function keyOf(tags: readonly Tag[]): string {
   let key = '';
   for (const [name, value] of tags) key += `${name.length}:${value.length}:${name}${value}`;
   return key;
-}
-
-function tagOf(tags: readonly Tag[], key: string): string | undefined {
-  return tags.find(([name]) => name === key)?.[1];
 }
 
 function isGiven(list: readonly string[] | undefined): list is readonly string[] {
