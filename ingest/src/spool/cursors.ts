@@ -1,4 +1,4 @@
-import { open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory } from './segment.ts';
 
@@ -45,14 +45,17 @@ export class Cursors {
   async set(name: CursorName, offset: number): Promise<void> {
     this.#offsets = { ...this.#offsets, [name]: offset };
     const path = join(this.#directory, 'cursors.json');
-    const handle = await open(`${path}.${name}.new`, 'w');
+    const newPath = `${path}.${name}.new`;
+    // What an earlier try left, perhaps as its fsync failed: the same file is never synced again.
+    await rm(newPath, { force: true });
+    const handle = await open(newPath, 'wx');
     try {
       await handle.writeFile(JSON.stringify(this.#offsets));
       await handle.sync();
     } finally {
       await handle.close();
     }
-    await rename(`${path}.${name}.new`, path);
+    await rename(newPath, path);
     await syncDirectory(this.#directory);
   }
 }

@@ -1,4 +1,4 @@
-import { appendFile, readdir, rm, truncate } from 'node:fs/promises';
+import { appendFile, link, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, it, vi } from 'vitest';
 import {
@@ -10,7 +10,7 @@ import {
   startSpool,
   tempDir,
 } from '../testing/test-parts.ts';
-import { cursorNames } from './cursors.ts';
+import { Cursors, cursorNames } from './cursors.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import type { Spool } from './spool.ts';
 
@@ -244,4 +244,16 @@ it('a torn tail that is back after a power cut hides nothing of the segment behi
   await appendFile(join(directory, name!), Buffer.alloc(300));
   const third = await startSpool({ directory });
   expect(await readAll(third.spool)).toEqual(range(0, 6));
+});
+
+it('a file that an earlier try to save the cursors left, its fsync failed, is never written or synced again', async () => {
+  const directory = await tempDir();
+  const left = join(directory, 'cursors.json.store.new');
+  const sameFile = join(directory, 'same-file');
+  await writeFile(left, 'left');
+  await link(left, sameFile);
+  const cursors = await Cursors.load(directory, 0, 100);
+  await cursors.set('store', 50);
+  expect(await readFile(sameFile, 'utf8')).toBe('left');
+  expect((await Cursors.load(directory, 0, 100)).get('store')).toBe(50);
 });
