@@ -1,4 +1,4 @@
-import { encodeSeriesKey, readingToPoint } from '@tidemark/core';
+import { encodeSeriesKey, type Point, READINGS, readingToPoint } from '@tidemark/core';
 import { expect, it } from 'vitest';
 import { Lateness } from './lateness.ts';
 import { encodePoints } from './spool/entry.ts';
@@ -72,4 +72,32 @@ it.each([
   recalled.recall(record(recordKinds.latePoints, 10));
   recalled.recall({ kind: recordKinds.refusal, acceptedNs: nowNs, payload: Buffer.from('{}') });
   expect(lateOnes(recalled, [160, 161], sensor)).toEqual([false, true]);
+});
+
+it('a record of many points tells of each of its readings, and of nothing else', () => {
+  const at = (ageSeconds: number) => ({
+    fields: [['value', 1]] as const,
+    timeNs: nowNs - BigInt(ageSeconds) * secondNs,
+  });
+  const points: Point[] = [
+    { measurement: READINGS, tags: [['sensor', 'first']], ...at(300) },
+    {
+      measurement: READINGS,
+      tags: [
+        ['location', 'hall'],
+        ['sensor', 'second'],
+        ['unit', 'K'],
+      ],
+      ...at(200),
+    },
+    { measurement: 'readings2', tags: [['sensor', 'first']], ...at(0) },
+    { measurement: 'weather', tags: [['sensor', 'second']], ...at(0) },
+    { measurement: READINGS, tags: [['unit', 'K']], ...at(0) },
+    { measurement: READINGS, tags: [['sensor', 'first']], ...at(100) },
+  ];
+  const text = encodePoints(points, ({ measurement, tags }) => encodeSeriesKey(measurement, tags));
+  const recalled = lateness();
+  recalled.recall({ kind: recordKinds.points, acceptedNs: nowNs, payload: Buffer.from(text) });
+  expect(lateOnes(recalled, [160, 161], 'first')).toEqual([false, true]);
+  expect(lateOnes(recalled, [260, 261], 'second')).toEqual([false, true]);
 });

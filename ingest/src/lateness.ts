@@ -4,6 +4,8 @@ import { type DecodedRecord, recordKinds } from './spool/record.ts';
 
 /** Sensors whose watermarks are kept, as many as may be registered unless set otherwise; cleared when full. */
 const MAX_SENSORS = 1_000_000;
+const READINGS_HEAD = `${READINGS},`;
+const SENSOR_TAG = ',sensor=';
 
 /** How far a sensor has come: its watermark. */
 export interface Watermark {
@@ -38,8 +40,9 @@ export class Lateness {
   recall({ kind, acceptedNs, payload }: Pick<DecodedRecord, 'kind' | 'acceptedNs' | 'payload'>): void {
     // Late points move nothing.
     if (kind !== recordKinds.points) return;
-    for (const { sensor, timeNs } of readingsIn(payload.toString('utf8')))
+    eachReading(payload.toString('utf8'), (sensor, timeNs) => {
       this.isLate(this.watermarkOf(sensor), timeNs, acceptedNs);
+    });
   }
 
   /** Whether a reading that is accepted now comes late; moves the watermark of its sensor on. */
@@ -52,20 +55,30 @@ export class Lateness {
   }
 }
 
-/** Sensors and times of the readings in a record's text. */
-function readingsIn(text: string): { sensor: string; timeNs: bigint }[] {
-  // Most records are one reading and no name in it is escaped: that is read in a tenth of the time.
-  const isPlain = !text.includes('\n') && !text.includes('\\');
-  if (isPlain) {
-    const [measurement, ...tags] = text.slice(0, text.indexOf(' ')).split(',');
-    const sensor = tags.find((tag) => tag.startsWith('sensor='));
-    if (measurement !== READINGS || sensor === undefined) return [];
-    return [
-      { sensor: sensor.slice('sensor='.length), timeNs: BigInt(text.slice(text.lastIndexOf(' ') + 1)) },
-    ];
+/** Calls for each reading in a record's text, in its order. */
+function eachReading(text: string, tell: (sensor: string, timeNs: bigint) => void): void {
+  // In most records no name is escaped and no value is text, so that each line is a point: read in a tenth of the time.
+  if (!text.includes('\\') && !text.includes('"')) {
+    for (let start = 0; start < text.length; ) {
+      const newline = text.indexOf('\n', start);
+      const end = newline === -1 ? text.length : newline;
+      const head = text.slice(start, text.indexOf(' ', start));
+      const sensor = head.startsWith(READINGS_HEAD) ? sensorIn(head) : undefined;
+      if (sensor !== undefined) tell(sensor, BigInt(text.slice(text.lastIndexOf(' ', end) + 1, end)));
+      start = end + 1;
+    }
+    return;
   }
-  return (decodePoints(recordKinds.points, text) ?? []).flatMap(({ measurement, tags, timeNs }) => {
+  for (const { measurement, tags, timeNs } of decodePoints(recordKinds.points, text) ?? []) {
     const sensor = measurement === READINGS ? tagOf(tags, 'sensor') : undefined;
-    return sensor === undefined ? [] : [{ sensor, timeNs }];
-  });
+    if (sensor !== undefined) tell(sensor, timeNs);
+  }
+}
+
+/** The tag of a plain line's measurement and tags. */
+function sensorIn(head: string): string | undefined {
+  const tag = head.indexOf(SENSOR_TAG);
+  if (tag === -1) return undefined;
+  const next = head.indexOf(',', tag + SENSOR_TAG.length);
+  return head.slice(tag + SENSOR_TAG.length, next === -1 ? head.length : next);
 }
