@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { Delivery } from '@tidemark/core';
+import { mix } from './mix.ts';
 import type { DeliveryStamp } from './spool/record.ts';
 
 /**
@@ -185,12 +186,4 @@ function hashOfText(text: string, seed: number): number {
   for (let index = 0; index < text.length; index++)
     hash = Math.imul(hash ^ text.charCodeAt(index), 0x0100_0193);
   return hash;
-}
-
-/** Spreads every bit over all 32 (the finalizer of MurmurHash3). */
-function mix(value: number): number {
-  let hash = value;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35);
-  return hash ^ (hash >>> 16);
 }

@@ -1,12 +1,6 @@
-import {
-  floorDivide,
-  NS_PER_SECOND,
-  type Point,
-  type QualityCheck,
-  type QualityCount,
-  type QualityFilter,
-} from '@tidemark/core';
+import type { Point, QualityCheck, QualityCount, QualityFilter } from '@tidemark/core';
 import { inTransaction, type MetaDb } from '@tidemark/store';
+import { minuteFrom, minuteOf, startOfMinute } from './minutes.ts';
 
 /** Where failures are counted: those of sensors by check, and what was refused by reason. */
 export type CountMeasurement = 'quality' | 'quarantine';
@@ -18,7 +12,6 @@ const OTHER_SENSORS = '#others';
 const MAX_PER_MINUTE = 10_000;
 /** Rows that are kept; the oldest go, and stay in the store. */
 const MAX_ROWS = 100_000;
-const NS_PER_MINUTE = 60n * NS_PER_SECOND;
 
 /** A count of one minute. */
 interface Row {
@@ -121,7 +114,7 @@ export class FailureCounts {
       )
       .all(
         minuteOf(fromNs),
-        minuteOf(toNs + NS_PER_MINUTE - 1n),
+        minuteFrom(toNs),
         asJsonList(sensors),
         asJsonList(checks),
         after?.sensor ?? null,
@@ -132,8 +125,8 @@ export class FailureCounts {
       sensor: subject,
       check: cause as QualityCheck,
       count: total,
-      firstNs: startOf(first),
-      lastNs: startOf(last),
+      firstNs: startOfMinute(first),
+      lastNs: startOfMinute(last),
     }));
   }
 
@@ -210,15 +203,7 @@ export function countToPoint({ measurement, minute, subject, cause, count }: Row
           ['reason', cause],
           ['source', subject],
         ] as const);
-  return { measurement, tags, fields: [['count', BigInt(count)]], timeNs: startOf(minute) };
-}
-
-function minuteOf(timeNs: bigint): number {
-  return Number(floorDivide(timeNs, NS_PER_MINUTE));
-}
-
-function startOf(minute: number): bigint {
-  return BigInt(minute) * NS_PER_MINUTE;
+  return { measurement, tags, fields: [['count', BigInt(count)]], timeNs: startOfMinute(minute) };
 }
 
 function asJsonList(names: readonly string[] | undefined): string | null {

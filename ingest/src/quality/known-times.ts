@@ -1,3 +1,5 @@
+import { mix } from '../mix.ts';
+
 /** How many readings' identities are remembered; 8 bytes each. A power of two. */
 const SLOTS = 1 << 20;
 
@@ -33,12 +35,4 @@ export class KnownTimes {
     words[slot + 1] = high;
     return false;
   }
-}
-
-/** The finalizer of MurmurHash3: each bit of the input changes half of those that come out. */
-function mix(value: number): number {
-  let hash = value;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2_ae35);
-  return hash ^ (hash >>> 16);
 }

@@ -2,9 +2,7 @@ import {
   type Clock,
   type Config,
   encodeSeriesKey,
-  floorDivide,
   knownLocation,
-  NS_PER_SECOND,
   type Point,
   type Sensor,
   type SensorDirectory,
@@ -14,11 +12,11 @@ import { encodePoints } from '../spool/entry.ts';
 import { recordKinds } from '../spool/record.ts';
 import type { Spool } from '../spool/spool.ts';
 import { countToPoint, type FailureCounts } from './failure-counts.ts';
+import { minuteOf, startOfMinute } from './minutes.ts';
 import type { Presence } from './presence.ts';
 
 /** Points of one record of the log. */
 const CHUNK = 500;
-const NS_PER_MINUTE = 60n * NS_PER_SECOND;
 
 interface MinuteWriterOptions {
   config: Config;
@@ -35,7 +33,7 @@ interface MinuteWriterOptions {
  */
 export class MinuteWriter {
   readonly #options: MinuteWriterOptions;
-  #writtenMinute: bigint;
+  #writtenMinute: number;
 
   constructor(options: MinuteWriterOptions) {
     this.#options = options;
@@ -49,7 +47,7 @@ export class MinuteWriter {
     const minute = minuteOf(nowNs);
     if (minute === this.#writtenMinute) return;
     this.#writtenMinute = minute;
-    await this.#writeStates(minute * NS_PER_MINUTE);
+    await this.#writeStates(startOfMinute(minute));
   }
 
   async #writeCounts(nowNs: bigint): Promise<void> {
@@ -111,8 +109,4 @@ export class MinuteWriter {
       spool.append(recordKinds.points, clock.nowNs(), text, points, resolve);
     });
   }
-}
-
-function minuteOf(timeNs: bigint): bigint {
-  return floorDivide(timeNs, NS_PER_MINUTE);
 }
