@@ -47,6 +47,20 @@ it('takes refusals, and them alone, out of the log', async () => {
   expect(parts.spool.cursor('quarantine')).toBeGreaterThan(0);
 });
 
+it('reads the log only where there is a refusal', async () => {
+  const parts = await startSpool();
+  const store = await openQuarantine();
+  startWriter(parts, store);
+  const take = vi.spyOn(parts.spool, 'take');
+  for (const n of range(0, 50)) await appendPoints(parts.spool, [pointOf(n)]);
+  const { endOffset } = parts.spool;
+  expect(parts.spool.positionOf('quarantine')).toBe(endOffset);
+  await Promise.all([refuse(parts.spool, 1), appendPoints(parts.spool, [pointOf(1)])]);
+  await expect.poll(() => store.count()).toBe(1);
+  await expect.poll(() => parts.spool.positionOf('quarantine')).toBe(parts.spool.endOffset);
+  expect(take.mock.calls.map(([offset]) => offset)).toEqual([endOffset]);
+});
+
 it('a replay after a crash adds nothing', async () => {
   const directory = await tempDir();
   const store = await openQuarantine();

@@ -25,9 +25,7 @@ export class QuarantineWriter {
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
   #evicting: NodeJS.Timeout | undefined;
-  /** Behind the last entry that was looked at. */
-  #position = 0;
-  #savedAtMs = 0;
+  /** Aborted when the cursor is to be saved. */
   #saveTimer = AbortSignal.abort();
   #fault: string | undefined;
 
@@ -36,7 +34,8 @@ export class QuarantineWriter {
   }
 
   start(): void {
-    this.#position = this.#options.spool.cursor('quarantine');
+    const { spool } = this.#options;
+    spool.passed('quarantine', spool.cursor('quarantine'));
     this.#running = this.#run();
     this.#evicting = setInterval(() => this.#evict(), EVICT_EVERY_MS);
   }
@@ -71,7 +70,7 @@ export class QuarantineWriter {
         await this.#takeNext();
         if (this.#fault) logger.info('the quarantine is written again');
         this.#fault = undefined;
-        if (signal.aborted && this.#position >= spool.endOffset) return;
+        if (signal.aborted && spool.positionOf('quarantine') >= spool.endOffset) return;
         await this.#waitForMore();
       } catch (error) {
         if (!this.#fault) logger.error({ err: error }, 'the quarantine cannot be written; it is tried again');
@@ -83,28 +82,31 @@ export class QuarantineWriter {
   }
 
   async #takeNext(): Promise<void> {
+    const { spool } = this.#options;
+    const hasAdded = spool.positionOf('quarantine') < spool.endOffset && (await this.#addNext());
+    if (!hasAdded && !this.#saveTimer.aborted && !this.#stopping.signal.aborted) return;
+    // Stays so when the save fails.
+    this.#saveTimer = AbortSignal.abort();
+    await spool.advance('quarantine', spool.positionOf('quarantine'));
+  }
+
+  /** Reads on, and answers whether there was a refusal. */
+  async #addNext(): Promise<boolean> {
     const { spool, store } = this.#options;
-    const { entries, nextOffset } = await spool.take(this.#position, READ_BYTES, true);
+    const { entries, nextOffset } = await spool.take(spool.positionOf('quarantine'), READ_BYTES, true);
     const refusals = entries
       .filter(({ kind }) => kind === recordKinds.refusal)
       .map(({ offset, payload }) => ({ offset, part: decodeRefusal(payload) }));
     if (refusals.length > 0) store.add('log', refusals);
-    this.#position = nextOffset;
     spool.passed('quarantine', nextOffset);
-    const isDue = performance.now() - this.#savedAtMs >= SAVE_EVERY_MS;
-    if (refusals.length === 0 && !isDue && !this.#stopping.signal.aborted) return;
-    await spool.advance('quarantine', nextOffset);
-    this.#savedAtMs = performance.now();
+    return refusals.length > 0;
   }
 
-  /** Also ends when there is a position to save: a full log takes nothing more before it is saved. */
+  /** Also ends when the cursor is to be saved: segments wait for it. */
   async #waitForMore(): Promise<void> {
-    const { spool } = this.#options;
     const { signal } = this.#stopping;
-    const isSaved = this.#position <= spool.cursor('quarantine');
-    // One for many waits: this runs for each commit of the log.
-    if (!isSaved && this.#saveTimer.aborted)
+    if (this.#saveTimer.aborted)
       this.#saveTimer = AbortSignal.any([signal, AbortSignal.timeout(SAVE_EVERY_MS)]);
-    await spool.waitBeyond(this.#position, isSaved ? signal : this.#saveTimer);
+    await this.#options.spool.waitForRefusal(this.#saveTimer);
   }
 }

@@ -9,16 +9,18 @@ import {
   type Registry,
   TidemarkError,
 } from '@tidemark/core';
+import { type Batch, clearBatch, type Done, newBatch } from './batch.ts';
 import { type CursorName, type CursorOffsets, Cursors } from './cursors.ts';
 import { DamageKeeper } from './damage.ts';
-import { EntryBlock, type SpoolEntry } from './entry.ts';
+import type { SpoolEntry } from './entry.ts';
 import { SpoolMetrics } from './metrics.ts';
-import { type DecodedRecord, RecordBuffer, type RecordKind, type RecordStamps } from './record.ts';
+import { type DecodedRecord, type RecordKind, type RecordStamps, recordKinds } from './record.ts';
 import { recover, type SegmentInfo, tellNewest } from './recover.ts';
 import { segmentPath, syncDirectory } from './segment.ts';
 import { readSegment } from './segment-reader.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { Tail } from './tail.ts';
+import { Waiters } from './waiters.ts';
 
 /**
  * Un-fsynced bytes at which appends are refused: fsync is that far behind. Twice as much may wait, what is being
@@ -35,16 +37,6 @@ const FIRST_ENTRY_BYTES = 4096;
 const MEMORY_BYTES = 32 * 1024 * 1024;
 /** Pause before a write that failed is tried again. */
 const HOLD_RETRY_MS = 250;
-
-type Done = () => void;
-
-interface Batch {
-  buffer: RecordBuffer;
-  block: EntryBlock;
-  dones: Done[];
-  /** The last stamp given in it, if any. */
-  lastStampNs: bigint | undefined;
-}
 
 export interface SpoolOptions {
   directory: string;
@@ -77,7 +69,7 @@ export class Spool {
   #pending: Batch = newBatch();
   #spare: Batch = newBatch();
   #flushing: Promise<void> | undefined;
-  readonly #waiters = new Set<() => void>();
+  readonly #waiters = new Waiters();
   readonly #passed: CursorOffsets = { store: 0, quarantine: 0, quality: 0 };
   #fault: string | undefined;
   #isStopping = false;
@@ -104,13 +96,8 @@ export class Spool {
   }
 
   /** Resolves when nothing waits for its fsync, or when the disk takes nothing: what waits was promised to nobody. */
-  async drain(): Promise<void> {
-    while (this.#flushing && this.#fault === undefined) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#waiters.add(resolve);
-      await Promise.race([promise, this.#flushing]);
-      this.#waiters.delete(resolve);
-    }
+  drain(): Promise<void> {
+    return this.#waiters.until(() => this.#flushing === undefined || this.#fault !== undefined);
   }
 
   /** Makes what is pending durable and closes the files. What cannot be written now is never called back. */
@@ -119,7 +106,7 @@ export class Spool {
     await this.#flushing;
     await this.#writer?.close();
     this.#writer = undefined;
-    this.#wake();
+    this.#waiters.wake();
   }
 
   /** The last stamp that was given to a reading, as far as the log knows; 0 when none was. */
@@ -170,6 +157,7 @@ export class Spool {
     const start = batch.buffer.length;
     batch.buffer.push(kind, acceptedNs, payload, stamps);
     batch.block.push(start, batch.buffer.length, kind, acceptedNs, points, payload);
+    if (kind === recordKinds.refusal) batch.holdsRefusal = true;
     if (stamps?.areNew) batch.lastStampNs = acceptedNs;
     if (done) batch.dones.push(done);
     this.#flushing ??= this.#flush();
@@ -208,16 +196,14 @@ export class Spool {
   }
 
   /** Resolves when there is something behind `offset`, when the spool stops, or when the signal aborts. */
-  async waitBeyond(offset: number, signal: AbortSignal): Promise<void> {
-    while (this.#endOffset <= offset && !signal.aborted && !this.#isStopping) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const wake = (): void => resolve();
-      this.#waiters.add(wake);
-      signal.addEventListener('abort', wake, { once: true });
-      await promise;
-      this.#waiters.delete(wake);
-      signal.removeEventListener('abort', wake);
-    }
+  waitBeyond(offset: number, signal: AbortSignal): Promise<void> {
+    return this.#waiters.until(() => this.#endOffset > offset || this.#isOver(signal), signal);
+  }
+
+  /** As `waitBeyond`, when the quarantine's reader has anything to read: commits without a refusal wake nobody. */
+  waitForRefusal(signal: AbortSignal): Promise<void> {
+    const hasMore = (): boolean => this.#endOffset > this.#passed.quarantine;
+    return this.#waiters.until(() => hasMore() || this.#isOver(signal), signal);
   }
 
   cursor(name: CursorName): number {
@@ -237,8 +223,17 @@ export class Spool {
     this.#tail.release(Math.min(...Object.values(this.#passed)));
   }
 
+  /** How far a durable cursor's reader has come; the quarantine's is past all that holds no refusal. */
+  positionOf(name: CursorName): number {
+    return this.#passed[name];
+  }
+
   health(): PartHealth {
     return { name: 'spool', status: this.#fault ? 'fail' : 'pass', message: this.#fault ?? 'accepting' };
+  }
+
+  #isOver(signal: AbortSignal): boolean {
+    return signal.aborted || this.#isStopping;
   }
 
   /** Age of the first entry that a cursor's reader has not passed; 0 when it has passed all. */
@@ -264,6 +259,7 @@ export class Spool {
       if (!isDurable) break;
     }
     this.#flushing = undefined;
+    this.#waiters.wake();
   }
 
   /** Writes until it succeeds; false when the spool was stopped before it did. */
@@ -281,7 +277,7 @@ export class Spool {
         if (!this.#fault)
           this.#options.logger.error({ err: error }, 'the spool cannot write; publishers are held back');
         this.#fault = messageOf(error);
-        this.#wake();
+        this.#waiters.wake();
       }
       if (this.#isStopping) return false;
       await delay(HOLD_RETRY_MS);
@@ -365,16 +361,14 @@ export class Spool {
   #publish(batch: Batch, base: number): void {
     batch.block.base = base;
     this.#lastStampNs = batch.lastStampNs ?? this.#lastStampNs;
+    const isNothingToQuarantine = !batch.holdsRefusal && this.#passed.quarantine >= this.#endOffset;
     this.#endOffset = base + batch.buffer.length;
+    if (isNothingToQuarantine) this.#passed.quarantine = this.#endOffset;
     this.#segments.at(-1)!.end = this.#endOffset;
     this.#metrics.appendedBytes.inc(batch.buffer.length);
     this.#metrics.commits.inc();
     this.#tail.push({ offset: base, nextOffset: this.#endOffset, entries: batch.block });
-    this.#wake();
-  }
-
-  #wake(): void {
-    for (const wake of this.#waiters) wake();
+    this.#waiters.wake();
   }
 
   /** Removes segments that every durable cursor has passed, but for the newest `keptBytes` of the log. */
@@ -391,16 +385,4 @@ export class Spool {
       await unlink(segmentPath(this.#options.directory, base));
     await syncDirectory(this.#options.directory);
   }
-}
-
-function newBatch(): Batch {
-  return { buffer: new RecordBuffer(256 * 1024), block: new EntryBlock(), dones: [], lastStampNs: undefined };
-}
-
-/** Its entries live on in the tail; the buffer is used again. */
-function clearBatch(batch: Batch): void {
-  batch.buffer.clear();
-  batch.block = new EntryBlock();
-  batch.dones = [];
-  batch.lastStampNs = undefined;
 }

@@ -1,0 +1,33 @@
+import { EntryBlock } from './entry.ts';
+import { RecordBuffer } from './record.ts';
+
+export type Done = () => void;
+
+/** What is written and fsynced at once. */
+export interface Batch {
+  buffer: RecordBuffer;
+  block: EntryBlock;
+  dones: Done[];
+  holdsRefusal: boolean;
+  /** The last stamp given in it, if any. */
+  lastStampNs: bigint | undefined;
+}
+
+export function newBatch(): Batch {
+  return {
+    buffer: new RecordBuffer(256 * 1024),
+    block: new EntryBlock(),
+    dones: [],
+    holdsRefusal: false,
+    lastStampNs: undefined,
+  };
+}
+
+/** Its entries live on in the tail; the buffer is used again. */
+export function clearBatch(batch: Batch): void {
+  batch.buffer.clear();
+  batch.block = new EntryBlock();
+  batch.dones = [];
+  batch.holdsRefusal = false;
+  batch.lastStampNs = undefined;
+}
