@@ -1,5 +1,5 @@
 import type { Location, MetricDeclaration, Sensor, Stay } from '@tidemark/core';
-import type { MetaDb } from '../meta-db.ts';
+import { inTransaction, type MetaDb } from '../meta-db.ts';
 
 /** What one transaction changes; entries stand as they are to be. */
 export interface Changes {
@@ -40,8 +40,7 @@ export class RegistryTables {
 
   /** All of it or nothing; on stable storage when it returns. */
   write(changes: Changes): void {
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
+    inTransaction(this.#db, () => {
       // Removed first: a renamed sensor is one removed and one written.
       this.#remove('locations', 'id', changes.removedLocations);
       this.#remove('sensors', 'id', changes.removedSensors);
@@ -50,12 +49,7 @@ export class RegistryTables {
       this.#put('locations', changes.locations, fromLocation);
       this.#put('sensors', changes.sensors, fromSensor);
       this.#put('sensor_renames', changes.begunRenames, ({ from, to }) => ({ from_id: from, to_id: to }));
-      this.#db.exec('COMMIT');
-    } catch (error) {
-      // A full disk may have ended the transaction already.
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      throw error;
-    }
+    });
   }
 
   #rows(table: Table): Iterable<Row> {
