@@ -1,7 +1,6 @@
 import type {
   Acceptor,
   Access,
-  Audit,
   Clock,
   Config,
   Freshness,
@@ -14,7 +13,7 @@ import type {
   Registry,
   SensorHistory,
 } from '@tidemark/core';
-import type { Engine, SensorRegistry } from '@tidemark/store';
+import type { AuditLog, Engine, SensorRegistry } from '@tidemark/store';
 
 /** What the API is made of; `cli` passes the real parts. */
 export interface ApiParts {
@@ -28,7 +27,7 @@ export interface ApiParts {
   quarantine: Quarantine;
   registry: SensorRegistry;
   desk: QuarantineDesk;
-  audit: Audit;
+  audit: AuditLog;
   history: SensorHistory;
   quality: Quality;
   freshness: Freshness;

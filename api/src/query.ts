@@ -66,6 +66,12 @@ export function limitParameter(max: number, fallback: number) {
     .openapi({ description: 'Most items on a page.', example: fallback });
 }
 
+export const noteParameter = z
+  .string()
+  .max(1000)
+  .optional()
+  .openapi({ description: 'Why, for the audit log.', example: 'test messages of the new gateway' });
+
 export const cursorParameter = z
   .string()
   .optional()

@@ -26,3 +26,8 @@ export function withOutput(command: Command): Command {
     .addOption(new Option('--json', 'print JSON lines').conflicts('quiet'))
     .option('--quiet', 'print errors only');
 }
+
+/** A command that leaves a line in the audit log. */
+export function withNote(command: Command): Command {
+  return command.option('--note <text>', 'why, for the audit log');
+}

@@ -1,6 +1,6 @@
 import { quarantineReasons } from '@tidemark/core';
 import { type Command, Option } from 'commander';
-import { withHttp, withRange } from './command-options.ts';
+import { withHttp, withNote, withRange } from './command-options.ts';
 import { integerOption } from './options.ts';
 import type { ActOptions, AuditOptions, ListOptions, ReplayOptions, ShowOptions } from './quarantine.ts';
 
@@ -41,10 +41,9 @@ export function addQuarantineCommands(program: Command): void {
 
 /** Which items to act on: by id, by filter, or all. */
 function withChoice(command: Command, what: string): Command {
-  return withFilter(command)
+  return withNote(withFilter(command))
     .argument('[ids...]', `which to ${what}; without, those that match the filter`)
     .option('--all', 'everything, where no filter is given', false)
-    .option('--note <text>', 'why, for the audit log')
     .option('--json', 'print the outcome as JSON');
 }
 

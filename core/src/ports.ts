@@ -309,9 +309,10 @@ export interface SensorHistory {
   remove(sensor: string): Promise<number>;
   /**
    * Gives a registered sensor another id, its history with it; what comes under the old one is stored under the
-   * new. Resolves when that is done, also after an outage of the store. Throws `conflict` when the id is taken.
+   * new. Resolves when that is done, also after an outage of the store, and leaves a line in the audit log then.
+   * Throws `conflict` when the id is taken.
    */
-  rename(from: string, to: string): Promise<void>;
+  rename(from: string, to: string, cause: Cause): Promise<void>;
 }
 
 /** Something that went wrong with a device or a part of the platform, told once when it begins and once when it ends. */

@@ -25,11 +25,16 @@ class SensorEngine extends FakeEngine {
     this.renames.push(`${from}>${to} after ${this.batches.flat().length}`);
   }
 
+  async countSensor(sensor: string): Promise<number> {
+    return this.sensors.filter((one) => one === sensor || sensor === 'new').length;
+  }
+
   get sensors(): string[] {
     return this.batches.flat().map(({ tags }: Point) => tagOf(tags, 'sensor')!);
   }
 }
 
+const cause = { actor: 'ann', note: 'moved house' };
 const unavailable = () => new TidemarkError('store_unavailable', 'down', { retryable: true });
 
 async function start(dataDir: string, engine: SensorEngine, meta?: MetaDb) {
@@ -38,12 +43,13 @@ async function start(dataDir: string, engine: SensorEngine, meta?: MetaDb) {
   const shared = { config, clock: systemClock, logger: silentLogger, metrics: createMetrics() };
   const registry = new SensorRegistry({ ...shared, db, limits: config.registry });
   await registry.start();
+  const audit = new AuditLog({ db, clock: systemClock, maxEntries: 100 });
   const ingest = new Ingest({
     ...shared,
     engine: engine as unknown as Engine,
     meta: db,
     registrar: registry,
-    audit: new AuditLog({ db, clock: systemClock, maxEntries: 100 }),
+    audit,
     incidents: { tell: () => {} },
   });
   await ingest.start();
@@ -52,7 +58,7 @@ async function start(dataDir: string, engine: SensorEngine, meta?: MetaDb) {
     await registry.stop();
   };
   onTestFinished(stop);
-  return { ingest, registry, stop, db };
+  return { ingest, registry, audit, stop, db };
 }
 
 function publish(ingest: Ingest, sensor: string): Promise<void> {
@@ -69,7 +75,7 @@ it('what was accepted under the old id is stored under the new one, before and d
   engine.gate = promise;
   await publish(ingest, 'old');
   await ingest.freshness.flush(60_000);
-  const renaming = ingest.history.rename('old', 'new');
+  const renaming = ingest.history.rename('old', 'new', cause);
   await publish(ingest, 'old');
   expect(registry.sensor('old')?.id).toBe('old');
   resolve();
@@ -90,7 +96,7 @@ it('a rename goes on when the store answers, also after a restart, and before an
   await ingest.freshness.flush(60_000);
   engine.goDown();
   engine.failures = [unavailable(), unavailable()];
-  const renaming = ingest.history.rename('old', 'new');
+  const renaming = ingest.history.rename('old', 'new', cause);
   await publish(ingest, 'old');
   await Promise.all([stop(), expect(renaming).rejects.toThrow('down')]);
   expect(engine.renames).toEqual([]);
@@ -102,17 +108,22 @@ it('a rename goes on when the store answers, also after a restart, and before an
   expect(engine.sensors).toEqual(['old', 'new']);
   expect(again.registry.sensor('old')?.id).toBe('new');
   expect(again.registry.pendingRenames).toEqual([]);
+  // Who asked for it is known across the restart; the line is there once it is done.
+  expect(again.audit.list({ limit: 10 })).toMatchObject([
+    { action: 'sensor.rename', target: { from: 'old', to: 'new' }, counts: { points: 1 }, ...cause },
+  ]);
 });
 
 it('a rename that the store refuses leaves everything as it was', async () => {
   const engine = new SensorEngine();
-  const { ingest, registry } = await start(await tempDir(), engine);
+  const { ingest, registry, audit } = await start(await tempDir(), engine);
   await publish(ingest, 'old');
   engine.failures = [new TidemarkError('conflict', 'both have data')];
-  await expect(ingest.history.rename('old', 'new')).rejects.toMatchObject({ code: 'conflict' });
+  await expect(ingest.history.rename('old', 'new', cause)).rejects.toMatchObject({ code: 'conflict' });
   expect(registry.sensor('old')?.id).toBe('old');
   expect(registry.pendingRenames).toEqual([]);
-  await ingest.history.rename('old', 'new');
+  expect(audit.list({ limit: 10 })).toEqual([]);
+  await ingest.history.rename('old', 'new', cause);
   expect(registry.sensor('old')?.id).toBe('new');
 });
 
@@ -122,7 +133,7 @@ it('while meta.db cannot be written, nothing comes between the two halves of a r
   await publish(ingest, 'old');
   await ingest.freshness.flush(60_000);
   db.exec(`CREATE TRIGGER full BEFORE DELETE ON sensor_renames BEGIN SELECT RAISE(ABORT, 'disk full'); END`);
-  const renaming = ingest.history.rename('old', 'new');
+  const renaming = ingest.history.rename('old', 'new', cause);
   await publish(ingest, 'old');
   await expect.poll(() => engine.renames.length).toBe(1);
   expect(registry.sensor('old')?.id).toBe('old');

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Logger, type SensorHistory, TidemarkError } from '@tidemark/core';
-import type { Engine, SensorRegistry } from '@tidemark/store';
+import { type Cause, type Logger, type SensorHistory, TidemarkError } from '@tidemark/core';
+import type { AuditLog, Engine, SensorRegistry } from '@tidemark/store';
 import type { BatchWriter } from './batch-writer.ts';
 
 /** How long what was accepted may take to be in the store, before it is removed from there. */
@@ -11,8 +11,11 @@ interface StoredHistoryOptions {
   engine: Engine;
   registry: SensorRegistry;
   writer: BatchWriter;
+  audit: AuditLog;
   logger: Logger;
 }
+
+type Rename = SensorRegistry['pendingRenames'][number];
 
 /**
  * Changes of what the store holds of a sensor. They take turns with the writing of batches, so that no point comes
@@ -52,18 +55,19 @@ export class StoredHistory implements SensorHistory {
     return points;
   }
 
-  async rename(from: string, to: string): Promise<void> {
-    this.#options.registry.beginRename({ from, to });
-    await this.#carryOut({ from, to });
+  async rename(from: string, to: string, cause: Cause): Promise<void> {
+    const rename = { from, to, cause };
+    this.#options.registry.beginRename(rename);
+    await this.#carryOut(rename);
   }
 
-  #carryOut(rename: { from: string; to: string }): Promise<void> {
-    const { engine, registry, writer, logger } = this.#options;
+  #carryOut(rename: Rename): Promise<void> {
+    const { engine, writer, registry, logger } = this.#options;
     return writer.between(async () => {
       for (let tries = 1; ; tries++) {
         try {
           await engine.renameSensor(rename.from, rename.to);
-          return registry.finishRename(rename);
+          return this.#finish(rename, await engine.countSensor(rename.to));
         } catch (error) {
           if (isFinal(error)) {
             logger.error({ err: error, ...rename }, 'a sensor could not be renamed');
@@ -77,6 +81,13 @@ export class StoredHistory implements SensorHistory {
         }
       }
     });
+  }
+
+  #finish({ from, to, cause }: Rename, points: number): void {
+    const { registry, audit } = this.#options;
+    registry.finishRename({ from, to, cause }, () =>
+      audit.count(audit.begin({ action: 'sensor.rename', target: { from, to }, cause }), { points }),
+    );
   }
 }
 

@@ -27,7 +27,8 @@ interface Row {
 
 /**
  * Who changed or removed what, and why, in `meta.db`. Called within the transaction of the change itself, so that
- * neither is there without the other.
+ * neither is there without the other; what cannot be in one transaction, such as a change of the store, is begun
+ * before it and counted after it.
  */
 export class AuditLog implements Audit {
   readonly #parts: AuditLogParts;
@@ -47,7 +48,7 @@ export class AuditLog implements Audit {
   }
 
   /** Says what came of it so far. */
-  count(id: string, counts: AuditEntry['counts']): void {
+  count(id: string, counts: Record<string, number | undefined>): void {
     this.#parts.db
       .prepare('UPDATE audit SET counts = ? WHERE id = ?')
       .run(JSON.stringify(counts), Number(id));

@@ -114,6 +114,8 @@ const migrations = [
      time_ns INTEGER NOT NULL,
      is_told INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  `ALTER TABLE sensor_renames ADD COLUMN actor TEXT NOT NULL DEFAULT 'local';
+   ALTER TABLE sensor_renames ADD COLUMN note TEXT;`,
 ];
 
 /** Opens the control database (`meta.db`), bringing an older schema up to date and refusing a newer one. */

@@ -179,7 +179,13 @@ it('a sensor that registered itself is listed, declared, renamed with its histor
   expect(removed).toMatch(/^removed greenhouse-1; \d+ values deleted\n$/);
   expect(await placesOf(platform, 'greenhouse-1')).toEqual([]);
   expect(await tidemark(platform, 'locations')).toMatch(/^hall +hall/m);
-  await tidemark(platform, 'locations', 'remove', 'hall');
+  await tidemark(platform, 'locations', 'remove', 'hall', '--note', 'torn down');
+  const { items } = await get<{ items: Record<string, unknown>[] }>(platform, 'audit');
+  expect(items).toMatchObject([
+    { action: 'location.delete', target: { id: 'hall' }, actor: 'local', note: 'torn down' },
+    { action: 'sensor.delete', target: { id: 'greenhouse-1' }, counts: { sensors: 1, points: 3 } },
+    { action: 'sensor.rename', target: { from: 'gh1', to: 'greenhouse-1' }, counts: { points: 1 } },
+  ]);
 });
 
 it('the command says what is wrong, by path, and changes nothing', async () => {

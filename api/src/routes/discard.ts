@@ -2,8 +2,9 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { TidemarkError } from '@tidemark/core';
 import { actorOf } from '../middleware/access.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
+import { noteParameter } from '../query.ts';
 import { jsonContent, problems } from '../schemas.ts';
-import { noteParameter, quarantineFilterParameters, toQuarantineFilter } from './quarantine-filter.ts';
+import { quarantineFilterParameters, toQuarantineFilter } from './quarantine-filter.ts';
 
 const discardedSchema = z
   .object({ discarded: z.number().int().openapi({ description: 'Items that are gone.', example: 12 }) })

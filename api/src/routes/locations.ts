@@ -4,8 +4,9 @@ import type { SensorRegistry } from '@tidemark/store';
 import type { Context } from 'hono';
 import { readJson } from '../body/read-json.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
+import { actorOf } from '../middleware/access.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
-import { cursorParameter, limitParameter } from '../query.ts';
+import { cursorParameter, limitParameter, noteParameter } from '../query.ts';
 import { checkConditions, etagOf } from '../registry/conditions.ts';
 import {
   locationDeclaration,
@@ -97,12 +98,17 @@ const deleteRoute = createRoute({
   tags,
   summary: 'Delete a location',
   description: 'Refused while a sensor is or was there, or another location lies in it; readings stay.',
-  request: { params: idParams('north-hall'), query: z.strictObject({}), headers: conditionHeaders },
+  request: {
+    params: idParams('north-hall'),
+    query: z.strictObject({ note: noteParameter }),
+    headers: conditionHeaders,
+  },
   responses: { 204: { description: 'Deleted' }, ...problems(400, 404, 409, 412) },
 });
 
 /** `/api/v1/locations`. */
-export function locations(app: OpenAPIHono<ApiEnv>, { registry, clock, config }: ApiParts): void {
+export function locations(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
+  const { registry, audit, access, clock, config } = parts;
   const write = (id: string, body: unknown, existing: Location | undefined): Location => {
     const read = readLocation(body, { id, existing, nowNs: clock.nowNs() });
     const parentFaults = parentIssues(id, body, registry);
@@ -167,7 +173,11 @@ export function locations(app: OpenAPIHono<ApiEnv>, { registry, clock, config }:
     const location = found(registry, c.req.valid('param').id);
     checkConditions(c, location);
     refuseWhileInUse(registry, location.id);
-    registry.write({ removedLocations: [location.id] });
+    const { id } = location;
+    const cause = { actor: actorOf(access, c), note: c.req.valid('query').note };
+    registry.write({ removedLocations: [id] }, () =>
+      audit.count(audit.begin({ action: 'location.delete', target: { id }, cause }), { locations: 1 }),
+    );
     return c.body(null, 204);
   });
 }

@@ -24,12 +24,6 @@ export const quarantineFilterParameters = {
   ...rangeParameters('the oldest refusal', 'after the newest refusal'),
 };
 
-export const noteParameter = z
-  .string()
-  .max(1000)
-  .optional()
-  .openapi({ description: 'Why, for the audit log.', example: 'test messages of the new gateway' });
-
 type FilterQuery = z.infer<z.ZodObject<typeof quarantineFilterParameters>>;
 
 /** The filter that a query names; throws `bad_request` when its range ends before it starts. */

@@ -6,14 +6,9 @@ import { encodeCursor } from '../cursor.ts';
 import { actorOf } from '../middleware/access.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
 import { invalidFields } from '../problem.ts';
-import { cursorParameter, limitParameter } from '../query.ts';
+import { cursorParameter, limitParameter, noteParameter } from '../query.ts';
 import { jsonContent, problems, replaySchema } from '../schemas.ts';
-import {
-  decodeNumbers,
-  noteParameter,
-  quarantineFilterParameters,
-  toQuarantineFilter,
-} from './quarantine-filter.ts';
+import { decodeNumbers, quarantineFilterParameters, toQuarantineFilter } from './quarantine-filter.ts';
 
 const bodySchema = z.strictObject({
   payload: z

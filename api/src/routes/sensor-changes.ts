@@ -2,8 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { type Sensor, TidemarkError } from '@tidemark/core';
 import { readJson } from '../body/read-json.ts';
+import { actorOf } from '../middleware/access.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
 import { invalidFields, issuesOf } from '../problem.ts';
+import { noteParameter } from '../query.ts';
 import { checkConditions, etagOf } from '../registry/conditions.ts';
 import { idMember } from '../registry/members.ts';
 import { bodyOf, conditionHeaders, entryResponse, idParams } from '../registry/route-parts.ts';
@@ -31,6 +33,7 @@ const deleteRoute = createRoute({
         .enum(['keep', 'delete'])
         .default('keep')
         .openapi({ description: '`delete` removes all that the store holds of the sensor, for ever.' }),
+      note: noteParameter,
     }),
     headers: conditionHeaders,
   },
@@ -65,6 +68,7 @@ const renameRoute = createRoute({
     'sends is stored under the new one.',
   request: {
     params: idParams('gh1'),
+    query: z.strictObject({ note: noteParameter }),
     headers: conditionHeaders,
     ...bodyOf(z.object({ id: z.string().openapi({ example: 'greenhouse-1' }) }).openapi('SensorRename')),
   },
@@ -80,7 +84,7 @@ const renameRoute = createRoute({
 
 /** `DELETE /api/v1/sensors/{id}`, `POST /api/v1/sensors/{id}/rename`. */
 export function sensorChanges(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
-  const { registry, history, clock, config } = parts;
+  const { registry, history, audit, access, clock, config } = parts;
   const found = (id: string): Sensor => {
     const sensor = registry.sensor(id);
     if (sensor === undefined) throw new TidemarkError('not_found', `there is no sensor ${id}`);
@@ -90,19 +94,29 @@ export function sensorChanges(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
   app.openapi(deleteRoute, async (c) => {
     const sensor = found(c.req.valid('param').id);
     checkConditions(c, sensor);
-    const isDeleted = c.req.valid('query').data === 'delete';
-    const points = isDeleted ? await history.remove(sensor.id) : await countOrNull(parts, sensor.id);
-    registry.write({ removedSensors: [sensor.id] });
-    return c.json({ id: sensor.id, data: isDeleted ? ('deleted' as const) : ('kept' as const), points }, 200);
+    const { data: wanted, note } = c.req.valid('query');
+    const data = wanted === 'delete' ? ('deleted' as const) : ('kept' as const);
+    const { id } = sensor;
+    const cause = { actor: actorOf(access, c), note };
+    // Before the store loses anything, so that no crash leaves a loss that nobody is named for.
+    const line = audit.begin({ action: 'sensor.delete', target: { id, data }, cause });
+    const points = data === 'deleted' ? await history.remove(id) : await countOrNull(parts, id);
+    registry.write({ removedSensors: [id] }, () =>
+      audit.count(line, { sensors: 1, points: points ?? undefined }),
+    );
+    return c.json({ id, data, points }, 200);
   });
 
   app.openAPIRegistry.registerPath(renameRoute);
   app.post(`${path}/:id/rename`, async (c) => {
+    const query = renameRoute.request.query.safeParse(c.req.query());
+    if (!query.success) throw invalidFields(issuesOf(query.error, 'no such parameter'));
     const body = renameBody.safeParse(await readJson(c.req.raw, config.http.maxBodyBytes));
     if (!body.success) throw invalidFields(issuesOf(body.error, 'no such member'));
     const sensor = found(c.req.param('id'));
     checkConditions(c, sensor);
-    const renaming = history.rename(sensor.id, body.data.id);
+    const cause = { actor: actorOf(access, c), note: query.data.note };
+    const renaming = history.rename(sensor.id, body.data.id, cause);
     const isDone = await Promise.race([renaming.then(() => true), delay(MAX_WAIT_MS, false, { ref: false })]);
     // What still waits for the store is logged where it fails.
     if (!isDone) renaming.catch(() => {});

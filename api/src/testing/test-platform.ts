@@ -24,7 +24,7 @@ import {
   systemClock,
   type TidemarkError,
 } from '@tidemark/core';
-import { type Engine, openEngine, openMetaDb, SensorRegistry } from '@tidemark/store';
+import { AuditLog, type Engine, openEngine, openMetaDb, SensorRegistry } from '@tidemark/store';
 import { createApp } from '../app.ts';
 import type { ApiParts } from '../parts.ts';
 import { MemoryJournal } from './memory-journal.ts';
@@ -57,10 +57,10 @@ export async function startTestPlatform(
     history: {
       count: (sensor) => engine.countSensor(sensor),
       remove: async (sensor) => (await engine.deleteSensor(sensor)).points,
-      rename: async (from, to) => {
-        registry.beginRename({ from, to });
+      rename: async (from, to, cause) => {
+        registry.beginRename({ from, to, cause });
         await engine.renameSensor(from, to);
-        registry.finishRename({ from, to });
+        registry.finishRename({ from, to, cause });
       },
     },
     engine,
@@ -68,7 +68,7 @@ export async function startTestPlatform(
     journal,
     quarantine,
     desk,
-    audit: { list: () => [] },
+    audit: new AuditLog({ db, clock: systemClock, maxEntries: 1000 }),
     quality: { counts: async () => [] },
     freshness: { flush: async () => 0 },
     access: {

@@ -1,9 +1,9 @@
 import { type Command, Option } from 'commander';
-import { withHttp, withOutput } from '../command-options.ts';
+import { withHttp, withNote, withOutput } from '../command-options.ts';
 import { durationOption, integerOption } from '../options.ts';
 import type { ListOptions } from './list.ts';
 import { coordinateOption, labelOption, metricOption } from './options.ts';
-import type { WriteOptions } from './write.ts';
+import type { AuditedOptions, WriteOptions } from './write.ts';
 
 type Fields = Record<string, unknown>;
 const states = ['active', 'maintenance', 'retired'];
@@ -58,20 +58,20 @@ function addSensorChanges(sensors: Command): void {
     .action(async (id: string, location: string, options: WriteOptions & Fields) =>
       (await import('./write.ts')).change('sensors', id, { ...options, location }),
     );
-  withWriting(sensors.command('rename'))
+  withNote(withWriting(sensors.command('rename')))
     .description('give a sensor another id; its history goes with it')
     .argument('<id>')
     .argument('<new-id>')
-    .action(async (id: string, newId: string, options: WriteOptions) =>
+    .action(async (id: string, newId: string, options: AuditedOptions) =>
       (await import('./write.ts')).rename(id, newId, options),
     );
-  withWriting(sensors.command('remove'))
+  withNote(withWriting(sensors.command('remove')))
     .description('delete a sensor; its data stay unless told otherwise')
     .argument('<id>')
     .addOption(
       new Option('--data <what>', 'what becomes of its data').choices(['keep', 'delete']).default('keep'),
     )
-    .action(async (id: string, options: WriteOptions & { data: string }) =>
+    .action(async (id: string, options: AuditedOptions & { data: string }) =>
       (await import('./write.ts')).remove('sensors', id, options),
     );
 }
@@ -93,10 +93,10 @@ function addLocationChanges(locations: Command): void {
     .action(async (id: string, options: WriteOptions & Fields) =>
       (await import('./write.ts')).change('locations', id, options),
     );
-  withWriting(locations.command('remove'))
+  withNote(withWriting(locations.command('remove')))
     .description('delete a location that nothing uses')
     .argument('<id>')
-    .action(async (id: string, options: WriteOptions) =>
+    .action(async (id: string, options: AuditedOptions) =>
       (await import('./write.ts')).remove('locations', id, options),
     );
 }

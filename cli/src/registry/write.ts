@@ -4,6 +4,8 @@ import { type ConnectionOptions, httpConnection } from '../connection.ts';
 import { type OutputOptions, printResult } from '../progress.ts';
 
 export type WriteOptions = ConnectionOptions & OutputOptions;
+/** Of what the audit log tells. */
+export type AuditedOptions = WriteOptions & { note?: string };
 
 type Kind = 'sensors' | 'locations';
 type Fields = Record<string, unknown>;
@@ -23,9 +25,10 @@ export async function change(kind: Kind, id: string, options: WriteOptions & Fie
 }
 
 /** Gives a sensor another id. */
-export async function rename(id: string, newId: string, options: WriteOptions): Promise<void> {
+export async function rename(id: string, newId: string, options: AuditedOptions): Promise<void> {
   const path = `${pathOf('sensors', id)}/rename`;
-  const data = await send(options, { method: 'POST', path, body: { id: newId } });
+  const parameters = { note: options.note };
+  const data = await send(options, { method: 'POST', path, parameters, body: { id: newId } });
   const text =
     data.id === newId ? `${id} is ${newId} now` : `${id} will be ${newId} as soon as the store answers`;
   printResult(options, { text, data });
@@ -35,9 +38,9 @@ export async function rename(id: string, newId: string, options: WriteOptions): 
 export async function remove(
   kind: Kind,
   id: string,
-  options: WriteOptions & { data?: string },
+  options: AuditedOptions & { data?: string },
 ): Promise<void> {
-  const parameters = kind === 'sensors' ? { data: options.data } : {};
+  const parameters = { data: options.data, note: options.note };
   const answer = await send(options, { method: 'DELETE', path: pathOf(kind, id), parameters });
   const points = answer.points === null ? 'its' : `${answer.points}`;
   const outcome = kind === 'sensors' ? `; ${points} values ${answer.data}` : '';

@@ -115,8 +115,11 @@ export class SensorRegistry implements SensorRegistrar {
     this.write({ begunRenames: [rename] });
   }
 
-  /** Gives the sensor its new id, the one that it had before still being accepted from its device. */
-  finishRename(rename: Rename): void {
+  /**
+   * Gives the sensor its new id, the one that it had before still being accepted from its device. `alongside`
+   * writes to meta.db in the same transaction.
+   */
+  finishRename(rename: Rename, alongside?: () => void): void {
     const sensor = this.#sensors.get(rename.from);
     // Deleted meanwhile.
     if (sensor === undefined) {
@@ -126,7 +129,7 @@ export class SensorRegistry implements SensorRegistrar {
     const formerIds = [...sensor.formerIds.filter((id) => id !== rename.to), rename.from];
     const updatedNs = this.#options.clock.nowNs();
     const renamed = { ...sensor, id: rename.to, formerIds, updatedNs, version: sensor.version + 1 };
-    this.write({ removedSensors: [rename.from], sensors: [renamed], endedRenames: [rename] });
+    this.write({ removedSensors: [rename.from], sensors: [renamed], endedRenames: [rename] }, alongside);
   }
 
   /** The sensor keeps its id. */
@@ -171,12 +174,12 @@ export class SensorRegistry implements SensorRegistrar {
   }
 
   /**
-   * Makes the changes on stable storage, then in memory; all of them or none. Throws `conflict` when there would
-   * be more entries than may be.
+   * Makes the changes on stable storage, then in memory; all of them or none. What `alongside` writes to meta.db
+   * is part of the same transaction. Throws `conflict` when there would be more entries than may be.
    */
-  write(changes: Changes): void {
+  write(changes: Changes, alongside?: () => void): void {
     this.#refuseExcess(changes);
-    this.#tables.write(changes);
+    this.#tables.write(changes, alongside);
     for (const id of changes.removedLocations ?? []) this.#locations.delete(id);
     for (const id of changes.removedSensors ?? []) this.#forget(id);
     for (const location of changes.locations ?? []) this.#locations.set(location.id, location);

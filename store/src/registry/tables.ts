@@ -1,4 +1,4 @@
-import type { Location, MetricDeclaration, Sensor, Stay } from '@tidemark/core';
+import type { Cause, Location, MetricDeclaration, Sensor, Stay } from '@tidemark/core';
 import { inTransaction, type MetaDb } from '../meta-db.ts';
 
 /** What one transaction changes; entries stand as they are to be. */
@@ -15,6 +15,8 @@ export interface Changes {
 export interface Rename {
   from: string;
   to: string;
+  /** Who asked for it, for the line that the audit log gets when it is done. */
+  cause: Cause;
 }
 
 /** The registry's tables in meta.db. */
@@ -34,12 +36,14 @@ export class RegistryTables {
   }
 
   *renames(): Generator<Rename> {
-    for (const row of this.#rows('sensor_renames'))
-      yield { from: String(row.from_id), to: String(row.to_id) };
+    for (const row of this.#rows('sensor_renames')) {
+      const cause = { actor: String(row.actor), note: (row.note as string | null) ?? undefined };
+      yield { from: String(row.from_id), to: String(row.to_id), cause };
+    }
   }
 
-  /** All of it or nothing; on stable storage when it returns. */
-  write(changes: Changes): void {
+  /** All of it, and what `alongside` writes, or nothing; on stable storage when it returns. */
+  write(changes: Changes, alongside?: () => void): void {
     inTransaction(this.#db, () => {
       // Removed first: a renamed sensor is one removed and one written.
       this.#remove('locations', 'id', changes.removedLocations);
@@ -48,7 +52,8 @@ export class RegistryTables {
       this.#remove('sensor_renames', 'from_id', ended);
       this.#put('locations', changes.locations, fromLocation);
       this.#put('sensors', changes.sensors, fromSensor);
-      this.#put('sensor_renames', changes.begunRenames, ({ from, to }) => ({ from_id: from, to_id: to }));
+      this.#put('sensor_renames', changes.begunRenames, fromRename);
+      alongside?.();
     });
   }
 
@@ -85,6 +90,10 @@ export function bareRecord<Value>(entries: Iterable<readonly [string, Value]>): 
 
 type Table = 'locations' | 'sensors' | 'sensor_renames';
 type Row = Record<string, string | number | bigint | null>;
+
+function fromRename({ from, to, cause: { actor, note } }: Rename): Row {
+  return { from_id: from, to_id: to, actor, note: note ?? null };
+}
 
 function fromLocation(location: Location): Row {
   return {
