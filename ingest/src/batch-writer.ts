@@ -5,6 +5,7 @@ import {
   type Freshness,
   isOwnMeasurement,
   type Logger,
+  messageOf,
   type PartHealth,
   type Point,
   TidemarkError,
@@ -132,6 +133,20 @@ export class BatchWriter implements Freshness {
     return this.#turns.run(work);
   }
 
+  /**
+   * As `between`, once the durable cursor is where the writing is: what is removed then, no crash brings back.
+   * Rejects with a retryable `store_unavailable` when the cursor cannot be saved.
+   */
+  betweenSaved<T>(work: () => Promise<T>): Promise<T> {
+    return this.#turns.run(async () => {
+      await this.#saveCursor().catch((cause: unknown) => {
+        const message = `the store cursor cannot be saved: ${messageOf(cause)}`;
+        throw new TidemarkError('store_unavailable', message, { cause, retryable: true });
+      });
+      return work();
+    });
+  }
+
   health(): PartHealth {
     const fault = this.#writing.fault ?? this.#reading.fault ?? this.#syncing.fault;
     const isBehind = this.#backlogBytes > this.#options.batchBytes;
@@ -159,7 +174,7 @@ export class BatchWriter implements Freshness {
           await this.#pause(LAST_RETRY_MS);
         }
       }
-      await this.#saveCursor(signal.aborted);
+      await this.#saveCursorWhenDue(signal.aborted);
       if (signal.aborted && (isAtEnd || this.#isHopeless())) return;
     }
   }
@@ -205,9 +220,10 @@ export class BatchWriter implements Freshness {
     const { entries, nextOffset } = await this.#readBatch();
     const end = endOfBatch(entries, batchPoints);
     this.#oldestWaitingNs = entries[0]?.acceptedNs;
-    if (!(await this.#writeUntilTaken(entries.slice(0, end)))) return;
+    const behind = end < entries.length ? entries[end]!.offset : nextOffset;
+    if (!(await this.#writeUntilTaken(entries.slice(0, end), behind))) return;
     this.#read = { entries: entries.slice(end), nextOffset };
-    this.#moveTo(end < entries.length ? entries[end]!.offset : nextOffset);
+    for (const wake of this.#flushWaiters) wake();
   }
 
   /** What was read and not written, and as much more as makes a batch. */
@@ -227,15 +243,22 @@ export class BatchWriter implements Freshness {
     return { entries, nextOffset };
   }
 
-  /** False when the platform stops before the store took the points. */
-  async #writeUntilTaken(batch: readonly SpoolEntry[]): Promise<boolean> {
+  /** Moves to `behind` in the same turn, for what comes between; false when the platform stops before. */
+  async #writeUntilTaken(batch: readonly SpoolEntry[], behind: number): Promise<boolean> {
     const { metrics } = this.#options;
     const accepted = pointsOf(batch);
-    if (accepted.length === 0) return true;
+    if (accepted.length === 0) {
+      this.#moveTo(behind);
+      return true;
+    }
+    const write = async (): Promise<void> => {
+      await this.#write(batch, accepted);
+      this.#moveTo(behind);
+    };
     for (let retryMs = FIRST_RETRY_MS; ; retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)) {
       if (this.#tooLate.signal.aborted) return false;
       try {
-        await this.#watch(this.#turns.run(() => this.#write(batch, accepted)));
+        await this.#watch(this.#turns.run(write));
         return true;
       } catch (error) {
         const { outage = 'other', retryAfterMs: askedMs } = error instanceof TidemarkError ? error : {};
@@ -304,7 +327,6 @@ export class BatchWriter implements Freshness {
   #moveTo(offset: number): void {
     this.#position = offset;
     this.#options.spool.passed('store', offset);
-    for (const wake of this.#flushWaiters) wake();
   }
 
   async #nextWrite(timeoutMs: number): Promise<void> {
@@ -322,20 +344,27 @@ export class BatchWriter implements Freshness {
     return Math.max(1, Number((this.#options.clock.nowNs() - this.#oldestWaitingNs) / 1_000_000n));
   }
 
-  /** The cursor may pass only what the store itself has made durable. */
-  async #saveCursor(isLast: boolean): Promise<void> {
-    const { spool, engine, clock } = this.#options;
+  async #saveCursorWhenDue(isLast: boolean): Promise<void> {
+    const { spool, clock } = this.#options;
     const nowMs = clock.monotonicMs();
     if ((!isLast && nowMs - this.#savedAtMs < SAVE_EVERY_MS) || this.#position <= spool.cursor('store'))
       return;
     this.#savedAtMs = nowMs;
+    await this.#turns.run(() => this.#saveCursor()).catch(() => {});
+  }
+
+  /** The cursor may pass only what the store itself has made durable. To be called in a turn. */
+  async #saveCursor(): Promise<void> {
+    const { spool, engine } = this.#options;
     const position = this.#position;
+    if (position <= spool.cursor('store')) return;
     try {
       await engine.sync();
       await spool.advance('store', position);
       this.#syncing.ended();
     } catch (error) {
       this.#syncing.failed(error);
+      throw error;
     }
   }
 }

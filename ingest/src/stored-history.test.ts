@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   createMetrics,
   loadConfig,
@@ -27,6 +29,13 @@ class SensorEngine extends FakeEngine {
 
   async countSensor(sensor: string): Promise<number> {
     return this.sensors.filter((one) => one === sensor || sensor === 'new').length;
+  }
+
+  onDelete: () => Promise<void> = async () => {};
+
+  async deleteSensor(): Promise<{ points: number }> {
+    await this.onDelete();
+    return { points: 1 };
   }
 
   get sensors(): string[] {
@@ -141,4 +150,29 @@ it('while meta.db cannot be written, nothing comes between the two halves of a r
   await renaming;
   await ingest.freshness.flush(60_000);
   expect(engine.sensors).toEqual(['old', 'new']);
+});
+
+it('nothing is removed before the cursor has passed it, so that no crash writes it again', async () => {
+  const dataDir = await tempDir();
+  const engine = new SensorEngine();
+  const { ingest } = await start(dataDir, engine);
+  await publish(ingest, 'gone');
+  const end = ingest.journal.endOffset;
+  const savedAtDeletion: number[] = [];
+  engine.onDelete = async () => {
+    const saved = JSON.parse(await readFile(join(dataDir, 'spool', 'cursors.json'), 'utf8'));
+    savedAtDeletion.push((saved as { store: number }).store);
+  };
+  engine.onSync = () => {
+    throw new Error('EIO');
+  };
+  await expect(ingest.history.remove('gone')).rejects.toMatchObject({
+    code: 'store_unavailable',
+    retryable: true,
+    message: expect.stringContaining('EIO'),
+  });
+  expect(savedAtDeletion).toEqual([]);
+  engine.onSync = () => {};
+  expect(await ingest.history.remove('gone')).toBe(1);
+  expect(savedAtDeletion).toEqual([end]);
 });

@@ -51,7 +51,7 @@ export class StoredHistory implements SensorHistory {
       const message = 'the store is behind what was accepted; what waits would come back after a deletion';
       throw new TidemarkError('store_unavailable', message, { retryable: true });
     }
-    const { points } = await writer.between(() => engine.deleteSensor(sensor));
+    const { points } = await writer.betweenSaved(() => engine.deleteSensor(sensor));
     return points;
   }
 

@@ -1,11 +1,20 @@
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '@tidemark/core';
+import type { DamageKeeper } from './damage.ts';
 import { syncDirectory } from './segment.ts';
 
 /** Who must have passed an offset before the log may drop what lies before it. */
 export const cursorNames = ['store', 'quarantine', 'quality'] as const;
 export type CursorName = (typeof cursorNames)[number];
 export type CursorOffsets = Record<CursorName, number>;
+
+interface LoadOptions {
+  directory: string;
+  firstOffset: number;
+  endOffset: number;
+  damage: DamageKeeper;
+}
 
 /**
  * The durable cursors, in one file replaced as a whole. A lost or unreadable file costs a replay from the
@@ -20,11 +29,10 @@ export class Cursors {
     this.#offsets = offsets;
   }
 
-  /** Loads the cursors, each held between the log's first and end offset. */
-  static async load(directory: string, firstOffset: number, endOffset: number): Promise<Cursors> {
-    const saved = await readSaved(join(directory, 'cursors.json'));
-    const within = (offset: unknown): number =>
-      typeof offset === 'number' ? Math.min(Math.max(offset, firstOffset), endOffset) : firstOffset;
+  /** Loads the cursors, each held between the log's first and end offset. An unreadable file is set aside. */
+  static async load({ directory, firstOffset, endOffset, damage }: LoadOptions): Promise<Cursors> {
+    const saved = await readSaved(directory, damage);
+    const within = (offset = firstOffset): number => Math.min(Math.max(offset, firstOffset), endOffset);
     const { store, quarantine, quality } = saved;
     return new Cursors(directory, {
       store: within(store),
@@ -60,11 +68,24 @@ export class Cursors {
   }
 }
 
-async function readSaved(path: string): Promise<Record<string, unknown>> {
+async function readSaved(directory: string, damage: DamageKeeper): Promise<Partial<CursorOffsets>> {
+  const path = join(directory, 'cursors.json');
   try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
+    return parseCursors(await readFile(path, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    await damage.setAside(path, `${messageOf(error)}; everything the log holds is read again`);
     return {};
   }
+}
+
+/** One that is not there was not known to the version that wrote the file. */
+function parseCursors(text: string): Partial<CursorOffsets> {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null) throw new Error('it holds no cursors');
+  for (const name of cursorNames) {
+    const offset: unknown = (value as Partial<Record<CursorName, unknown>>)[name];
+    if (offset !== undefined && typeof offset !== 'number') throw new Error(`cursor ${name} is no number`);
+  }
+  return value;
 }

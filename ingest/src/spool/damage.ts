@@ -1,17 +1,27 @@
-import { mkdir, open } from 'node:fs/promises';
-import { join } from 'node:path';
-import { Counter, type Logger, type Registry } from '@tidemark/core';
+import { mkdir, open, rename, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { type Clock, Counter, type Logger, type Registry } from '@tidemark/core';
+
+interface DamageOptions {
+  /** The spool's; what is damaged goes into a folder in it. */
+  directory: string;
+  clock: Clock;
+  logger: Logger;
+  metrics: Registry;
+}
 
 /** Keeps damaged bytes aside, counted, so that nothing unreadable is lost without a word. */
 export class DamageKeeper {
   readonly #directory: string;
+  readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #bytes: Counter;
   readonly #runs: Counter;
   readonly #seen = new Set<number>();
 
-  constructor({ directory, logger, metrics }: { directory: string; logger: Logger; metrics: Registry }) {
+  constructor({ directory, clock, logger, metrics }: DamageOptions) {
     this.#directory = join(directory, 'damaged');
+    this.#clock = clock;
     this.#logger = logger;
     const registers = [metrics];
     this.#bytes = new Counter({
@@ -45,6 +55,17 @@ export class DamageKeeper {
       { offset, bytes: bytes.length, reason, path },
       'damaged bytes in the spool were set aside',
     );
+  }
+
+  /** Moves a whole unreadable file out of the way, under a name that none before it has taken. */
+  async setAside(path: string, reason: string): Promise<void> {
+    const { size } = await stat(path);
+    this.#runs.inc();
+    this.#bytes.inc(size);
+    await mkdir(this.#directory, { recursive: true });
+    const kept = join(this.#directory, `${this.#clock.nowNs()}-${basename(path)}`);
+    await rename(path, kept);
+    this.#logger.error({ bytes: size, reason, path: kept }, 'an unreadable file of the spool was set aside');
   }
 
   /** Notes bytes of the log that are not there at all. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Point, Registry, silentLogger, systemClock } from '@tidemark/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { metricOf } from '../testing/test-parts.ts';
 import { cursorNames } from './cursors.ts';
 import { encodePoints, type SpoolEntry } from './entry.ts';
 import { recordKinds } from './record.ts';
@@ -301,16 +302,27 @@ describe('a damaged spool starts by itself', () => {
     await expect(openSpool()).rejects.toThrow(/newer Tidemark/);
   });
 
-  it.each(['', '{', '{"store": "x"}', '{"store": 1e15, "quarantine": -4}'])(
-    'unreadable cursors %j cost a replay',
+  it.each(['', '{', '[1', 'null', '{"store": "x"}'])(
+    'unreadable cursors %j cost a replay, and are counted and set aside',
     async (text) => {
       await filled();
       await writeFile(join(directory, 'cursors.json'), text);
       const spool = await openSpool();
-      for (const name of cursorNames) {
-        expect(spool.cursor(name)).toBeGreaterThanOrEqual(spool.firstOffset);
-        expect(spool.cursor(name)).toBeLessThanOrEqual(spool.endOffset);
-      }
+      for (const name of cursorNames) expect(spool.cursor(name)).toBe(spool.firstOffset);
+      expect(await metricOf(metrics, 'tidemark_spool_damaged_runs_total')).toBe(1);
+      expect(await metricOf(metrics, 'tidemark_spool_damaged_bytes_total')).toBe(text.length);
+      const [name] = await readdir(join(directory, 'damaged'));
+      expect(await readFile(join(directory, 'damaged', name!), 'utf8')).toBe(text);
     },
   );
+
+  it('cursors beyond the log are held within it; those that are not there begin with it', async () => {
+    await filled();
+    await writeFile(join(directory, 'cursors.json'), '{"store": 1e15, "quarantine": -4}');
+    const spool = await openSpool();
+    expect(spool.cursor('store')).toBe(spool.endOffset);
+    expect(spool.cursor('quarantine')).toBe(spool.firstOffset);
+    expect(spool.cursor('quality')).toBe(spool.firstOffset);
+    expect(await metricOf(metrics, 'tidemark_spool_damaged_runs_total')).toBe(0);
+  });
 });

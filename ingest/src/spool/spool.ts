@@ -91,7 +91,12 @@ export class Spool {
     this.#endOffset = Math.max(recovered.endOffset, leastOffset);
     this.#lastStampNs = recovered.lastStampNs;
     if (onRecovered) await this.#tellNewest(onRecovered);
-    this.#cursors = await Cursors.load(directory, this.firstOffset, this.#endOffset);
+    this.#cursors = await Cursors.load({
+      directory,
+      firstOffset: this.firstOffset,
+      endOffset: this.#endOffset,
+      damage: this.#damage,
+    });
     await this.#reclaim();
   }
 

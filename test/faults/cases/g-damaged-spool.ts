@@ -150,8 +150,9 @@ async function allOf(segment: string): Promise<Damage> {
 }
 
 async function garbleCursors(dataDir: string): Promise<Damage> {
-  await writeFile(join(dataDir, 'spool', 'cursors.json'), '{"sto');
-  return noDamage;
+  const torn = Buffer.from('{"sto');
+  await writeFile(join(dataDir, 'spool', 'cursors.json'), torn);
+  return { destroyed: new Set(), keptAside: [torn], damagedBytes: torn.length };
 }
 
 /** Segments are gone that the cursors, older on disk, have not passed: what is stored is there all the same. */
