@@ -1,5 +1,6 @@
 import { appendFile, link, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createMetrics, silentLogger, systemClock } from '@tidemark/core';
 import { afterEach, expect, it, vi } from 'vitest';
 import {
   appendPoints,
@@ -11,6 +12,7 @@ import {
   tempDir,
 } from '../testing/test-parts.ts';
 import { Cursors, cursorNames } from './cursors.ts';
+import { DamageKeeper } from './damage.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import type { Spool } from './spool.ts';
 
@@ -252,8 +254,10 @@ it('a file that an earlier try to save the cursors left, its fsync failed, is ne
   const sameFile = join(directory, 'same-file');
   await writeFile(left, 'left');
   await link(left, sameFile);
-  const cursors = await Cursors.load(directory, 0, 100);
+  const keeper = { directory, clock: systemClock, logger: silentLogger, metrics: createMetrics() };
+  const log = { directory, firstOffset: 0, endOffset: 100, damage: new DamageKeeper(keeper) };
+  const cursors = await Cursors.load(log);
   await cursors.set('store', 50);
   expect(await readFile(sameFile, 'utf8')).toBe('left');
-  expect((await Cursors.load(directory, 0, 100)).get('store')).toBe(50);
+  expect((await Cursors.load(log)).get('store')).toBe(50);
 });
