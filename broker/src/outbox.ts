@@ -134,11 +134,11 @@ export class Outbox {
   readonly pump = (): void => {
     const queue = this.#queue;
     if (queue === undefined) return;
-    this.#inFlight ??= new Map();
     while (!this.#isBlocked && !this.#isClosed && this.#nextSeq <= queue.lastSeq) {
       const message = queue.get(this.#nextSeq);
       const messageId = ((this.#nextSeq - 1) % MAX_MESSAGE_ID) + 1;
       if (message !== undefined) {
+        this.#inFlight ??= new Map();
         const isFull = this.#inFlight.size >= this.#options.client.receiveMaximum;
         if (isFull || !message.isReady || this.#inFlight.has(messageId)) return;
         this.#send(queue, message, messageId, this.#inFlight);

@@ -39,6 +39,7 @@ interface SessionStoreOptions {
 
 const SWEEP_EVERY_MS = 10_000;
 const RETAINED = 'retained:';
+const WILL = 'will:';
 /**
  * Restored for a session without subscriptions, so that Aedes tells its client that it is there (it counts
  * subscriptions to know). Shared subscriptions are refused, so it comes to nothing.
@@ -73,6 +74,8 @@ export class SessionStore extends LevelPersistence {
   /** Sessions that are just being removed. */
   readonly #ending = new Map<string, Promise<void>>();
   readonly #retained = new Set<string>();
+  /** Clients whose wills are stored. */
+  readonly #wills = new Set<string>();
   readonly #received: ReceivedIds;
   /** Messages that were queued before they were acknowledged, by their properties. */
   readonly #queued = new WeakSet<object>();
@@ -97,6 +100,9 @@ export class SessionStore extends LevelPersistence {
     for await (const { clientId, key } of storedKeys(this.#db)) this.#queueOf(clientId).recount(key);
     for await (const key of this.#db.keys({ gte: RETAINED, lt: upTo(RETAINED) })) {
       this.#retained.add(key.slice(RETAINED.length));
+    }
+    for await (const key of this.#db.keys({ gte: WILL, lt: upTo(WILL) })) {
+      this.#wills.add(decodeURIComponent(key.slice(WILL.length)));
     }
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_EVERY_MS);
   }
@@ -287,9 +293,12 @@ export class SessionStore extends LevelPersistence {
     await this.outboxOf(client)?.released(messageId);
   }
 
-  /** Nothing: an outbox sends what a session kept, when the connection is complete. */
-  override outgoingStream(): Readable {
-    return Readable.from([]);
+  /**
+   * Nothing: an outbox sends what a session kept, when the connection is complete. No stream either, of which the
+   * streams of all that connect at once would be most of the memory that they take.
+   */
+  override outgoingStream(): Iterable<never> {
+    return [];
   }
 
   // --- QoS 2 from clients
@@ -345,6 +354,13 @@ export class SessionStore extends LevelPersistence {
 
   /** A will that may not be published is not stored: the wills left by a crash are published all or none. */
   override async putWill(client: Client, packet: StoredPacket): Promise<void> {
-    if (claimOf(packet.topic).kind !== 'own') await super.putWill(client, packet);
+    if (claimOf(packet.topic).kind === 'own') return;
+    this.#wills.add(client.id);
+    await super.putWill(client, packet);
+  }
+
+  /** Aedes asks for it at each connection: who has left no will costs no look at the database. */
+  override async delWill(client: { id: string }): Promise<unknown> {
+    return this.#wills.delete(client.id) ? super.delWill(client) : undefined;
   }
 }

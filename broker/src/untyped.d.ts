@@ -20,7 +20,7 @@ declare module 'aedes-persistence-level/asyncPersistence.js' {
     outgoingEnqueueCombi(matches: Match[], packet: StoredPacket): Promise<unknown>;
     outgoingClearMessageId(client: Client, packet: { messageId: number }): Promise<unknown>;
     outgoingUpdate(client: Client, packet: { messageId: number }): Promise<void>;
-    outgoingStream(client: Client): Readable;
+    outgoingStream(client: Client): Iterable<unknown> | Readable;
     incomingStorePacket(client: Client, packet: PublishPacket): Promise<void>;
     incomingGetPacket(client: Client, packet: PublishPacket): Promise<unknown>;
     incomingDelPacket(client: Client, packet: { messageId: number }): Promise<void>;
@@ -28,6 +28,7 @@ declare module 'aedes-persistence-level/asyncPersistence.js' {
     createRetainedStream(filter: string): Readable;
     createRetainedStreamCombi(filters: string[]): Readable;
     putWill(client: Client, packet: StoredPacket): Promise<void>;
+    delWill(client: { id: string }): Promise<unknown>;
     streamWill(brokers: object): Readable;
   }
 }
