@@ -310,9 +310,20 @@ export interface SensorHistory {
   /**
    * Gives a registered sensor another id, its history with it; what comes under the old one is stored under the
    * new. Resolves when that is done, also after an outage of the store, and leaves a line in the audit log then.
-   * Throws `conflict` when the id is taken.
+   * Throws, and all is as before, when the id is taken (`conflict`) or the store refuses it for good.
    */
   rename(from: string, to: string, cause: Cause): Promise<void>;
+  /** The rename of a sensor, by the id that it has now, that is not done or was refused; undefined when there is none. */
+  renameOf(sensor: string): UnfinishedRename | undefined;
+}
+
+/** A sensor that was to get another id, and has its own still. */
+export interface UnfinishedRename {
+  to: string;
+  /** `waiting`: it is tried again until the store takes it. `refused`: it is not. */
+  state: 'waiting' | 'refused';
+  /** What is wrong; undefined while it is tried for the first time. */
+  reason: string | undefined;
 }
 
 /** Something that went wrong with a device or a part of the platform, told once when it begins and once when it ends. */

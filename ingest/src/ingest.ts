@@ -174,6 +174,7 @@ export class Ingest {
     return [
       this.#spool.health(),
       this.#batchWriter.health(),
+      this.#history.health(),
       this.#quarantineWriter.health(),
       this.#quality.health(),
     ];

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import {
   createMetrics,
   loadConfig,
+  type PartHealth,
   type Point,
   silentLogger,
   systemClock,
@@ -17,13 +18,19 @@ import { FakeEngine, openMeta, tempDir } from './testing/test-parts.ts';
 /** Keeps data by sensor; a rename waits for `release` and fails as often as told. */
 class SensorEngine extends FakeEngine {
   readonly renames: string[] = [];
-  failures: TidemarkError[] = [];
+  failures: Error[] = [];
+  /** What every rename fails with. */
+  fault: Error | undefined;
+  readonly failed = Promise.withResolvers<void>();
   gate: Promise<void> = Promise.resolve();
 
   async renameSensor(from: string, to: string): Promise<void> {
     await this.gate;
-    const failure = this.failures.shift();
-    if (failure) throw failure;
+    const failure = this.fault ?? this.failures.shift();
+    if (failure) {
+      this.failed.resolve();
+      throw failure;
+    }
     this.renames.push(`${from}>${to} after ${this.batches.flat().length}`);
   }
 
@@ -44,13 +51,18 @@ class SensorEngine extends FakeEngine {
 }
 
 const cause = { actor: 'ann', note: 'moved house' };
-const unavailable = () => new TidemarkError('store_unavailable', 'down', { retryable: true });
+const unavailable = (message = 'down') =>
+  new TidemarkError('store_unavailable', message, { retryable: true });
 
-async function start(dataDir: string, engine: SensorEngine, meta?: MetaDb) {
+async function start(
+  dataDir: string,
+  engine: SensorEngine,
+  { meta, maxSensors = 100 }: { meta?: MetaDb; maxSensors?: number } = {},
+) {
   const db = meta ?? (await openMeta(dataDir));
   const config = loadConfig({ overrides: { dataDir, 'ingest.batchAgeMs': 1 } });
   const shared = { config, clock: systemClock, logger: silentLogger, metrics: createMetrics() };
-  const registry = new SensorRegistry({ ...shared, db, limits: config.registry });
+  const registry = new SensorRegistry({ ...shared, db, limits: { ...config.registry, maxSensors } });
   await registry.start();
   const audit = new AuditLog({ db, clock: systemClock, maxEntries: 100 });
   const ingest = new Ingest({
@@ -68,6 +80,10 @@ async function start(dataDir: string, engine: SensorEngine, meta?: MetaDb) {
   };
   onTestFinished(stop);
   return { ingest, registry, audit, stop, db };
+}
+
+function renames(ingest: Ingest): PartHealth {
+  return ingest.health().find(({ name }) => name === 'renames')!;
 }
 
 function publish(ingest: Ingest, sensor: string): Promise<void> {
@@ -104,14 +120,15 @@ it('a rename goes on when the store answers, also after a restart, and before an
   await publish(ingest, 'old');
   await ingest.freshness.flush(60_000);
   engine.goDown();
-  engine.failures = [unavailable(), unavailable()];
+  engine.fault = unavailable();
   const renaming = ingest.history.rename('old', 'new', cause);
   await publish(ingest, 'old');
   await Promise.all([stop(), expect(renaming).rejects.toThrow('down')]);
   expect(engine.renames).toEqual([]);
 
   engine.isDown = false;
-  const again = await start(dataDir, engine, db);
+  engine.fault = undefined;
+  const again = await start(dataDir, engine, { meta: db });
   await again.ingest.freshness.flush(60_000);
   expect(engine.renames).toEqual(['old>new after 1']);
   expect(engine.sensors).toEqual(['old', 'new']);
@@ -123,6 +140,41 @@ it('a rename goes on when the store answers, also after a restart, and before an
   ]);
 });
 
+it.each([
+  ['says it may heal', unavailable('may not delete')],
+  ['nobody foresaw', new Error('may not delete')],
+])('readings go on while a rename fails with what %s; why it waits is told', async (_, fault) => {
+  const engine = new SensorEngine();
+  const { ingest, registry } = await start(await tempDir(), engine);
+  await publish(ingest, 'old');
+  engine.fault = fault;
+  const renaming = ingest.history.rename('old', 'new', cause);
+  await engine.failed.promise;
+  await publish(ingest, 'old');
+  await publish(ingest, 'other');
+  expect(await ingest.freshness.flush(60_000)).toBe(0);
+  expect(engine.sensors).toEqual(['old', 'old', 'other']);
+  expect(ingest.history.renameOf('old')).toMatchObject({
+    to: 'new',
+    state: 'waiting',
+    reason: expect.stringContaining('may not'),
+  });
+  expect(renames(ingest)).toMatchObject({
+    status: 'fail',
+    message: expect.stringMatching(/^old is not renamed to new yet: may not delete; since /),
+  });
+
+  engine.fault = undefined;
+  await renaming;
+  await publish(ingest, 'old');
+  await ingest.freshness.flush(60_000);
+  expect(engine.renames).toEqual(['old>new after 3']);
+  expect(engine.sensors.at(-1)).toBe('new');
+  expect(registry.pendingRenames).toEqual([]);
+  expect(ingest.history.renameOf('new')).toBeUndefined();
+  expect(renames(ingest)).toMatchObject({ status: 'pass', message: 'none waits' });
+});
+
 it('a rename that the store refuses leaves everything as it was', async () => {
   const engine = new SensorEngine();
   const { ingest, registry, audit } = await start(await tempDir(), engine);
@@ -132,6 +184,22 @@ it('a rename that the store refuses leaves everything as it was', async () => {
   expect(registry.sensor('old')?.id).toBe('old');
   expect(registry.pendingRenames).toEqual([]);
   expect(audit.list({ limit: 10 })).toEqual([]);
+  expect(ingest.history.renameOf('old')).toEqual({ to: 'new', state: 'refused', reason: 'both have data' });
+  expect(renames(ingest)).toMatchObject({
+    status: 'pass',
+    message: 'old keeps its id, it could not be renamed to new: both have data',
+  });
+  await publish(ingest, 'old');
+  expect(await ingest.freshness.flush(60_000)).toBe(0);
+
+  await ingest.history.rename('old', 'new', cause);
+  expect(registry.sensor('old')?.id).toBe('new');
+  expect(renames(ingest).message).toBe('none waits');
+});
+
+it('a sensor can be renamed when there are as many as may be', async () => {
+  const { ingest, registry } = await start(await tempDir(), new SensorEngine(), { maxSensors: 1 });
+  await publish(ingest, 'old');
   await ingest.history.rename('old', 'new', cause);
   expect(registry.sensor('old')?.id).toBe('new');
 });

@@ -69,6 +69,18 @@ export const sensorSchema = z
       .openapi({ description: 'Ids before renames; its device may use them.', example: ['gh1'] }),
     firstSeen: time.optional().openapi({ description: 'Time of its oldest reading; not in lists.' }),
     lastSeen: time.optional().openapi({ description: 'Time of its newest reading, if there is one.' }),
+    rename: z
+      .object({
+        to: id,
+        state: z.enum(['waiting', 'refused']),
+        reason: z.string().nullable().openapi({ example: 'the store has data of "greenhouse-1" already' }),
+      })
+      .optional()
+      .openapi({
+        description:
+          'A rename that is tried until the store takes it (`waiting`), or that the store refused since the start of ' +
+          'the platform (`refused`: the sensor keeps its id, and nothing has changed). Not in lists.',
+      }),
     createdAt: time,
     updatedAt: time,
   })

@@ -9,6 +9,7 @@ import {
   type SensorDirectory,
   type Stay,
   sensorStates,
+  type UnfinishedRename,
 } from '@tidemark/core';
 import { bareRecord } from '@tidemark/store';
 import { issuesOf } from '../problem.ts';
@@ -74,9 +75,9 @@ const sensorInput = z.strictObject({
 });
 type SensorInput = z.output<typeof sensorInput>;
 
-/** Members that only the platform sets. When it was seen changes by itself, so it is never compared. */
+/** Members that only the platform sets. What changes by itself is never compared. */
 const readOnly = ['selfRegistered', 'formerIds', 'createdAt', 'updatedAt'];
-const seen = ['firstSeen', 'lastSeen'];
+const observed = ['firstSeen', 'lastSeen', 'rename'];
 
 interface SensorContext {
   id: string;
@@ -94,7 +95,7 @@ export function readSensor(body: unknown, context: SensorContext): Sensor | Issu
   if (!isObject(body)) return [{ path: '', message: 'a sensor is an object' }];
   const { existing, nowNs, id } = context;
   const rest = Object.fromEntries(
-    Object.entries(body).filter(([name]) => !readOnly.includes(name) && !seen.includes(name)),
+    Object.entries(body).filter(([name]) => !readOnly.includes(name) && !observed.includes(name)),
   );
   const parsed = sensorInput.safeParse(rest);
   const issues = [
@@ -179,8 +180,13 @@ export interface Seen {
   lastNs?: bigint | undefined;
 }
 
+/** What is observed of a sensor, and nobody declared. */
+interface Observed extends Seen {
+  rename?: UnfinishedRename | undefined;
+}
+
 /** A sensor as the API shows it. */
-export function sensorToJson(sensor: Sensor, nowNs: bigint, { firstNs, lastNs }: Seen = {}) {
+export function sensorToJson(sensor: Sensor, nowNs: bigint, { firstNs, lastNs, rename }: Observed = {}) {
   return {
     ...sensorDeclaration(sensor),
     location: knownLocation(sensor, nowNs) ?? null,
@@ -188,6 +194,7 @@ export function sensorToJson(sensor: Sensor, nowNs: bigint, { firstNs, lastNs }:
     formerIds: [...sensor.formerIds],
     ...(firstNs !== undefined && { firstSeen: formatTime(firstNs) }),
     ...(lastNs !== undefined && { lastSeen: formatTime(lastNs) }),
+    ...(rename !== undefined && { rename: { ...rename, reason: rename.reason ?? null } }),
     createdAt: formatTime(sensor.createdNs),
     updatedAt: formatTime(sensor.updatedNs),
   };

@@ -75,7 +75,8 @@ const renameRoute = createRoute({
   responses: {
     200: entryResponse('Renamed', sensorSchema),
     202: entryResponse(
-      'It will be renamed as soon as the store answers; nothing is lost until then',
+      'It will be renamed as soon as the store takes it; until then what it reports is stored under the id of now, ' +
+        'and `rename` says how it stands',
       sensorSchema,
     ),
     ...problems(400, 404, 409, 412, 413, 415),
@@ -121,7 +122,8 @@ export function sensorChanges(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
     // What still waits for the store is logged where it fails.
     if (!isDone) renaming.catch(() => {});
     const now = found(sensor.id);
-    return c.json(sensorToJson(now, clock.nowNs()), isDone ? 200 : 202, { etag: etagOf(now) });
+    const document = sensorToJson(now, clock.nowNs(), { rename: history.renameOf(now.id) });
+    return c.json(document, isDone ? 200 : 202, { etag: etagOf(now) });
   });
 }
 

@@ -96,7 +96,8 @@ const patchRoute = createRoute({
 });
 
 /** `/api/v1/sensors`. */
-export function sensors(app: OpenAPIHono<ApiEnv>, { registry, engine, clock, config }: ApiParts): void {
+export function sensors(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
+  const { registry, history, engine, clock, config } = parts;
   const write = (id: string, body: unknown, existing: Sensor | undefined, isNew: boolean): Sensor => {
     const maxMetrics = config.registry.maxMetricsPerSensor;
     const context = { id, existing, isNew, directory: registry, nowNs: clock.nowNs(), maxMetrics };
@@ -129,7 +130,8 @@ export function sensors(app: OpenAPIHono<ApiEnv>, { registry, engine, clock, con
   app.openapi(oneRoute, async (c) => {
     const sensor = found(c.req.valid('param').id);
     const seen = await seenOf(engine, sensor);
-    return c.json(sensorToJson(sensor, clock.nowNs(), seen), 200, { etag: etagOf(sensor) });
+    const rename = history.renameOf(sensor.id);
+    return c.json(sensorToJson(sensor, clock.nowNs(), { ...seen, rename }), 200, { etag: etagOf(sensor) });
   });
 
   app.openAPIRegistry.registerPath(createRouteOf);

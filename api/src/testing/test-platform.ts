@@ -62,6 +62,7 @@ export async function startTestPlatform(
         await engine.renameSensor(from, to);
         registry.finishRename({ from, to, cause });
       },
+      renameOf: () => undefined,
     },
     engine,
     acceptor,

@@ -189,13 +189,14 @@ export class SensorRegistry implements SensorRegistrar {
     this.changes++;
   }
 
-  #refuseExcess({ sensors = [], locations = [] }: Changes): void {
+  #refuseExcess({ sensors = [], removedSensors = [], locations = [] }: Changes): void {
     const { maxSensors } = this.#options.limits;
     const added = (entries: readonly { id: string }[], held: ReadonlyMap<string, unknown>): number =>
       entries.filter(({ id }) => !held.has(id)).length;
     if (this.#locations.size + added(locations, this.#locations) > MAX_LOCATIONS)
       throw new TidemarkError('conflict', `${MAX_LOCATIONS} locations are registered; delete some first`);
-    const newSensors = added(sensors, this.#sensors);
+    // A renamed sensor is one removed and one added.
+    const newSensors = added(sensors, this.#sensors) - removedSensors.length;
     if (newSensors > 0 && this.#sensors.size + newSensors > maxSensors)
       throw new TidemarkError('conflict', `there may be ${maxSensors} sensors; raise TIDEMARK_MAX_SENSORS`);
   }
