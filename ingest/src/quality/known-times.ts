@@ -11,18 +11,13 @@ const SLOTS = 1 << 20;
 export class KnownTimes {
   /** Two words a slot, side by side: the table is larger than the processor's caches. */
   readonly #words = new Uint32Array(2 * SLOTS);
-  readonly #timeNs = new BigInt64Array(1);
-  readonly #timeWords = new Uint32Array(this.#timeNs.buffer);
 
   /**
-   * Remembers the time; true when it was known. Sensor and metric are told by numbers that stay theirs. A time
-   * `isNewest` when it is after all that the sensor was told before: then nothing is looked up, which takes most
+   * Remembers the time, told in two words; true when it was known. Sensor and metric are told by numbers that stay
+   * theirs. A time `isNewest` when it is after all that the sensor was told before: then nothing is looked up, which takes most
    * of the time.
    */
-  add(sensor: number, metric: number, timeNs: bigint, isNewest: boolean): boolean {
-    this.#timeNs[0] = timeNs;
-    const timeLow = this.#timeWords[0]!;
-    const timeHigh = this.#timeWords[1]!;
+  add(sensor: number, metric: number, timeHigh: number, timeLow: number, isNewest: boolean): boolean {
     const series = Math.imul(sensor, 0x9e37_79b1) ^ Math.imul(metric, 0x85eb_ca77);
     const low = mix(timeLow ^ series ^ Math.imul(timeHigh, 0xc2b2_ae3d)) >>> 0;
     // Never 0, which stands for an empty slot.

@@ -6,7 +6,6 @@ import {
   idProblem,
   type Logger,
   type PartHealth,
-  type Point,
   type QualityCheck,
   type QualityCount,
   type QualityFilter,
@@ -70,8 +69,8 @@ export class Quality implements QualityPort {
   #looking: Promise<void> | undefined;
   #writing: Promise<void> | undefined;
   readonly #outages: Record<'looking' | 'telling' | 'writing', Outage>;
-  /** When the entry that is being read was accepted. */
-  #acceptedNs = 0n;
+  /** What is being read. */
+  #entry!: SpoolEntry;
   #hasFailed = false;
 
   constructor(options: QualityOptions) {
@@ -154,20 +153,17 @@ export class Quality implements QualityPort {
   }
 
   #take(entries: readonly SpoolEntry[], seenAtMs: number): void {
-    const points: Point[] = [];
     for (const entry of entries) {
-      const { acceptedNs, kind, isLate } = entry;
-      this.#acceptedNs = acceptedNs;
-      if (kind === recordKinds.refusal) {
-        this.#refused(decodeRefusal(entry.payload), acceptedNs);
+      this.#entry = entry;
+      const { acceptedMs, isLate, columns, pointEnd } = entry;
+      if (entry.kind === recordKinds.refusal) {
+        this.#refused(decodeRefusal(entry.payload), entry.acceptedNs);
         continue;
       }
-      const acceptance = { acceptedMs: Number(acceptedNs) / 1e6, isLate, seenAtMs };
-      points.length = 0;
-      entry.pushPoints(points);
-      for (const point of points) {
+      const acceptance = { acceptedMs, isLate, seenAtMs };
+      for (let index = entry.firstPoint; index < pointEnd; index++) {
         this.#hasFailed = false;
-        const sensor = this.#checks.check(point, acceptance);
+        const sensor = this.#checks.check(columns, index, acceptance);
         if (sensor !== undefined && !this.#hasFailed) this.#integrity.reported(sensor);
       }
     }
@@ -175,10 +171,11 @@ export class Quality implements QualityPort {
 
   #failed(sensor: string, check: QualityCheck, ageMs: number): void {
     this.#hasFailed = true;
+    const timeNs = this.#entry.acceptedNs;
     this.#metrics.count(check, 1);
-    this.#options.counts.add('quality', this.#acceptedNs, sensor, check);
+    this.#options.counts.add('quality', timeNs, sensor, check);
     if (this.#makesIncident.has(check) && ageMs <= OLD_MS)
-      this.#countTowardsIncident({ sensor, cause: check, timeNs: this.#acceptedNs });
+      this.#countTowardsIncident({ sensor, cause: check, timeNs });
   }
 
   #refused(

@@ -1,5 +1,6 @@
 import { type Field, loadConfig, type QualityCheck, type Sensor, tagsOf } from '@tidemark/core';
 import { describe, expect, it } from 'vitest';
+import { PointColumns } from '../spool/point-columns.ts';
 import { ReadingChecks } from './reading-checks.ts';
 import { SensorStates } from './sensor-states.ts';
 import { sensorOf } from './testing/sensors.ts';
@@ -30,7 +31,9 @@ function startChecks(settings: Record<string, unknown> = {}, declared: Partial<S
     failures.length = 0;
     const timeNs = BigInt(Math.round((acceptedMs + atMs) * 1e6));
     const point = { measurement, tags: tagsOf(sensor, undefined), fields: Object.entries(values), timeNs };
-    checks.check(point, { acceptedMs, isLate, seenAtMs: 0 });
+    const points = new PointColumns();
+    points.push(point);
+    checks.check(points, 0, { acceptedMs, isLate, seenAtMs: 0 });
     return [...failures];
   };
 }

@@ -1,12 +1,12 @@
 import {
   type Config,
-  type Point,
   type QualityCheck,
   READINGS,
   type Sensor,
   type SensorDirectory,
   type Tag,
 } from '@tidemark/core';
+import type { PointColumns } from '../spool/point-columns.ts';
 import { KnownTimes } from './known-times.ts';
 import { createMetricRules, type MetricRules } from './metric-rules.ts';
 import type { SensorState, SensorStates } from './sensor-states.ts';
@@ -50,25 +50,40 @@ export class ReadingChecks {
     });
   }
 
-  /** Checks a point; only readings are checked. Returns the sensor whose reading it is. */
-  check(point: Point, { acceptedMs, isLate, seenAtMs }: Acceptance): string | undefined {
-    if (point.measurement !== READINGS) return undefined;
-    const sensor = sensorOf(point.tags);
+  /** Checks the point at `index`; only readings are checked. Returns the sensor whose reading it is. */
+  check(
+    points: PointColumns,
+    index: number,
+    { acceptedMs, isLate, seenAtMs }: Acceptance,
+  ): string | undefined {
+    if (points.measurementOf(index) !== READINGS) return undefined;
+    const sensor = sensorOf(points.tagsOf(index));
     if (sensor === undefined) return undefined;
+    const { times } = points;
     const state = this.#options.states.of(sensor);
-    // Rounded to some 0.2 µs; what has to be exact is compared as it is.
-    const timeMs = Number(point.timeNs) / 1e6;
+    // What has to be exact is compared as it is.
+    const timeMs = times.msAt(index);
     const ageMs = acceptedMs - timeMs;
     if (Math.abs(ageMs) > this.#skewMs) this.#fail(sensor, 'clock', ageMs);
     if (isLate) this.#fail(sensor, 'late', ageMs);
     const declared = this.#options.directory.sensor(sensor);
-    // Rounded alike, so that what is greater rounded is greater.
     const isNewest = timeMs > state.newestMs;
     if (isNewest) state.newestMs = timeMs;
     let isDuplicate = false;
-    for (const [metric, value] of point.fields) {
+    const end = points.fieldEndOf(index);
+    for (let field = points.firstFieldOf(index); field < end; field++) {
+      const metric = points.fieldAt(field);
+      const value = points.valueAt(field);
       const rules = this.#rulesOf(metric);
-      if (this.#times.add(state.number, rules.number, point.timeNs, isNewest)) isDuplicate = true;
+      const { number } = state;
+      const isKnown = this.#times.add(
+        number,
+        rules.number,
+        times.highAt(index),
+        times.lowAt(index),
+        isNewest,
+      );
+      if (isKnown) isDuplicate = true;
       else if (rules.needsLast && typeof value === 'number')
         this.#checkChange(sensor, state, { metric, rules, value, timeMs, ageMs });
       if (typeof value === 'number') this.#checkValue(sensor, { metric, rules, value, declared, ageMs });
@@ -124,7 +139,11 @@ export class ReadingChecks {
   }
 }
 
+/** From behind: the tags are sorted, and what a reading has besides is its location. */
 function sensorOf(tags: readonly Tag[]): string | undefined {
-  for (const [key, value] of tags) if (key === 'sensor') return value;
+  for (let index = tags.length - 1; index >= 0; index--) {
+    const tag = tags[index]!;
+    if (tag[0] === 'sensor') return tag[1];
+  }
   return undefined;
 }

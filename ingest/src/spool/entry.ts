@@ -1,12 +1,7 @@
-import {
-  encodeExactLine,
-  type FieldValue,
-  type JournalEntry,
-  type Point,
-  parseLines,
-  type Tag,
-} from '@tidemark/core';
+import { encodeExactLine, type JournalEntry, type Point, parseLines } from '@tidemark/core';
+import { PointColumns } from './point-columns.ts';
 import { holdsPoints, type RecordKind, recordKinds } from './record.ts';
+import { TimeColumn } from './time-column.ts';
 
 /**
  * The entries of one commit or one read, by column. Entries wait in memory until the store has them: as columns
@@ -16,13 +11,14 @@ import { holdsPoints, type RecordKind, recordKinds } from './record.ts';
 export class EntryBlock {
   /** Log offset of the block; positions count from it. Known once it is committed. */
   base: number;
+  /** Of all its entries, one after another. */
+  readonly points = new PointColumns();
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
   readonly #kinds: number[] = [];
   readonly #acceptedNs = new TimeColumn();
   readonly #payloads: string[] = [];
   readonly #pointEnds: number[] = [];
-  readonly #points = new PointColumns();
 
   constructor(base = 0) {
     this.base = base;
@@ -46,8 +42,8 @@ export class EntryBlock {
     this.#kinds.push(kind);
     this.#acceptedNs.push(acceptedNs);
     this.#payloads.push(points.length > 0 ? '' : payload);
-    for (const point of points) this.#points.push(point);
-    this.#pointEnds.push(this.#points.length);
+    for (const point of points) this.points.push(point);
+    this.#pointEnds.push(this.points.length);
   }
 
   offsetOf(index: number): number {
@@ -66,17 +62,26 @@ export class EntryBlock {
     return this.#acceptedNs.at(index);
   }
 
+  acceptedMsOf(index: number): number {
+    return this.#acceptedNs.msAt(index);
+  }
+
   payloadOf(index: number): string {
     return this.#payloads[index]!;
   }
 
-  pointCountOf(index: number): number {
-    return this.#pointEnds[index]! - this.#firstPointOf(index);
+  /** Where an entry's points begin among `points`. */
+  firstPointOf(index: number): number {
+    return index === 0 ? 0 : this.#pointEnds[index - 1]!;
+  }
+
+  pointEndOf(index: number): number {
+    return this.#pointEnds[index]!;
   }
 
   pushPointsOf(index: number, target: Point[]): void {
     const end = this.#pointEnds[index]!;
-    for (let at = this.#firstPointOf(index); at < end; at++) target.push(this.#points.at(at));
+    for (let at = this.firstPointOf(index); at < end; at++) target.push(this.points.at(at));
   }
 
   /** Entries at or behind a log offset. */
@@ -85,10 +90,6 @@ export class EntryBlock {
     for (let index = 0; index < this.length; index++)
       if (this.offsetOf(index) >= offset) entries.push(new SpoolEntry(this, index));
     return entries;
-  }
-
-  #firstPointOf(index: number): number {
-    return index === 0 ? 0 : this.#pointEnds[index - 1]!;
   }
 }
 
@@ -127,8 +128,26 @@ export class SpoolEntry implements JournalEntry {
     return this.#block.payloadOf(this.#index);
   }
 
+  /** As a number, in ms. */
+  get acceptedMs(): number {
+    return this.#block.acceptedMsOf(this.#index);
+  }
+
   get pointCount(): number {
-    return this.#block.pointCountOf(this.#index);
+    return this.pointEnd - this.firstPoint;
+  }
+
+  /** Where its points stand: from `firstPoint` up to `pointEnd`. */
+  get columns(): PointColumns {
+    return this.#block.points;
+  }
+
+  get firstPoint(): number {
+    return this.#block.firstPointOf(this.#index);
+  }
+
+  get pointEnd(): number {
+    return this.#block.pointEndOf(this.#index);
   }
 
   /** Made anew for each call; empty for a refusal. */
@@ -140,72 +159,6 @@ export class SpoolEntry implements JournalEntry {
 
   pushPoints(target: Point[]): void {
     this.#block.pushPointsOf(this.#index, target);
-  }
-}
-
-class PointColumns {
-  readonly #measurements: string[] = [];
-  readonly #tags: (readonly Tag[])[] = [];
-  readonly #timesNs = new TimeColumn();
-  readonly #fieldEnds: number[] = [];
-  readonly #fields: string[] = [];
-  /** Floats; 0 where the field is of another type. */
-  readonly #floats: number[] = [];
-  /** Values of the other types, by the field's index. */
-  readonly #others = new Map<number, FieldValue>();
-
-  get length(): number {
-    return this.#fieldEnds.length;
-  }
-
-  push({ measurement, tags, timeNs, fields }: Point): void {
-    this.#measurements.push(measurement);
-    this.#tags.push(tags);
-    this.#timesNs.push(timeNs);
-    for (const [field, value] of fields) {
-      if (typeof value !== 'number') this.#others.set(this.#fields.length, value);
-      this.#fields.push(field);
-      this.#floats.push(typeof value === 'number' ? value : 0);
-    }
-    this.#fieldEnds.push(this.#fields.length);
-  }
-
-  at(index: number): Point {
-    const start = index === 0 ? 0 : this.#fieldEnds[index - 1]!;
-    const end = this.#fieldEnds[index]!;
-    const fields: [string, FieldValue][] = [[this.#fields[start]!, this.#valueAt(start)]];
-    for (let field = start + 1; field < end; field++)
-      fields.push([this.#fields[field]!, this.#valueAt(field)]);
-    return {
-      measurement: this.#measurements[index]!,
-      tags: this.#tags[index]!,
-      fields,
-      timeNs: this.#timesNs.at(index),
-    };
-  }
-
-  #valueAt(field: number): FieldValue {
-    if (this.#others.size === 0) return this.#floats[field]!;
-    return this.#others.get(field) ?? this.#floats[field]!;
-  }
-}
-
-/** Nanoseconds, 8 bytes each. */
-class TimeColumn {
-  #values = new BigInt64Array(64);
-  #length = 0;
-
-  push(timeNs: bigint): void {
-    if (this.#length === this.#values.length) {
-      const larger = new BigInt64Array(this.#length * 2);
-      larger.set(this.#values);
-      this.#values = larger;
-    }
-    this.#values[this.#length++] = timeNs;
-  }
-
-  at(index: number): bigint {
-    return this.#values[index]!;
   }
 }
 

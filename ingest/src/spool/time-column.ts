@@ -1,0 +1,38 @@
+const BYTES = 8;
+const FIRST_CAPACITY = 64;
+
+/** Nanoseconds, 8 bytes each. They are read as numbers where that will do: a bigint is an object of its own. */
+export class TimeColumn {
+  #view = new DataView(new ArrayBuffer(FIRST_CAPACITY * BYTES));
+  #length = 0;
+
+  push(timeNs: bigint): void {
+    if (this.#length * BYTES === this.#view.byteLength) this.#grow();
+    this.#view.setBigInt64(this.#length++ * BYTES, timeNs, true);
+  }
+
+  at(index: number): bigint {
+    return this.#view.getBigInt64(index * BYTES, true);
+  }
+
+  /** In ms, rounded to some 0.2 µs; of two times the later is never the smaller. */
+  msAt(index: number): number {
+    return (this.highAt(index) * 2 ** 32 + this.lowAt(index)) / 1e6;
+  }
+
+  /** The lower half of the nanoseconds, unsigned. */
+  lowAt(index: number): number {
+    return this.#view.getUint32(index * BYTES, true);
+  }
+
+  /** The upper half of the nanoseconds, signed. */
+  highAt(index: number): number {
+    return this.#view.getInt32(index * BYTES + BYTES / 2, true);
+  }
+
+  #grow(): void {
+    const larger = new Uint8Array(this.#view.byteLength * 2);
+    larger.set(new Uint8Array(this.#view.buffer));
+    this.#view = new DataView(larger.buffer);
+  }
+}
