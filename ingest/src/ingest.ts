@@ -105,11 +105,7 @@ export class Ingest {
     this.freshness = this.#batchWriter;
     this.#history = new StoredHistory({ ...options, registry: options.registrar, writer: this.#batchWriter });
     this.history = this.#history;
-    this.#quarantineWriter = new QuarantineWriter({
-      spool: this.#spool,
-      store,
-      logger,
-    });
+    this.#quarantineWriter = new QuarantineWriter({ ...options, spool: this.#spool, store });
     this.#store = store;
   }
 

@@ -1,4 +1,4 @@
-import { silentLogger } from '@tidemark/core';
+import { silentLogger, systemClock } from '@tidemark/core';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { recordKinds } from '../spool/record.ts';
 import type { Spool } from '../spool/spool.ts';
@@ -25,7 +25,7 @@ function refuse(spool: Spool, n: number): Promise<void> {
 }
 
 function startWriter({ spool }: SpoolParts, store: QuarantineStore): QuarantineWriter {
-  const writer = new QuarantineWriter({ spool, store, logger: silentLogger });
+  const writer = new QuarantineWriter({ spool, store, clock: systemClock, logger: silentLogger });
   writer.start();
   onTestFinished(() => writer.stop());
   return writer;
@@ -90,7 +90,9 @@ it.each(['add', 'advance'] as const)('when %s fails, health is red and it is tri
   if (what === 'add') vi.spyOn(store, 'add').mockImplementation(full);
   else vi.spyOn(parts.spool, 'advance').mockImplementation(full);
   await refuse(parts.spool, 1);
-  await expect.poll(() => writer.health()).toMatchObject({ status: 'fail', message: 'no space left' });
+  await expect
+    .poll(() => writer.health())
+    .toMatchObject({ status: 'fail', message: expect.stringMatching(/^no space left; since /) });
   vi.restoreAllMocks();
   await expect.poll(() => writer.health().status, { timeout: 20_000 }).toBe('pass');
   expect(store.count()).toBe(1);

@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Logger, messageOf, type PartHealth } from '@tidemark/core';
+import type { Clock, Logger, PartHealth } from '@tidemark/core';
+import { Outage } from '../outage.ts';
 import { recordKinds } from '../spool/record.ts';
 import type { Spool } from '../spool/spool.ts';
+import { Eviction } from './eviction.ts';
 import type { QuarantineStore } from './quarantine-store.ts';
 import { decodeRefusal } from './refusal.ts';
 
@@ -10,12 +12,11 @@ const READ_BYTES = 4 * 1024 * 1024;
 const SAVE_EVERY_MS = 1000;
 /** Pause after the log or the index failed. */
 const RETRY_MS = 1000;
-/** How often items go for their age although nothing is added. */
-const EVICT_EVERY_MS = 10_000;
 
 interface QuarantineWriterOptions {
   spool: Spool;
   store: QuarantineStore;
+  clock: Clock;
   logger: Logger;
 }
 
@@ -24,57 +25,57 @@ export class QuarantineWriter {
   readonly #options: QuarantineWriterOptions;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
-  #evicting: NodeJS.Timeout | undefined;
   /** Aborted when the cursor is to be saved. */
   #saveTimer = AbortSignal.abort();
-  #fault: string | undefined;
+  readonly #eviction: Eviction;
+  readonly #outage: Outage;
 
   constructor(options: QuarantineWriterOptions) {
     this.#options = options;
+    this.#eviction = new Eviction(options);
+    const { spool } = options;
+    this.#outage = new Outage({
+      ...options,
+      figures: () => ({ backlogBytes: spool.endOffset - spool.positionOf('quarantine') }),
+      texts: {
+        begun: 'the quarantine cannot be written; refusals stay in the spool and it is tried again',
+        lasting: 'the quarantine still cannot be written',
+        ended: 'the quarantine is written again',
+      },
+    });
   }
 
   start(): void {
     const { spool } = this.#options;
     spool.passed('quarantine', spool.cursor('quarantine'));
     this.#running = this.#run();
-    this.#evicting = setInterval(() => this.#evict(), EVICT_EVERY_MS);
+    this.#eviction.start();
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    clearInterval(this.#evicting);
     await this.#running;
+    this.#eviction.stop();
+    this.#outage.stop();
   }
 
   health(): PartHealth {
-    return { name: 'quarantine', status: this.#fault ? 'fail' : 'pass', message: this.#fault ?? 'writing' };
-  }
-
-  #evict(): void {
-    try {
-      this.#options.store.evict();
-    } catch (error) {
-      this.#options.logger.warn(
-        { err: error },
-        'old items of the quarantine could not be removed; it is tried again',
-      );
-    }
+    const { fault } = this.#outage;
+    return { name: 'quarantine', status: fault ? 'fail' : 'pass', message: fault ?? 'writing' };
   }
 
   /** What fails is tried again for ever; at the end what is left stays in the log. */
   async #run(): Promise<void> {
-    const { spool, logger } = this.#options;
+    const { spool } = this.#options;
     const { signal } = this.#stopping;
     for (;;) {
       try {
         await this.#takeNext();
-        if (this.#fault) logger.info('the quarantine is written again');
-        this.#fault = undefined;
+        this.#outage.ended();
         if (signal.aborted && spool.positionOf('quarantine') >= spool.endOffset) return;
         await this.#waitForMore();
       } catch (error) {
-        if (!this.#fault) logger.error({ err: error }, 'the quarantine cannot be written; it is tried again');
-        this.#fault = messageOf(error);
+        this.#outage.failed(error);
         if (signal.aborted) return;
         await delay(RETRY_MS, undefined, { signal }).catch(() => {});
       }
