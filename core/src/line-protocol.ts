@@ -3,9 +3,11 @@ import { encodeSeriesKey, escapeKey } from './series-key.ts';
 
 // Encoding of InfluxDB line protocol: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 
-/** One point as a line without its newline, time in nanoseconds, as InfluxDB reads it. */
-export function encodeLine(point: Point): string {
-  const head = encodeHead(point.measurement, point.tags);
+/**
+ * One point as a line without its newline, time in nanoseconds, as InfluxDB reads it. `head` is the point's own,
+ * given so that callers can keep it.
+ */
+export function encodeLine(point: Point, head = encodeLineHead(point.measurement, point.tags)): string {
   return `${head} ${encodeFields(point.fields, escapeLineKey)} ${point.timeNs}`;
 }
 
@@ -20,7 +22,8 @@ export function encodeExactLine(
   return `${seriesKey} ${encodeFields(point.fields, escapeKey)} ${point.timeNs}`;
 }
 
-function encodeHead(measurement: string, tags: readonly Tag[]): string {
+/** What a line begins with: the measurement and the tags, which all points of a series share. */
+export function encodeLineHead(measurement: string, tags: readonly Tag[]): string {
   let head = /[, ]/.test(measurement) ? measurement.replace(/[, ]/g, '\\$&') : measurement;
   for (const [name, value] of tags) head += `,${escapeLineKey(name)}=${escapeLineKey(value)}`;
   return head;

@@ -3,6 +3,7 @@ import type { RejectedPoint } from '../engine.ts';
 import type { TypePolicy } from '../type-policy.ts';
 import type { Connection, WriteFault } from './connection.ts';
 import type { FieldTypes } from './field-types.ts';
+import { plainLines } from './plain-lines.ts';
 import { isAboutAll, isTypeConflict, unparsedLines } from './refusals.ts';
 import { loadFields } from './schema.ts';
 import { lineOf, stage, type Unit } from './units.ts';
@@ -28,8 +29,13 @@ interface Batch extends WriterDeps {
  * halving: one in n costs 2 log2(n) requests, and however many, they cost 2 n at most.
  */
 export async function writeBatch(points: readonly Point[], deps: WriterDeps): Promise<RejectedPoint[]> {
+  const lines = plainLines(points, deps.types);
+  const fault = lines === undefined ? undefined : await deps.connection.write(lines);
+  if (lines !== undefined && fault === undefined) return [];
   const batch: Batch = { ...deps, rejected: [], isFaulty: false, knowsTypes: false };
-  await writeUnits(stage(points.entries(), batch), batch);
+  const units = stage(points.entries(), batch);
+  if (fault === undefined) await writeUnits(units, batch);
+  else await sortOut(fault, units, units.map(lineOf), batch);
   return batch.rejected.sort((a, b) => a.index - b.index);
 }
 
@@ -38,6 +44,16 @@ async function writeUnits(units: readonly Unit[], batch: Batch): Promise<void> {
   const lines = units.map(lineOf);
   const fault = await batch.connection.write(lines.join('\n'));
   if (fault === undefined) return pinTaken(units, batch);
+  await sortOut(fault, units, lines, batch);
+}
+
+/** Finds those units that InfluxDB refuses, whose lines it has just not taken, and writes the others. */
+async function sortOut(
+  fault: WriteFault,
+  units: readonly Unit[],
+  lines: readonly string[],
+  batch: Batch,
+): Promise<void> {
   batch.isFaulty = true;
   const reasons = reasonsOf(fault, lines);
   if (reasons.size > 0) {
