@@ -2,7 +2,7 @@ import type { FieldType, Tag } from '@tidemark/core';
 import type { Database } from './database.ts';
 import { type ArrivalTable, type CatalogRow, emptyTable, Layout } from './layout.ts';
 import { lastTable, quote, type TableKind, valueTypes } from './schema.ts';
-import { SeriesIndex } from './series.ts';
+import { SeriesIndex, type TagSet } from './series.ts';
 
 /** Reads which tables there are, and how full the ones in arrival order are. */
 export async function loadLayout(database: Database): Promise<Layout> {
@@ -37,15 +37,18 @@ export async function loadLayout(database: Database): Promise<Layout> {
  */
 export async function loadSeries(database: Database, layout: Layout): Promise<SeriesIndex> {
   const index = new SeriesIndex();
-  const [ids, measurements, tags, fields, types] = await database.write(
-    'SELECT id, measurement, tags, field, type FROM series ORDER BY id',
-  );
-  for (let row = 0; row < (ids?.length ?? 0); row++) {
-    const tagPairs = JSON.parse(tags![row] as string) as Tag[];
-    const point = { measurement: measurements![row] as string, tags: tagPairs, fields: [], timeNs: 0n };
-    const tagSet = index.tagSetOf(point);
-    index.add(tagSet, fields![row] as string, types![row] as FieldType, ids![row] as number);
-  }
+  const [measurements = [], fields = [], types = []] = await database.write(kindsSql);
+  let tagSet: TagSet | undefined;
+  await database.read(seriesSql, {}, ([texts = []]) => {
+    for (const text of texts) {
+      for (const [id, kind, tags] of JSON.parse(text as string) as SeriesRow[]) {
+        const measurement = measurements[kind] as string;
+        if (tags !== null || tagSet?.measurement !== measurement)
+          tagSet = index.tagSetOf({ measurement, tags: tags ?? tagSet!.tags });
+        index.add(tagSet, fields[kind] as string, types[kind] as FieldType, id);
+      }
+    }
+  });
   for (const [type, { hot, late }] of layout.types) {
     await loadNewest(database, index, type, `SELECT series, time, value FROM ${quote(lastTable(type))}`);
     for (const { name, rows } of hot) {
@@ -58,6 +61,23 @@ export async function loadSeries(database: Database, layout: Layout): Promise<Se
   return index;
 }
 
+/** Id, place among the kinds, tags; null for those of the row before. */
+type SeriesRow = [id: number, kind: number, tags: Tag[] | null];
+
+const kindOrder = 'ORDER BY measurement, field, type';
+const kindsSql = `SELECT DISTINCT measurement, field, type FROM series ${kindOrder}`;
+
+// Few, large texts of JSON: with a million series a value for each of them costs more than all the rest.
+const seriesSql = `
+  WITH kinds AS (
+    SELECT measurement, field, type, row_number() OVER (${kindOrder}) - 1 AS kind FROM (${kindsSql})
+  ), rows AS (
+    SELECT id, format('[{},{},{}]', id, kind,
+      CASE WHEN tags = lag(tags) OVER (ORDER BY id) THEN 'null' ELSE tags END) AS row
+    FROM series JOIN kinds USING (measurement, field, type)
+  )
+  SELECT '[' || string_agg(row, ',' ORDER BY id) || ']' FROM rows GROUP BY id // 4096 ORDER BY id // 4096`;
+
 function newestSql(name: string, order: string): string {
   return `SELECT series, max(time), arg_max(value, ${order}) FROM ${quote(name)} GROUP BY series`;
 }
@@ -68,14 +88,15 @@ async function loadNewest(
   type: FieldType,
   sql: string,
 ): Promise<void> {
-  const [ids, times, values] = await database.write(sql);
-  for (let row = 0; row < (ids?.length ?? 0); row++) {
-    const series = index.byId(ids![row] as number);
-    const timeNs = times![row] as bigint;
-    if (timeNs < series.lastTimeNs) continue;
-    series.lastTimeNs = timeNs;
-    series.lastValue = valueTypes[type].fromStore(values![row]!);
-  }
+  await database.read(sql, {}, ([ids = [], times = [], values = []]) => {
+    for (let row = 0; row < ids.length; row++) {
+      const series = index.byId(ids[row] as number);
+      const timeNs = times[row] as bigint;
+      if (timeNs < series.lastTimeNs) continue;
+      series.lastTimeNs = timeNs;
+      series.lastValue = valueTypes[type].fromStore(values[row]!);
+    }
+  });
 }
 
 async function measure(database: Database, { name, generation }: ArrivalTable): Promise<ArrivalTable> {

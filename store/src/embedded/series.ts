@@ -59,7 +59,7 @@ export class SeriesIndex {
   }
 
   /** The tag set of a point, created when new. */
-  tagSetOf(point: Point): TagSet {
+  tagSetOf(point: Pick<Point, 'measurement' | 'tags'>): TagSet {
     const cached = this.#byTags.get(point.tags);
     if (cached !== undefined && cached.measurement === point.measurement) return cached;
     const tagSet = this.#findTagSet(point.measurement, point.tags);
@@ -151,18 +151,23 @@ export class SeriesIndex {
   }
 
   #findTagSet(measurement: string, tags: readonly Tag[]): TagSet {
-    const known = this.#byMeasurement.get(measurement)?.get(keyOf(tags));
+    const key = keyOf(tags);
+    const known = this.#byMeasurement.get(measurement)?.get(key);
     if (known !== undefined) return known;
     const sensor = tagOf(tags, 'sensor') ?? '';
     const tagSet = { measurement, tags, sensor, location: tagOf(tags, 'location'), series: new Map() };
-    this.#attach(tagSet);
+    this.#attach(tagSet, key);
     return tagSet;
   }
 
-  #attach(tagSet: TagSet): void {
-    const { measurement, tags, sensor } = tagSet;
-    getOrAdd(this.#byMeasurement, measurement, () => new Map()).set(keyOf(tags), tagSet);
-    if (measurement === READINGS) getOrAdd(this.#sensors, sensor, () => []).push(tagSet);
+  #attach(tagSet: TagSet, key = keyOf(tagSet.tags)): void {
+    const { measurement, sensor } = tagSet;
+    getOrAdd(this.#byMeasurement, measurement, () => new Map()).set(key, tagSet);
+    if (measurement !== READINGS) return;
+    const tagSets = this.#sensors.get(sensor);
+    // A list that begins empty takes room for many; most sensors have one.
+    if (tagSets === undefined) this.#sensors.set(sensor, [tagSet]);
+    else tagSets.push(tagSet);
   }
 
   #detach({ measurement, tags, sensor }: TagSet): void {
@@ -188,11 +193,9 @@ function getOrAdd<K, V>(map: Map<K, V>, key: K, create: () => V): V {
   return value;
 }
 
-/** Lengths make it unambiguous; line protocol's own key is not where names end in a backslash. */
+/** Line protocol's own key is ambiguous where names end in a backslash. One flat text, since millions are kept. */
 function keyOf(tags: readonly Tag[]): string {
-  let key = '';
-  for (const [name, value] of tags) key += `${name.length}:${value.length}:${name}${value}`;
-  return key;
+  return JSON.stringify(tags);
 }
 
 function isGiven(list: readonly string[] | undefined): list is readonly string[] {
