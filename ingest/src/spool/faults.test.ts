@@ -261,3 +261,29 @@ it('a file that an earlier try to save the cursors left, its fsync failed, is ne
   expect(await readFile(sameFile, 'utf8')).toBe('left');
   expect((await Cursors.load(log)).get('store')).toBe(50);
 });
+
+it('a disk that hangs turns health red until it goes on; a quiet spool stays green', async () => {
+  let nowMs = 0;
+  const { spool } = await startSpool({ clock: { ...systemClock, monotonicMs: () => nowMs } });
+  const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>();
+  const { sync } = SegmentWriter.prototype;
+  const { promise: hangs, resolve: isHanging } = Promise.withResolvers<void>();
+  vi.spyOn(SegmentWriter.prototype, 'sync').mockImplementationOnce(async function (
+    this: SegmentWriter,
+    length,
+  ) {
+    isHanging();
+    await mayEnd;
+    await sync.call(this, length);
+  });
+  const appended = appendPoints(spool, [pointOf(0)]);
+  await hangs;
+  nowMs = 5000;
+  expect(spool.health().status).toBe('pass');
+  nowMs = 65_000;
+  expect(spool.health()).toMatchObject({ status: 'fail', message: /not finished a write for 65 s/ });
+  end();
+  await appended;
+  nowMs = 1e6;
+  await expect.poll(() => spool.health()).toMatchObject({ status: 'pass', message: 'accepting' });
+});

@@ -35,6 +35,8 @@ const READ_CHUNK_BYTES = 1024 * 1024;
 const FIRST_ENTRY_BYTES = 4096;
 /** The newest log, kept although all have read it: what was stamped in it is known again after a restart. */
 const MEMORY_BYTES = 32 * 1024 * 1024;
+/** A group commit that takes longer turns health red: a disk that hangs never says so. */
+const SLOW_COMMIT_MS = 5000;
 /** Pause before a write that failed is tried again. */
 const HOLD_RETRY_MS = 250;
 
@@ -72,6 +74,8 @@ export class Spool {
   readonly #waiters = new Waiters();
   readonly #passed: CursorOffsets = { store: 0, quarantine: 0, quality: 0 };
   #fault: string | undefined;
+  /** When the group commit began that is under way. */
+  #committingSinceMs: number | undefined;
   #isStopping = false;
 
   constructor(options: SpoolOptions) {
@@ -142,7 +146,7 @@ export class Spool {
       return new TidemarkError('spool_failed', 'the spool is stopping', { retryable: true });
     if (this.#pending.buffer.length <= MAX_PENDING_BYTES) return undefined;
     this.#metrics.refused.inc();
-    const message = this.#fault ?? 'the spool is behind its disk';
+    const message = this.#fault ?? this.#slowness() ?? 'the spool is behind its disk';
     return new TidemarkError('spool_full', message, { retryable: true, retryAfterMs: 5000 });
   }
 
@@ -234,7 +238,16 @@ export class Spool {
   }
 
   health(): PartHealth {
-    return { name: 'spool', status: this.#fault ? 'fail' : 'pass', message: this.#fault ?? 'accepting' };
+    const fault = this.#fault ?? this.#slowness();
+    return { name: 'spool', status: fault ? 'fail' : 'pass', message: fault ?? 'accepting' };
+  }
+
+  /** What to say of a disk that neither takes nor refuses what is written. */
+  #slowness(): string | undefined {
+    if (this.#committingSinceMs === undefined) return undefined;
+    const forMs = this.#options.clock.monotonicMs() - this.#committingSinceMs;
+    if (forMs <= SLOW_COMMIT_MS) return undefined;
+    return `the disk has not finished a write for ${Math.floor(forMs / 1000)} s; publishers are held back`;
   }
 
   #isOver(signal: AbortSignal): boolean {
@@ -255,12 +268,14 @@ export class Spool {
     while (this.#pending.block.length > 0) {
       // What is read from the sockets in the same turn of the event loop goes into the same fdatasync.
       await new Promise(setImmediate);
+      this.#committingSinceMs = this.#options.clock.monotonicMs();
       const batch = this.#pending;
       this.#pending = this.#spare;
       const isDurable = await this.#commit(batch);
       if (isDurable) for (const done of batch.dones) done();
       clearBatch(batch);
       this.#spare = batch;
+      this.#committingSinceMs = undefined;
       if (!isDurable) break;
     }
     this.#flushing = undefined;

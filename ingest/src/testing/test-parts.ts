@@ -43,7 +43,7 @@ export interface SpoolParts {
 /** A started spool on the disk, stopped when the test ends. */
 export async function startSpool(
   options: Partial<
-    Pick<SpoolOptions, 'directory' | 'segmentBytes' | 'maxBytes' | 'leastOffset' | 'onRecovered'>
+    Pick<SpoolOptions, 'directory' | 'segmentBytes' | 'maxBytes' | 'leastOffset' | 'onRecovered' | 'clock'>
   > = {},
 ): Promise<SpoolParts> {
   const directory = options.directory ?? (await tempDir());
@@ -51,9 +51,9 @@ export async function startSpool(
   const spool = new Spool({
     segmentBytes: 64 * 1024,
     maxBytes: 1e9,
+    clock: systemClock,
     ...options,
     directory,
-    clock: systemClock,
     logger: silentLogger,
     metrics: registry,
   });
