@@ -20,13 +20,19 @@ interface MetricRulesOptions {
   stuck: readonly string[];
 }
 
+interface KnownRules {
+  rulesOf: (metric: string) => MetricRules;
+  /** The metrics that have a limit of change. */
+  comparedMetrics: readonly string[];
+}
+
 /** Makes the function that answers a metric's rules, with the limits that the settings give. */
-export function createMetricRules({ jumps, stuck }: MetricRulesOptions): (metric: string) => MetricRules {
+export function createMetricRules({ jumps, stuck }: MetricRulesOptions): KnownRules {
   const jumpOf = new Map(jumps.map(readLimit));
   const stuckMsOf = new Map(stuck.map(readLimit));
   const known = new Map<string, MetricRules>();
   let given = 0;
-  return (metric) => {
+  const rulesOf = (metric: string): MetricRules => {
     const before = known.get(metric);
     if (before) return before;
     if (known.size >= MAX_KNOWN) known.clear();
@@ -37,6 +43,7 @@ export function createMetricRules({ jumps, stuck }: MetricRulesOptions): (metric
     known.set(metric, rules);
     return rules;
   };
+  return { rulesOf, comparedMetrics: [...new Set([...jumpOf.keys(), ...stuckMsOf.keys()])] };
 }
 
 function boundOf(metric: string): MetricRules['bound'] {

@@ -47,8 +47,12 @@ export class Presence {
 
   /** When the sensor was last heard of, on the monotonic clock in ms; undefined when it never was. */
   seenAtMs(sensor: string): number | undefined {
-    const found = this.#options.states.find(sensor)?.seenAtMs ?? this.#watched.get(sensor)?.seenAtMs;
-    return found === undefined || found === Number.NEGATIVE_INFINITY ? undefined : found;
+    const { NEGATIVE_INFINITY: never } = Number;
+    const found = Math.max(
+      this.#options.states.find(sensor)?.seenAtMs ?? never,
+      this.#watched.get(sensor)?.seenAtMs ?? never,
+    );
+    return found === never ? undefined : found;
   }
 
   isSilent(sensor: string): boolean {

@@ -37,6 +37,7 @@ interface Parts {
   sensors?: Sensor[];
   locations?: Location[];
   latest?: Partial<LatestValue>[];
+  latestOf?: () => Promise<LatestValue[]>;
   settings?: Record<string, unknown>;
 }
 
@@ -54,6 +55,7 @@ function startQuality({
   sensors = [],
   locations = [],
   latest = [],
+  latestOf = async () => latest as LatestValue[],
   settings = {},
 }: Parts) {
   const told: Incident[] = [];
@@ -66,7 +68,7 @@ function startQuality({
     logger: silentLogger,
     metrics,
     spool,
-    engine: { latest: async () => latest as LatestValue[] },
+    engine: { latest: latestOf, windows: async () => [] },
     meta,
     directory: {
       sensor: (id) => byId.get(id),
@@ -188,6 +190,60 @@ describe('counts', () => {
         timeNs: expect.any(BigInt),
       },
     ]);
+  });
+});
+
+describe('after a restart', () => {
+  const settings = { 'quality.jumps': 'lat=5', 'quality.stuck': 'lat=1000' };
+  const checksOf = async ({ counted }: ReturnType<typeof startQuality>) =>
+    (await counted()).map(([, check, count]) => [check, count]);
+
+  it('readings are compared with those before it, whatever the store knows, and those count no second time', async () => {
+    const parts = { ...(await openParts()), settings };
+    const first = startQuality(parts);
+    const at = (ms: number) => nowNs() + BigInt(ms) * 1_000_000n;
+    const repeated = readingOf('a', 95, at(0));
+    await accept(parts.spool, [repeated, readingOf('b', 10, at(0)), readingOf('c', 20, at(0))]);
+    await soon(() => checksOf(first)).toEqual([['latitude', 1]]);
+    await first.quality.stop();
+    const second = startQuality(parts);
+    await accept(parts.spool, [repeated, readingOf('b', 16, at(1)), readingOf('c', 20, at(2000))]);
+    await soon(() => checksOf(second)).toEqual([
+      ['duplicate', 1],
+      ['latitude', 2],
+      ['jump', 1],
+      ['stuck', 1],
+    ]);
+  });
+
+  it('a sensor that was not heard of since is the same for its state as before', async () => {
+    const parts = { ...(await openParts()), clock: movableClock() };
+    const sensors = [
+      sensorOf('a', { expectedIntervalMs: 3_600_000, createdNs: nowNs(), updatedNs: nowNs() }),
+    ];
+    const reading = readingOf('a', 1);
+    const latest = [{ sensor: 'a', timeNs: reading.timeNs }];
+    const first = startQuality({ ...parts, sensors, latest });
+    await accept(parts.spool, [reading]);
+    await first.counted();
+    await first.quality.stop();
+    startQuality({ ...parts, sensors, latest });
+    parts.clock.forwardMs = 60_000;
+    const states = async () =>
+      (await parts.spool.take(0, 1e6)).entries
+        .flatMap(({ points }) => points)
+        .filter(({ measurement }) => measurement === 'sensor_state')
+        .map(({ fields }) => Object.fromEntries(fields));
+    await soon(states).toMatchObject([{ up: 1, last_seen_s: expect.any(Number) }]);
+  });
+
+  it('a store that does not answer holds no check up', async () => {
+    const parts = { ...(await openParts()), settings };
+    const silent = vi.fn(() => Promise.reject(new Error('the store is down')));
+    const { counted } = startQuality({ ...parts, latestOf: silent });
+    await accept(parts.spool, [readingOf('a', 95)]);
+    await soon(counted).toEqual([['a', 'latitude', 1]]);
+    expect(silent).toHaveBeenCalled();
   });
 });
 

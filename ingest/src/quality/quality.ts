@@ -20,6 +20,7 @@ import { decodeRefusal, type RefusedPart } from '../quarantine/refusal.ts';
 import type { SpoolEntry } from '../spool/entry.ts';
 import { recordKinds } from '../spool/record.ts';
 import type { Spool } from '../spool/spool.ts';
+import { EarlierValues } from './earlier-values.ts';
 import type { FailureCounts } from './failure-counts.ts';
 import { IncidentOutbox } from './incident-outbox.ts';
 import { type Failure, Integrity } from './integrity.ts';
@@ -36,6 +37,8 @@ const LOOK_EVERY_MS = 5000;
 const CATCH_UP_MS = 250;
 /** Older data open no incident: replaying a recording of years ago must not send anyone to a sensor. */
 const OLD_MS = 10 * 60_000;
+/** How long the checks wait for what the store knows from before the start. */
+const TAKE_UP_WITHIN_MS = 5000;
 
 interface QualityOptions {
   config: Config;
@@ -43,7 +46,7 @@ interface QualityOptions {
   logger: Logger;
   metrics: Registry;
   spool: Spool;
-  engine: Pick<Engine, 'latest'>;
+  engine: Pick<Engine, 'latest' | 'windows'>;
   meta: MetaDb;
   directory: SensorDirectory;
   incidents: IncidentSink;
@@ -60,6 +63,7 @@ export class Quality implements QualityPort {
   readonly #metrics: QualityMetrics;
   readonly #states: SensorStates;
   readonly #checks: ReadingChecks;
+  readonly #earlier: EarlierValues;
   readonly #integrity: Integrity;
   readonly #makesIncident: ReadonlySet<QualityCheck>;
   readonly #stopping = new AbortController();
@@ -72,6 +76,8 @@ export class Quality implements QualityPort {
   /** What is being read. */
   #entry!: SpoolEntry;
   #hasFailed = false;
+  /** True while readings are only remembered that were checked before. */
+  #isRecalling = false;
 
   constructor(options: QualityOptions) {
     const { config, meta, metrics } = options;
@@ -85,7 +91,7 @@ export class Quality implements QualityPort {
       return new Outage({ ...options, figures: () => ({}), texts });
     };
     this.#outages = {
-      looking: outageOf('looking for silent sensors'),
+      looking: outageOf('looking for silent and stuck sensors'),
       telling: outageOf('telling of failing sensors'),
       writing: outageOf('writing the measurements of data quality'),
     };
@@ -103,7 +109,14 @@ export class Quality implements QualityPort {
     this.#checks = new ReadingChecks({
       ...options,
       states: this.#states,
-      onFailure: (sensor, check, ageMs) => this.#failed(sensor, check, ageMs),
+      onFailure: (sensor, check, ageMs) => {
+        if (!this.#isRecalling) this.#failed(sensor, check, ageMs, this.#entry.acceptedNs);
+      },
+    });
+    this.#earlier = new EarlierValues({
+      ...options,
+      checks: this.#checks,
+      onStuck: (sensor, ageMs) => this.#failed(sensor, 'stuck', ageMs, options.clock.nowNs()),
     });
   }
 
@@ -122,6 +135,8 @@ export class Quality implements QualityPort {
     this.#follower = new LogFollower({
       ...this.#options,
       offset: Math.min(progress?.offset ?? spool.cursor('quality'), spool.endOffset),
+      recall: (entries) => this.#recall(entries),
+      onRecalled: (from) => this.#takeUp(from),
       take: (entries, seenAtMs) => this.#take(entries, seenAtMs),
       unsavedRows: () => counts.unsavedRows + this.#integrity.unsavedRows,
       save: (offset) => this.#save(offset),
@@ -169,9 +184,24 @@ export class Quality implements QualityPort {
     }
   }
 
-  #failed(sensor: string, check: QualityCheck, ageMs: number): void {
+  #recall(entries: readonly SpoolEntry[]): void {
+    this.#isRecalling = true;
+    for (const { acceptedMs, isLate, columns, firstPoint, pointEnd } of entries)
+      for (let index = firstPoint; index < pointEnd; index++)
+        this.#checks.check(columns, index, { acceptedMs, isLate, seenAtMs: Number.NEGATIVE_INFINITY });
+    this.#isRecalling = false;
+  }
+
+  /** From the store, unless it is so far behind that its newest values are not the last before the recalled ones. */
+  async #takeUp(from: number): Promise<void> {
+    if (this.#options.spool.cursor('store') < from) return;
+    const { signal } = this.#stopping;
+    const timeout = delay(TAKE_UP_WITHIN_MS, undefined, { signal, ref: false }).catch(() => {});
+    await Promise.race([this.#earlier.takeUp(), timeout]);
+  }
+
+  #failed(sensor: string, check: QualityCheck, ageMs: number, timeNs: bigint): void {
     this.#hasFailed = true;
-    const timeNs = this.#entry.acceptedNs;
     this.#metrics.count(check, 1);
     this.#options.counts.add('quality', timeNs, sensor, check);
     if (this.#makesIncident.has(check) && ageMs <= OLD_MS)
@@ -227,7 +257,9 @@ export class Quality implements QualityPort {
 
   async #look(): Promise<void> {
     const upToMs = this.#follower?.caughtUpAtMs;
-    if (upToMs !== undefined) await this.#presence.look(upToMs);
+    if (upToMs === undefined) return;
+    await this.#presence.look(upToMs);
+    await this.#earlier.look();
   }
 
   #tell(): void {

@@ -9,7 +9,7 @@ import {
 import type { PointColumns } from '../spool/point-columns.ts';
 import { KnownTimes } from './known-times.ts';
 import { createMetricRules, type MetricRules } from './metric-rules.ts';
-import type { SensorState, SensorStates } from './sensor-states.ts';
+import type { SensorState, SensorStates, SeriesState } from './sensor-states.ts';
 
 /** How a reading was taken in. */
 interface Acceptance {
@@ -21,12 +21,31 @@ interface Acceptance {
   seenAtMs: number;
 }
 
+/** A value that has been the same since it was first seen, and perhaps before. */
+export interface UnsureRun {
+  sensor: string;
+  metric: string;
+  /** How long it may stay the same. */
+  stuckMs: number;
+  series: SeriesState;
+}
+
+/** Such values that wait to be looked into; of more, what was before they were seen is not known. */
+const MAX_UNSURE_RUNS = 100_000;
+
 interface ReadingChecksOptions {
   config: Config;
   directory: SensorDirectory;
   states: SensorStates;
   /** Told of each check that a reading fails; `ageMs` is how old the reading was when it was accepted. */
   onFailure: (sensor: string, check: QualityCheck, ageMs: number) => void;
+}
+
+interface Remembered {
+  sensor: string;
+  metric: string;
+  value: number;
+  timeMs: number;
 }
 
 /** The checks of every reading. Nothing here refuses one; what fails is told. */
@@ -37,6 +56,9 @@ export class ReadingChecks {
   readonly #jumpWithinMs: number;
   readonly #rulesOf: (metric: string) => MetricRules;
   readonly #times = new KnownTimes();
+  #unsureRuns: UnsureRun[] = [];
+  /** Metrics whose values are compared with the one before. */
+  readonly comparedMetrics: readonly string[];
 
   constructor(options: ReadingChecksOptions) {
     const { quality, lateness } = options.config;
@@ -44,10 +66,12 @@ export class ReadingChecks {
     this.#isOn = new Set(quality.checks);
     this.#skewMs = lateness.skewMs;
     this.#jumpWithinMs = quality.jumpWithinMs;
-    this.#rulesOf = createMetricRules({
+    const { rulesOf, comparedMetrics } = createMetricRules({
       jumps: this.#isOn.has('jump') ? quality.jumps : [],
       stuck: this.#isOn.has('stuck') ? quality.stuck : [],
     });
+    this.#rulesOf = rulesOf;
+    this.comparedMetrics = comparedMetrics;
   }
 
   /** Checks the point at `index`; only readings are checked. Returns the sensor whose reading it is. */
@@ -93,6 +117,28 @@ export class ReadingChecks {
     return sensor;
   }
 
+  /** Takes up a value from before the start, where nothing newer is known; as many as may be, so that none is forgotten. */
+  remember({ sensor, metric, value, timeMs }: Remembered): void {
+    const { states } = this.#options;
+    if (states.isFull) return;
+    const state = states.of(sensor);
+    if (!state.series?.has(metric)) this.#begin(state, { sensor, metric, value, timeMs });
+  }
+
+  /** Hands over values of which it is not known since when they have been the same. */
+  takeUnsureRuns(limit: number): UnsureRun[] {
+    return this.#unsureRuns.splice(0, limit).filter(({ series }) => !series.isSinceKnown);
+  }
+
+  #begin(state: SensorState, { sensor, metric, value, timeMs }: Remembered): void {
+    const series = { value, timeMs, sinceMs: timeMs, isSinceKnown: false };
+    state.series ??= new Map();
+    state.series.set(metric, series);
+    const { stuckMs } = this.#rulesOf(metric);
+    if (stuckMs < Number.POSITIVE_INFINITY && this.#unsureRuns.length < MAX_UNSURE_RUNS)
+      this.#unsureRuns.push({ sensor, metric, stuckMs, series });
+  }
+
   #checkValue(
     sensor: string,
     reading: {
@@ -119,17 +165,18 @@ export class ReadingChecks {
     reading: { metric: string; rules: MetricRules; value: number; timeMs: number; ageMs: number },
   ): void {
     const { metric, rules, value, timeMs, ageMs } = reading;
-    state.series ??= new Map();
-    const last = state.series.get(metric);
+    const last = state.series?.get(metric);
     if (last === undefined) {
-      state.series.set(metric, { value, timeMs, sinceMs: timeMs });
+      this.#begin(state, { sensor, metric, value, timeMs });
       return;
     }
     if (timeMs <= last.timeMs) return;
     const isNear = timeMs - last.timeMs <= this.#jumpWithinMs;
     if (isNear && Math.abs(value - last.value) > rules.jump) this.#fail(sensor, 'jump', ageMs);
-    if (value !== last.value) last.sinceMs = timeMs;
-    else if (timeMs - last.sinceMs > rules.stuckMs) this.#fail(sensor, 'stuck', ageMs);
+    if (value !== last.value) {
+      last.sinceMs = timeMs;
+      last.isSinceKnown = true;
+    } else if (timeMs - last.sinceMs > rules.stuckMs) this.#fail(sensor, 'stuck', ageMs);
     last.value = value;
     last.timeMs = timeMs;
   }

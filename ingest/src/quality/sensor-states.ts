@@ -10,11 +10,13 @@ export interface SensorState {
   series: Map<string, SeriesState> | undefined;
 }
 
-interface SeriesState {
+export interface SeriesState {
   value: number;
   timeMs: number;
   /** Since when it has had this value. */
   sinceMs: number;
+  /** False where it may have had the value before it was first seen. */
+  isSinceKnown: boolean;
 }
 
 /**
@@ -35,6 +37,10 @@ export class SensorStates {
 
   get size(): number {
     return this.#young.size + this.#old.size;
+  }
+
+  get isFull(): boolean {
+    return this.#young.size >= this.#maxPerGeneration;
   }
 
   /** The sensor's state, new when it is not remembered. */
