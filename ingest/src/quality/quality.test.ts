@@ -227,7 +227,8 @@ describe('after a restart', () => {
     await accept(parts.spool, [reading]);
     await first.counted();
     await first.quality.stop();
-    startQuality({ ...parts, sensors, latest });
+    const { metrics } = startQuality({ ...parts, sensors, latest });
+    await soon(() => metricOf(metrics, 'tidemark_quality_tracked_sensors')).toBe(1);
     parts.clock.forwardMs = 60_000;
     const states = async () =>
       (await parts.spool.take(0, 1e6)).entries
