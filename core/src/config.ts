@@ -258,6 +258,12 @@ export const configSchema = z.strictObject({
         .default(512 * 1024 * 1024)
         .describe('Memory the embedded store may use')
         .meta({ env: 'TIDEMARK_STORE_MEMORY_BYTES' }),
+      maxSeries: count
+        .default(1_000_000)
+        .describe(
+          'Most series of the embedded store, some 500 bytes of memory each; points of more are refused',
+        )
+        .meta({ env: 'TIDEMARK_STORE_MAX_SERIES' }),
       typePolicy: z
         .enum(['quarantine', 'pin', 'coerce'])
         .default('quarantine')

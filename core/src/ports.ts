@@ -26,6 +26,7 @@ export const quarantineReasons = [
   'wrong_location',
   'too_many_sensors',
   'too_many_metrics',
+  'too_many_series',
   'reserved_measurement',
 ] as const;
 

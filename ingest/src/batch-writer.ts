@@ -316,8 +316,15 @@ export class BatchWriter implements Freshness {
       };
     });
     // Our own points are no reading that a sender could mend.
-    for (const { index, detail } of own)
-      logger.error({ measurement: points[index]!.measurement, detail }, 'the store refuses a point of ours');
+    const [first] = own;
+    if (first) {
+      const context = {
+        measurement: points[first.index]!.measurement,
+        detail: first.detail,
+        points: own.length,
+      };
+      logger.error(context, 'the store refuses points of ours');
+    }
     metrics.ownPointsRefused.inc(own.length);
     if (refusals.length === 0) return;
     quarantine.add('store', refusals);

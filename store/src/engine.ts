@@ -57,7 +57,7 @@ export interface WindowsQuery extends ReadingFilter {
 export interface RejectedPoint {
   /** Position in the batch. */
   index: number;
-  reason: Extract<QuarantineReason, 'type_conflict' | 'store_rejected'>;
+  reason: Extract<QuarantineReason, 'type_conflict' | 'store_rejected' | 'too_many_series'>;
   detail: string;
 }
 
@@ -83,7 +83,8 @@ export interface Engine {
   /**
    * Writes points. Idempotent: the identity is series + field + time, the last write wins, and later in the
    * batch is later. The first value of a field pins its type in the measurement for all time; a point with
-   * another is refused whole, as `type_conflict`. One call at a time. Resolves when queries see the points (not yet durable: `sync`).
+   * another is refused whole, as `type_conflict`. A store that keeps its series in this process's memory bounds
+   * them, and refuses a point that would bring one more, as `too_many_series`. One call at a time. Resolves when queries see the points (not yet durable: `sync`).
    * Rejects with a retryable TidemarkError (`store_unavailable`) when nothing can be said of any point;
    * the caller then writes the same batch again.
    */

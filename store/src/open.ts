@@ -10,12 +10,12 @@ interface OpenOptions {
 
 /** The engine that the configuration names, not yet started; the libraries of the other are not loaded. */
 export async function openEngine({ config, clock, logger }: OpenOptions): Promise<Engine> {
-  const { memoryBytes, typePolicy } = config.store;
+  const { memoryBytes, maxSeries, typePolicy } = config.store;
   if (config.store.kind === 'influxdb') {
     const { InfluxEngine } = await import('./influxdb/engine.ts');
     return new InfluxEngine({ influx: config.influx, typePolicy });
   }
   const { EmbeddedEngine } = await import('./embedded/engine.ts');
   const path = join(config.dataDir, 'store');
-  return new EmbeddedEngine({ path, memoryBytes, typePolicy, clock, logger });
+  return new EmbeddedEngine({ path, memoryBytes, maxSeries, typePolicy, clock, logger });
 }

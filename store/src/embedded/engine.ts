@@ -40,6 +40,8 @@ interface EmbeddedOptions {
   /** Directory of the store's files; created when missing. */
   path: string;
   memoryBytes: number;
+  /** Points of further series are refused; without it, none is. */
+  maxSeries?: number;
   /** `quarantine` when not given. */
   typePolicy?: TypePolicy;
   clock: Clock;
@@ -63,6 +65,8 @@ export class EmbeddedEngine implements Engine {
   #failure: string | undefined;
   /** What a query has found; it stays until the next start. */
   #damage: string | undefined;
+  /** True from the first point that was refused for its series until there is room again. */
+  #isFull = false;
   #reopening: Promise<void> | undefined;
   /** Changes of the file through the writing connection, and of what writes change. */
   readonly #writes = new Turns();
@@ -124,7 +128,20 @@ export class EmbeddedEngine implements Engine {
         if (isInvalidated(error)) await this.#failed(error, false);
       });
     compaction.poke();
+    this.#noteFull(rejected);
     return rejected;
+  }
+
+  /** Says once, and not for each point, that there is no room for further series. */
+  #noteFull(rejected: readonly RejectedPoint[]): void {
+    const { logger, maxSeries = Number.POSITIVE_INFINITY } = this.#options;
+    const isRefused = rejected.some(({ reason }) => reason === 'too_many_series');
+    if (isRefused && !this.#isFull)
+      logger.warn(
+        { maxSeries },
+        'the store has as many series as it may; points of further ones are quarantined',
+      );
+    this.#isFull = isRefused || (this.#isFull && this.#opened().reader.series.size >= maxSeries);
   }
 
   /** DuckDB's COMMIT returns after the fsync of its log; what is left is that the log's name is on disk too. */
@@ -172,7 +189,7 @@ export class EmbeddedEngine implements Engine {
     const sizes = await Promise.all([file, `${file}.wal`].map(sizeOf));
     return {
       isHealthy: this.#failure === undefined && this.#damage === undefined,
-      message: this.#failure ?? this.#damage ?? 'embedded store',
+      message: this.#failure ?? this.#damage ?? (this.#isFull ? fullMessage : 'embedded store'),
       series: session.reader.series.size,
       diskBytes: sizes.reduce((sum, size) => sum + size, 0),
     };
@@ -184,13 +201,13 @@ export class EmbeddedEngine implements Engine {
   }
 
   async #open(): Promise<Session> {
-    const { clock, logger, limits = defaultLimits, typePolicy = 'quarantine' } = this.#options;
+    const { clock, logger, limits = defaultLimits, typePolicy = 'quarantine', maxSeries } = this.#options;
     const database = await Database.open(this.#options);
     try {
       const layout = await loadLayout(database);
       await createArrivalTables(database, layout);
       const series = await loadSeries(database, layout);
-      const writer = new Writer({ connection: database.writer, layout, series, typePolicy });
+      const writer = new Writer({ connection: database.writer, layout, series, typePolicy, maxSeries });
       const steps = new Steps({
         database,
         layout,
@@ -264,6 +281,8 @@ export class EmbeddedEngine implements Engine {
     return this.#session;
   }
 }
+
+const fullMessage = 'embedded store; it has as many series as it may (store.maxSeries)';
 
 async function createArrivalTables(database: Database, layout: Layout): Promise<void> {
   for (const type of fieldTypes) {

@@ -31,6 +31,8 @@ export interface TagSet {
   readonly series: Map<string, Series>;
 }
 
+type Labelled = Pick<Point, 'measurement' | 'tags'>;
+
 /** Before every time: the last time of a series that holds no point. */
 const NO_TIME_NS = -(2n ** 63n) - 1n;
 
@@ -58,13 +60,24 @@ export class SeriesIndex {
     return this.#byId[id]!;
   }
 
-  /** The tag set of a point, created when new. */
-  tagSetOf(point: Pick<Point, 'measurement' | 'tags'>): TagSet {
-    const cached = this.#byTags.get(point.tags);
-    if (cached !== undefined && cached.measurement === point.measurement) return cached;
-    const tagSet = this.#findTagSet(point.measurement, point.tags);
+  /** The tag set of a point; undefined when there is none yet. */
+  find({ measurement, tags }: Labelled): TagSet | undefined {
+    const cached = this.#byTags.get(tags);
+    if (cached !== undefined && cached.measurement === measurement) return cached;
+    const tagSet = this.#byMeasurement.get(measurement)?.get(keyOf(tags));
     // What is not frozen could be changed and used again.
-    if (Object.isFrozen(point.tags)) this.#byTags.set(point.tags, tagSet);
+    if (tagSet !== undefined && Object.isFrozen(tags)) this.#byTags.set(tags, tagSet);
+    return tagSet;
+  }
+
+  /** The tag set of a point, created when new. */
+  tagSetOf({ measurement, tags }: Labelled): TagSet {
+    const key = keyOf(tags);
+    const known = this.#byMeasurement.get(measurement)?.get(key);
+    if (known !== undefined) return known;
+    const sensor = tagOf(tags, 'sensor') ?? '';
+    const tagSet = { measurement, tags, sensor, location: tagOf(tags, 'location'), series: new Map() };
+    this.#attach(tagSet, key);
     return tagSet;
   }
 
@@ -148,16 +161,6 @@ export class SeriesIndex {
     return [...this.#types].flatMap(([measurement, pins]) =>
       [...pins].map(([field, type]) => ({ measurement, field, type })),
     );
-  }
-
-  #findTagSet(measurement: string, tags: readonly Tag[]): TagSet {
-    const key = keyOf(tags);
-    const known = this.#byMeasurement.get(measurement)?.get(key);
-    if (known !== undefined) return known;
-    const sensor = tagOf(tags, 'sensor') ?? '';
-    const tagSet = { measurement, tags, sensor, location: tagOf(tags, 'location'), series: new Map() };
-    this.#attach(tagSet, key);
-    return tagSet;
   }
 
   #attach(tagSet: TagSet, key = keyOf(tagSet.tags)): void {

@@ -24,6 +24,7 @@ interface WriterOptions {
   layout: Layout;
   series: SeriesIndex;
   typePolicy: TypePolicy;
+  maxSeries?: number | undefined;
 }
 
 /** Rows on their way to a table, by column. */
@@ -43,17 +44,25 @@ export class Writer {
   readonly #layout: Layout;
   readonly #series: SeriesIndex;
   readonly #typePolicy: TypePolicy;
+  readonly #maxSeries: number;
   readonly #appenders = new Map<string, DuckDBAppender>();
   readonly #chunks = new Map<FieldType, DuckDBDataChunk>();
   /** Series with this id or a greater one are not in the file yet. */
   #firstUnsavedId: number;
   #isIntact = true;
 
-  constructor({ connection, layout, series, typePolicy }: WriterOptions) {
+  constructor({
+    connection,
+    layout,
+    series,
+    typePolicy,
+    maxSeries = Number.POSITIVE_INFINITY,
+  }: WriterOptions) {
     this.#connection = connection;
     this.#layout = layout;
     this.#series = series;
     this.#typePolicy = typePolicy;
+    this.#maxSeries = maxSeries;
     this.#firstUnsavedId = series.nextId;
   }
 
@@ -103,14 +112,17 @@ export class Writer {
     if (timeNs < MIN_TIME_NS || timeNs > MAX_TIME_NS) {
       return { reason: 'store_rejected', detail: `time ${timeNs} is beyond 64 bits` };
     }
-    const tagSet = this.#series.tagSetOf(point);
-    if (!fitsKnownSeries(tagSet, point)) {
+    let tagSet = this.#series.find(point);
+    if (tagSet === undefined || !fitsKnownSeries(tagSet, point)) {
       const fitting = fitTypes(point, this.#series.pinsOf(point.measurement), this.#typePolicy);
       if (typeof fitting === 'string') return { reason: 'type_conflict', detail: fitting };
       ({ fields } = fitting);
-      for (const [field, value] of fields) {
-        if (!tagSet.series.has(field)) this.#series.add(tagSet, field, fieldTypeOf(value));
-      }
+      const fresh = fields.filter(([field]) => !tagSet?.series.has(field));
+      if (fresh.length > 0 && this.#series.size + fresh.length > this.#maxSeries)
+        return { reason: 'too_many_series', detail: fullText(this.#maxSeries, fresh) };
+      // What is refused leaves nothing in memory.
+      tagSet ??= this.#series.tagSetOf(point);
+      for (const [field, value] of fresh) this.#series.add(tagSet, field, fieldTypeOf(value));
     }
     for (const [field, value] of fields) this.#stageValue(tagSet.series.get(field)!, timeNs, value, rows);
     return undefined;
@@ -202,6 +214,11 @@ function fitsKnownSeries(tagSet: TagSet, { fields }: Point): boolean {
     if (tagSet.series.get(field)?.type !== fieldTypeOf(value)) return false;
   }
   return true;
+}
+
+function fullText(maxSeries: number, fresh: Point['fields']): string {
+  const names = fresh.map(([field]) => field).join(', ');
+  return `the store may have ${maxSeries} series, and this point brings more (${names}); raise store.maxSeries`;
 }
 
 function fillChunk(
