@@ -1,4 +1,4 @@
-import { createMetrics, type Registry } from '@tidemark/core';
+import { createLogger, createMetrics, type Registry, TidemarkError } from '@tidemark/core';
 import type { Client, PublishPacket } from 'aedes';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Acceptance } from './acceptance.ts';
@@ -9,6 +9,7 @@ let nowMs: number;
 let acceptor: HeldAcceptor;
 let registry: Registry;
 let acceptance: Acceptance;
+let logged: unknown[];
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -17,7 +18,9 @@ beforeEach(() => {
   registry = createMetrics();
   const clock = { nowNs: () => 0n, monotonicMs: () => nowMs };
   const metrics = new BrokerMetrics(registry, { connectedClients: () => 0 });
-  acceptance = new Acceptance({ acceptor, clock, metrics });
+  logged = [];
+  const write = (line: string): void => void logged.push(JSON.parse(line));
+  acceptance = new Acceptance({ acceptor, clock, logger: createLogger('error', { write }), metrics });
   acceptance.start();
 });
 
@@ -102,4 +105,16 @@ it('what comes without a client (a will) or at QoS 0 is answered at once', () =>
   acceptor.isFull = true;
   expect(publish(null)).toHaveBeenCalledExactlyOnceWith();
   expect(publish(newClient().client, 0)).toHaveBeenCalledExactlyOnceWith();
+});
+
+it('QoS 0 that the log has not taken when it stops, after the broker, is counted as lost and told of', async () => {
+  for (let n = 0; n < 3; n++) publish(newClient().client, 0);
+  publish(newClient().client, 1);
+  acceptance.stop();
+  acceptor.releaseAll(new TidemarkError('spool_failed', 'the disk is full', { retryable: true }));
+  const dropped = registry.getSingleMetric('tidemark_broker_dropped_messages_total');
+  expect((await dropped!.get()).values).toContainEqual(
+    expect.objectContaining({ labels: { reason: 'spool_full' }, value: 3 }),
+  );
+  expect(logged).toMatchObject([{ times: 3, msg: expect.stringContaining('QoS 0 readings are lost') }]);
 });

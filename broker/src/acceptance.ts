@@ -1,5 +1,6 @@
-import { type Acceptor, type Clock, claimOf, TidemarkError } from '@tidemark/core';
+import { type Acceptor, type Clock, claimOf, type Logger, TidemarkError } from '@tidemark/core';
 import type { Client, PublishPacket } from 'aedes';
+import { LimitedLog } from './limited-log.ts';
 import type { BrokerMetrics } from './metrics.ts';
 
 /** How long a publisher may wait for its fsync before its connection is closed, so that it tries again later. */
@@ -17,6 +18,7 @@ interface Waiting {
 interface AcceptanceOptions {
   acceptor: Acceptor;
   clock: Clock;
+  logger: Logger;
   metrics: BrokerMetrics;
 }
 
@@ -28,12 +30,14 @@ interface AcceptanceOptions {
 export class Acceptance {
   readonly #options: AcceptanceOptions;
   readonly #waiting = new Map<Client, Waiting>();
+  readonly #dropLog: LimitedLog;
   #nowMs: number;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: AcceptanceOptions) {
     this.#options = options;
     this.#nowMs = options.clock.monotonicMs();
+    this.#dropLog = new LimitedLog(options.logger, 'QoS 0 readings are lost: the spool could not take them');
   }
 
   start(): void {
@@ -42,6 +46,7 @@ export class Acceptance {
 
   stop(): void {
     clearInterval(this.#timer);
+    this.#dropLog.stop();
   }
 
   /** Aedes' `authorizePublish`; also called for wills, then perhaps without a client. */
@@ -62,11 +67,16 @@ export class Acceptance {
     }
   }
 
-  /** QoS 0 promises nothing and waits for nothing; what the log can't take is dropped and counted. */
+  /**
+   * QoS 0 promises nothing and waits for nothing; what the log can't take is dropped and counted, also when that
+   * turns out only as the log stops, long after the broker.
+   */
   #acceptUnwaited(packet: PublishPacket, callback: Callback): void {
     const payload = bytesOf(packet);
     this.#options.acceptor.accept({ source: 'mqtt', topic: packet.topic, payload }, (error) => {
-      if (error) this.#options.metrics.drop('spool_full');
+      if (!error) return;
+      this.#options.metrics.drop('spool_full');
+      this.#dropLog.tell(error);
     });
     callback();
   }

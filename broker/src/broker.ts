@@ -92,7 +92,7 @@ export class Broker {
       db: this.#sessions,
       limits: limitsOf(mqtt),
       metrics: this.#metrics,
-      onStorageError: (error) => logger.error({ err: error }, 'MQTT sessions could not be written'),
+      logger,
       maximumPacketSize: mqtt.maxPacketBytes,
       maxTopicLevels: mqtt.maxTopicLevels,
       sessionExpiryIntervalLimit: Math.ceil(mqtt.sessionExpiryMs / 1000),

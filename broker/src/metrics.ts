@@ -18,11 +18,23 @@ const dropReasons = [
   'expired',
   'too_large_for_client',
   'retained_full',
+  /** Of a subscription, one or more: the session database cannot be read. */
+  'retained_unreadable',
   /** `live/` readings that were skipped, far behind the log. */
   'live_behind',
 ] as const;
 
 export type DropReason = (typeof dropReasons)[number];
+
+/** Why the broker closed a connection for a failure of its own; the client comes again. A closed list. */
+const closeReasons = [
+  /** What its session kept could not be read. */
+  'session_unreadable',
+  /** A QoS 1 message could not be queued for the sessions that subscribe to it: it is not acknowledged. */
+  'session_unwritable',
+] as const;
+
+type CloseReason = (typeof closeReasons)[number];
 
 /** What the broker tells Prometheus. */
 export class BrokerMetrics {
@@ -35,6 +47,7 @@ export class BrokerMetrics {
   readonly sessionRepairs: Counter;
   readonly frozenClients: Counter;
   readonly #dropped: Counter<'reason'>;
+  readonly #closed: Counter<'reason'>;
   /** For `$SYS`; plain numbers, since each message counts. */
   readonly traffic = { packetsReceived: 0, received: 0, receivedBytes: 0, sent: 0, sentBytes: 0, dropped: 0 };
 
@@ -57,6 +70,13 @@ export class BrokerMetrics {
       registers,
     });
     for (const reason of dropReasons) this.#dropped.inc({ reason }, 0);
+    this.#closed = new Counter({
+      name: 'tidemark_broker_closed_connections_total',
+      help: 'Connections closed because the session database failed',
+      labelNames: ['reason'],
+      registers,
+    });
+    for (const reason of closeReasons) this.#closed.inc({ reason }, 0);
     this.frozenClients = counter(
       'frozen_clients_total',
       'Clients disconnected because they took nothing for 8 s',
@@ -91,6 +111,10 @@ export class BrokerMetrics {
   drop(reason: DropReason, count = 1): void {
     this.#dropped.inc({ reason }, count);
     this.traffic.dropped += count;
+  }
+
+  closed(reason: CloseReason): void {
+    this.#closed.inc({ reason });
   }
 
   countReceived(bytes: number): void {

@@ -1,62 +1,34 @@
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createMetrics } from '@tidemark/core';
-import { ClassicLevel } from 'classic-level';
+import { Readable } from 'node:stream';
+import LevelPersistence from 'aedes-persistence-level/asyncPersistence.js';
 import { connectAsync, connect as connectNow, type MqttClient } from 'mqtt';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { BrokerMetrics } from './metrics.ts';
-import { QuietAedes } from './quiet-aedes.ts';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { SessionQueue } from './session-queue.ts';
+import { startAedes, type TestAedes } from './testing/test-aedes.ts';
 
 let directory: string;
-let db: ClassicLevel<string, unknown>;
-let aedes: QuietAedes;
-let server: Server;
-let url: string;
+let broker: TestAedes;
 let routed: string[];
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'tidemark-broker-'));
-  db = new ClassicLevel(directory, { valueEncoding: 'json' });
-  await db.open();
-  aedes = await QuietAedes.open({
-    db,
-    limits: {
-      queue: { maxMessages: 100, maxBytes: 1e6 },
-      maxExpirySeconds: 60,
-      maxAway: 10,
-      maxRetained: 10,
-    },
-    metrics: new BrokerMetrics(createMetrics(), { connectedClients: () => 0 }),
-    onStorageError: (error) => {
-      throw error;
-    },
-    authorizePublish: (_client, _packet, done) => done(),
-  });
+  broker = await startAedes({ directory });
   routed = [];
-  aedes.on('publish', ({ topic }) => {
+  broker.aedes.on('publish', ({ topic }) => {
     if (!topic.startsWith('$SYS')) routed.push(topic);
   });
-  server = createServer(aedes.handle);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  url = `mqtt://127.0.0.1:${address.port}`;
 });
 
 afterEach(async () => {
-  await new Promise<void>((resolve) => aedes.close(() => resolve()));
-  server.close();
-  await aedes.sessions.stop();
-  await db.close();
+  vi.restoreAllMocks();
+  await broker.stop();
   await rm(directory, { recursive: true });
 });
 
 const connect = (clientId: string, clean = true): Promise<MqttClient> =>
-  connectAsync(url, { clientId, clean });
+  connectAsync(broker.url, { clientId, clean });
 
 /** Publishes until the broker knows that nobody listens, which takes a message or two. */
 async function untilSilent(client: MqttClient, topic: string): Promise<void> {
@@ -102,7 +74,7 @@ it('queues for a session that is offline', async () => {
   await first.subscribeAsync('sensors/#', { qos: 1 });
   await first.endAsync();
   for (const payload of ['1', '2', '3']) await sensor.publishAsync('sensors/a', payload, { qos: 1 });
-  const resumed = connectNow(url, { clientId: 'listener', clean: false });
+  const resumed = connectNow(broker.url, { clientId: 'listener', clean: false });
   const seen = collect(resumed);
   await expect.poll(() => seen).toEqual(['1', '2', '3']);
   await Promise.all([sensor.endAsync(), resumed.endAsync()]);
@@ -112,9 +84,60 @@ it('keeps a retained message that nobody listens to', async () => {
   const sensor = await connect('sensor');
   await untilSilent(sensor, 'state/fan');
   await sensor.publishAsync('state/fan', 'on', { qos: 1, retain: true });
+  // PUBACK comes before it is stored and routed.
+  await expect.poll(() => routed).toContain('state/fan');
   const listener = await connect('listener');
   const seen = collect(listener);
   await listener.subscribeAsync('state/#');
   await expect.poll(() => seen).toEqual(['on']);
   await Promise.all([sensor.endAsync(), listener.endAsync()]);
+});
+
+it('a connection whose session cannot be read is closed, counted and told of', async () => {
+  vi.spyOn(SessionQueue.prototype, 'load').mockRejectedValue(new Error('the disk is gone'));
+  const first = await connect('listener', false);
+  await first.subscribeAsync('commands/#', { qos: 1 });
+  await first.endAsync();
+  const sender = await connect('sender');
+  await sender.publishAsync('commands/a', '1', { qos: 1 });
+  const resumed = connectNow(broker.url, { clientId: 'listener', clean: false, reconnectPeriod: 0 });
+  await new Promise<void>((resolve) => resumed.once('close', () => resolve()));
+  const text = await broker.metrics.metrics();
+  expect(text).toContain('tidemark_broker_closed_connections_total{reason="session_unreadable"} 1');
+  await Promise.all([sender.endAsync(), broker.aedes.sessions.stop()]);
+  expect(broker.logged).toMatchObject([
+    { msg: expect.stringContaining('cannot be read'), err: { message: 'the disk is gone' }, times: 1 },
+  ]);
+});
+
+it('a message that cannot be queued is not acknowledged, and its connection is closed and counted', async () => {
+  const first = await connect('listener', false);
+  await first.subscribeAsync('commands/#', { qos: 1 });
+  await first.endAsync();
+  const sender = connectNow(broker.url, { clientId: 'sender', reconnectPeriod: 0 });
+  await new Promise<void>((resolve) => sender.once('connect', () => resolve()));
+  Object.assign(broker.db, { batch: () => Promise.reject(new Error('the disk is gone')) });
+  const acknowledged = vi.fn();
+  sender.publish('commands/a', '1', { qos: 1 }, (error) => acknowledged(error?.message));
+  await new Promise<void>((resolve) => sender.once('close', () => resolve()));
+  const text = await broker.metrics.metrics();
+  expect(text).toContain('tidemark_broker_closed_connections_total{reason="session_unwritable"} 1');
+  expect(acknowledged).not.toHaveBeenCalledWith(undefined);
+  await Promise.all([sender.endAsync(true), broker.aedes.sessions.stop()]);
+  expect(broker.logged).toMatchObject([{ msg: 'MQTT sessions could not be written' }]);
+});
+
+it('retained messages that cannot be read are told of; the subscription and the process go on', async () => {
+  const unreadable = (): Readable =>
+    new Readable({ read: (): void => {} }).destroy(new Error('the disk is gone'));
+  vi.spyOn(LevelPersistence.prototype, 'createRetainedStream').mockImplementation(unreadable);
+  const [sensor, listener] = [await connect('sensor'), await connect('listener')];
+  const seen = collect(listener);
+  await listener.subscribeAsync('state/#', { qos: 1 });
+  await sensor.publishAsync('state/fan', 'on', { qos: 1 });
+  await expect.poll(() => seen).toEqual(['on']);
+  const text = await broker.metrics.metrics();
+  expect(text).toContain('tidemark_broker_dropped_messages_total{reason="retained_unreadable"} 1');
+  await Promise.all([sensor.endAsync(), listener.endAsync(), broker.aedes.sessions.stop()]);
+  expect(broker.logged).toMatchObject([{ err: { message: 'the disk is gone' }, times: 1 }]);
 });

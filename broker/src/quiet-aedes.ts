@@ -1,5 +1,6 @@
 import './silent-debug.ts';
 
+import type { Logger } from '@tidemark/core';
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes';
 import type { StoredPacket } from 'aedes-persistence-level/asyncPersistence.js';
 import type { ClassicLevel } from 'classic-level';
@@ -18,7 +19,7 @@ interface QuietAedesOptions extends AedesOptions {
   db: ClassicLevel<string, unknown>;
   limits: SessionLimits;
   metrics: BrokerMetrics;
-  onStorageError: (error: unknown) => void;
+  logger: Logger;
 }
 
 /** Topics whose silence is remembered; cleared when full, and whenever any subscription changes. */
@@ -48,8 +49,8 @@ export class QuietAedes extends Aedes {
 
   /** Brings up a broker whose sessions, subscriptions and retained messages are kept in `db`. */
   static async open(options: QuietAedesOptions): Promise<QuietAedes> {
-    const { db, limits, metrics, onStorageError } = options;
-    const sessions = new SessionStore({ db, limits, metrics, onError: onStorageError });
+    const { db, limits, metrics, logger } = options;
+    const sessions = new SessionStore({ db, limits, metrics, logger });
     await sessions.load();
     const aedes = new QuietAedes(sessions, options);
     await aedes.listen();
@@ -154,7 +155,7 @@ export class QuietAedes extends Aedes {
    * between would lose what was acknowledged.
    */
   #authorizePublish(
-    { authorizePublish }: QuietAedesOptions,
+    { authorizePublish, metrics }: QuietAedesOptions,
     client: Client | null,
     packet: PublishPacket,
     done: (error?: Error | null) => void,
@@ -173,7 +174,10 @@ export class QuietAedes extends Aedes {
       else
         sessions.enqueue(packet, client.id).then(
           () => done(),
-          () => client.conn.destroy(),
+          () => {
+            metrics.closed('session_unwritable');
+            client.conn.destroy();
+          },
         );
     });
   }
@@ -192,9 +196,7 @@ export class QuietAedes extends Aedes {
       return client;
     };
     const outboxOf = (client: Client): Outbox => this.#outboxes.get(client)!;
-    this.on('clientReady', (client) => {
-      this.sessions.arrived(client, outboxOf(client)).catch(() => client.conn.destroy());
-    });
+    this.on('clientReady', (client) => this.sessions.arrived(client, outboxOf(client)));
     this.on('clientDisconnect', (client) => {
       outboxOf(client).close();
       this.sessions.left(client, outboxOf(client));

@@ -1,24 +1,16 @@
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createMetrics, type Registry } from '@tidemark/core';
 import type { Client, PublishPacket } from 'aedes';
-import { ClassicLevel } from 'classic-level';
 import { connect as connectNow, type IConnackPacket, type MqttClient } from 'mqtt';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { BrokerMetrics } from './metrics.ts';
-import { QuietAedes } from './quiet-aedes.ts';
+import { startAedes, type TestAedes } from './testing/test-aedes.ts';
 
 const EXPIRY_SECONDS = 60;
 
 let directory: string;
-let db: ClassicLevel<string, unknown>;
-let aedes: QuietAedes;
-let server: Server;
-let metrics: Registry;
-let url: string;
+let broker: TestAedes;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'tidemark-broker-'));
@@ -27,41 +19,14 @@ beforeEach(async () => {
 
 afterEach(async () => {
   vi.useRealTimers();
-  await stop();
+  await broker.stop();
   await rm(directory, { recursive: true });
 });
 
 async function start(): Promise<void> {
-  db = new ClassicLevel(directory, { valueEncoding: 'json' });
-  await db.open();
-  metrics = createMetrics();
-  aedes = await QuietAedes.open({
-    db,
-    limits: {
-      queue: { maxMessages: 3, maxBytes: 10_000 },
-      maxExpirySeconds: EXPIRY_SECONDS,
-      maxAway: 2,
-      maxRetained: 2,
-    },
-    metrics: new BrokerMetrics(metrics, { connectedClients: () => 0 }),
-    onStorageError: (error) => {
-      throw error;
-    },
-    authorizePublish: (_client, _packet, done) => done(),
-  });
-  server = createServer(aedes.handle);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  url = `mqtt://127.0.0.1:${address.port}`;
-}
-
-async function stop(): Promise<void> {
-  await new Promise<void>((resolve) => aedes.close(() => resolve()));
-  server.close();
-  await aedes.sessions.stop();
-  await db.close();
+  const queue = { maxMessages: 3, maxBytes: 10_000 };
+  const limits = { queue, maxExpirySeconds: EXPIRY_SECONDS, maxAway: 2, maxRetained: 2 };
+  broker = await startAedes({ directory, limits });
 }
 
 interface Peer {
@@ -72,7 +37,7 @@ interface Peer {
 
 /** An MQTT 3.1.1 client with a session that is kept. */
 async function connect(clientId: string, clean = false): Promise<Peer> {
-  const client = connectNow(url, { clientId, clean, reconnectPeriod: 0 });
+  const client = connectNow(broker.url, { clientId, clean, reconnectPeriod: 0 });
   const seen: string[] = [];
   client.on('message', (_topic, payload) => seen.push(String(payload)));
   const connack = await new Promise<IConnackPacket>((resolve) => client.once('connect', resolve));
@@ -80,7 +45,7 @@ async function connect(clientId: string, clean = false): Promise<Peer> {
 }
 
 async function leave({ client }: Peer): Promise<void> {
-  const isGone = once(aedes, 'clientDisconnect');
+  const isGone = once(broker.aedes, 'clientDisconnect');
   await client.endAsync();
   await isGone;
 }
@@ -99,7 +64,7 @@ async function publish(payloads: readonly string[], topic = 'commands/a', retain
 }
 
 async function dropped(reason: string): Promise<number> {
-  const found = await metrics.getSingleMetric('tidemark_broker_dropped_messages_total')!.get();
+  const found = await broker.metrics.getSingleMetric('tidemark_broker_dropped_messages_total')!.get();
   return found.values.find(({ labels }) => labels.reason === reason)!.value;
 }
 
@@ -111,14 +76,14 @@ it.each([
   async (seconds, isThere, kept) => {
     await absent('sleeper');
     await publish(['1', '2']);
-    await stop();
+    await broker.stop();
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + seconds * 1000 });
     await start();
     const back = await connect('sleeper');
     expect(back.isPresent).toBe(isThere);
     await expect.poll(() => back.seen).toEqual(kept);
     expect(await dropped('session_expired')).toBe(isThere ? 0 : 2);
-    expect(aedes.sessions.queuedCount).toBe(0);
+    expect(broker.aedes.sessions.queuedCount).toBe(0);
     await back.client.endAsync();
   },
 );
@@ -126,14 +91,14 @@ it.each([
 it('keeps no more for a session than its limit, also across a restart, and counts what it drops', async () => {
   await absent('sleeper');
   await publish(['1', '2']);
-  await stop();
+  await broker.stop();
   await start();
   await publish(['3', '4', '5']);
   expect(await dropped('queue_full')).toBe(2);
   const back = await connect('sleeper');
   await expect.poll(() => back.seen).toEqual(['1', '2', '3']);
   // What was acknowledged has made room.
-  await expect.poll(() => aedes.sessions.queuedCount).toBe(0);
+  await expect.poll(() => broker.aedes.sessions.queuedCount).toBe(0);
   await publish(['6']);
   await expect.poll(() => back.seen).toEqual(['1', '2', '3', '6']);
   await back.client.endAsync();
@@ -158,7 +123,7 @@ it('retains on no more topics than its limit, and delivers all the same', async 
   expect(await dropped('retained_full')).toBe(1);
   await publish([''], 'state/a', true);
   await publish(['state/c'], 'state/c', true);
-  expect(aedes.sessions.retainedCount).toBe(2);
+  expect(broker.aedes.sessions.retainedCount).toBe(2);
   const later = await connect('later', true);
   await later.client.subscribeAsync('state/#');
   await expect.poll(() => later.seen.toSorted()).toEqual(['state/b', 'state/c']);
@@ -168,8 +133,8 @@ it('retains on no more topics than its limit, and delivers all the same', async 
 it('a will that a crash left behind is removed when its client comes again', async () => {
   const will = { cmd: 'publish', topic: 'devices/a', payload: Buffer.from('0'), qos: 1 } as const;
   const packet = { ...will, retain: false, dup: false };
-  await aedes.sessions.putWill({ id: 'sleeper' } as Client, packet);
-  await stop();
+  await broker.aedes.sessions.putWill({ id: 'sleeper' } as Client, packet);
+  await broker.stop();
   await start();
   expect(await storedWills()).toEqual(['devices/a']);
   const back = await connect('sleeper');
@@ -178,6 +143,6 @@ it('a will that a crash left behind is removed when its client comes again', asy
 });
 
 async function storedWills(): Promise<string[]> {
-  const wills = aedes.sessions.streamWill({}) as AsyncIterable<PublishPacket>;
+  const wills = broker.aedes.sessions.streamWill({}) as AsyncIterable<PublishPacket>;
   return Array.fromAsync(wills, ({ topic }) => topic);
 }

@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream';
-import { claimOf } from '@tidemark/core';
+import { claimOf, type Logger } from '@tidemark/core';
 import type { Client, PublishPacket, Subscription } from 'aedes';
 import LevelPersistence, { type StoredPacket } from 'aedes-persistence-level/asyncPersistence.js';
 import type { ClassicLevel } from 'classic-level';
 import { type Change, GroupWriter } from './group-writer.ts';
+import { LimitedLog } from './limited-log.ts';
 import type { BrokerMetrics, DropReason } from './metrics.ts';
 import type { Outbox } from './outbox.ts';
 import { ReceivedIds } from './received-ids.ts';
@@ -34,7 +35,7 @@ interface SessionStoreOptions {
   db: ClassicLevel<string, unknown>;
   limits: SessionLimits;
   metrics: BrokerMetrics;
-  onError: (error: unknown) => void;
+  logger: Logger;
 }
 
 const SWEEP_EVERY_MS = 10_000;
@@ -65,6 +66,9 @@ export class SessionStore extends LevelPersistence {
   readonly #db: ClassicLevel<string, unknown>;
   readonly #limits: SessionLimits;
   readonly #metrics: BrokerMetrics;
+  readonly #unwritten: LimitedLog;
+  readonly #unreadable: LimitedLog;
+  readonly #retainedUnread: LimitedLog;
   readonly #writer: GroupWriter;
   readonly #records: SessionRecords;
   readonly #subscriptions: StoredSubscriptions;
@@ -81,12 +85,15 @@ export class SessionStore extends LevelPersistence {
   readonly #queued = new WeakSet<object>();
   #sweeper: NodeJS.Timeout | undefined;
 
-  constructor({ db, limits, metrics, onError }: SessionStoreOptions) {
+  constructor({ db, limits, metrics, logger }: SessionStoreOptions) {
     super(db);
     this.#db = db;
     this.#limits = limits;
     this.#metrics = metrics;
-    this.#writer = new GroupWriter(db, onError);
+    this.#unwritten = new LimitedLog(logger, 'MQTT sessions could not be written');
+    this.#unreadable = new LimitedLog(logger, 'connections are closed: their sessions cannot be read');
+    this.#retainedUnread = new LimitedLog(logger, 'subscribers lack retained messages: they cannot be read');
+    this.#writer = new GroupWriter(db, (error) => this.#unwritten.tell(error));
     this.#records = new SessionRecords(this.#writer);
     this.#subscriptions = new StoredSubscriptions(this.#writer);
     this.#received = new ReceivedIds(this.#writer);
@@ -112,6 +119,9 @@ export class SessionStore extends LevelPersistence {
     clearInterval(this.#sweeper);
     await Promise.all(this.#ending.values());
     await this.#writer.flush();
+    this.#unwritten.stop();
+    this.#unreadable.stop();
+    this.#retainedUnread.stop();
   }
 
   get awayCount(): number {
@@ -138,8 +148,16 @@ export class SessionStore extends LevelPersistence {
 
   // --- the coming and going of clients
 
-  /** A connection is complete: what its session kept for it may be sent. */
-  async arrived(client: Client, outbox: Outbox): Promise<void> {
+  /** A connection is complete: what its session kept for it may be sent. If it cannot be read, it is closed. */
+  arrived(client: Client, outbox: Outbox): void {
+    this.#resume(client, outbox).catch((error: unknown) => {
+      this.#unreadable.tell(error);
+      this.#metrics.closed('session_unreadable');
+      client.conn.destroy();
+    });
+  }
+
+  async #resume(client: Client, outbox: Outbox): Promise<void> {
     // MQTT 5 may resume a session that is then not to be kept: it ends with the connection.
     if (client.clean && !this.#records.has(client.id)) return;
     this.#records.arrived(client.id, this.#expiryOf(client));
@@ -343,12 +361,18 @@ export class SessionStore extends LevelPersistence {
     return Readable.from(this.#retainedFor(filters));
   }
 
+  /** Never fails: Aedes listens for no error of the stream, which would end the process. */
   async *#retainedFor(filters: readonly string[]): AsyncGenerator<StoredPacket> {
-    for (const filter of filters) {
-      yield* this.ownRetained(filter);
-      for await (const packet of super.createRetainedStream(filter) as AsyncIterable<StoredPacket>) {
-        if (!isHidden(packet.topic, filter)) yield packet;
+    try {
+      for (const filter of filters) {
+        yield* this.ownRetained(filter);
+        for await (const packet of super.createRetainedStream(filter) as AsyncIterable<StoredPacket>) {
+          if (!isHidden(packet.topic, filter)) yield packet;
+        }
       }
+    } catch (error) {
+      this.#metrics.drop('retained_unreadable');
+      this.#retainedUnread.tell(error);
     }
   }
 

@@ -25,6 +25,7 @@ import type { IngestMetrics } from './metrics.ts';
 import { placeLine } from './place-line.ts';
 import type { KnownSensor, Placement } from './placement.ts';
 import { encodeRefusal } from './quarantine/refusal.ts';
+import type { Done } from './spool/batch.ts';
 import { encodePoints } from './spool/entry.ts';
 import { type RecordKind, recordKinds } from './spool/record.ts';
 import type { Spool } from './spool/spool.ts';
@@ -181,7 +182,7 @@ export class Pipeline implements Acceptor {
     { points, late }: Settled,
     faults: readonly GivenFault[],
     stamps: MessageStamps,
-    done: () => void,
+    done: Done,
   ): void {
     if (points.length === 0 && faults.length === 0) done();
     const { points: onTime, latePoints } = recordKinds;
@@ -198,7 +199,7 @@ export class Pipeline implements Acceptor {
     if (faults.length > 0) this.#appendRefusals(submission, faults, stamps, done);
   }
 
-  #appendPoints(kind: RecordKind, points: readonly Point[], stamps: MessageStamps, done?: () => void): void {
+  #appendPoints(kind: RecordKind, points: readonly Point[], stamps: MessageStamps, done?: Done): void {
     if (points.length === 0) return;
     const { spool, placement } = this.#options;
     spool.append(kind, stamps.acceptedNs, encodePoints(points, placement.keyOf), points, done, stamps);
@@ -208,7 +209,7 @@ export class Pipeline implements Acceptor {
     submission: Submission,
     faults: readonly GivenFault[],
     stamps: MessageStamps,
-    done: () => void,
+    done: Done,
   ): void {
     const { spool } = this.#options;
     const { source, topic } = submission;

@@ -7,7 +7,7 @@ export class HeldAcceptor implements Acceptor {
   readonly submissions: MqttSubmission[] = [];
   /** Refuses everything, as a spool does that can take no more. */
   isFull = false;
-  readonly #dones: (() => void)[] = [];
+  readonly #dones: ((error?: TidemarkError) => void)[] = [];
   readonly #waiters = new Set<() => void>();
 
   accept(submission: Submission, done: (error?: TidemarkError) => void): Outcome {
@@ -27,8 +27,8 @@ export class HeldAcceptor implements Acceptor {
     }
   }
 
-  /** Everything that came is durable now. */
-  releaseAll(): void {
-    for (const done of this.#dones.splice(0)) done();
+  /** Everything that came is durable now; with an error, it never will be. */
+  releaseAll(error?: TidemarkError): void {
+    for (const done of this.#dones.splice(0)) done(error);
   }
 }

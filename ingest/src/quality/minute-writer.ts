@@ -99,14 +99,16 @@ export class MinuteWriter {
     };
   }
 
-  /** Resolves when the points are durable; on a full disk that may be never. */
+  /** Resolves when the points are durable; on a disk that takes nothing that is never. */
   #append(points: readonly Point[]): Promise<void> {
     const { spool, clock } = this.#options;
     const refusal = spool.refusal();
     if (refusal) throw refusal;
     const text = encodePoints(points, ({ measurement, tags }) => encodeSeriesKey(measurement, tags));
     return new Promise((resolve) => {
-      spool.append(recordKinds.points, clock.nowNs(), text, points, resolve);
+      spool.append(recordKinds.points, clock.nowNs(), text, points, (error) => {
+        if (!error) resolve();
+      });
     });
   }
 }

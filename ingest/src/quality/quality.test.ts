@@ -98,7 +98,7 @@ function refuse(spool: Spool, sensor: string | undefined): Promise<void> {
   const part = { source: 'mqtt', topic: 't', reason: 'not_finite' as const, detail: 'd', sensor };
   const text = encodeRefusal({ ...part, timeNs: nowNs(), payload: new Uint8Array(2) });
   return new Promise((resolve) => {
-    spool.append(recordKinds.refusal, nowNs(), text, [], resolve);
+    spool.append(recordKinds.refusal, nowNs(), text, [], () => resolve());
   });
 }
 

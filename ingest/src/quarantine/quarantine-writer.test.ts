@@ -20,7 +20,7 @@ function refuse(spool: Spool, n: number): Promise<void> {
   const timeNs = BigInt(n);
   const part = { source: 'mqtt', topic: `t${n}`, reason: 'empty' as const, detail: 'd', timeNs, payload };
   return new Promise((resolve) => {
-    spool.append(recordKinds.refusal, timeNs, encodeRefusal(part), [], resolve);
+    spool.append(recordKinds.refusal, timeNs, encodeRefusal(part), [], () => resolve());
   });
 }
 

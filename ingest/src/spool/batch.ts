@@ -1,7 +1,9 @@
+import type { TidemarkError } from '@tidemark/core';
 import { EntryBlock } from './entry.ts';
 import { RecordBuffer } from './record.ts';
 
-export type Done = () => void;
+/** With an error when the spool stopped before the disk took the record. */
+export type Done = (error?: TidemarkError) => void;
 
 /** What is written and fsynced at once. */
 export interface Batch {

@@ -1,6 +1,6 @@
 import { appendFile, link, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createMetrics, silentLogger, systemClock } from '@tidemark/core';
+import { createMetrics, silentLogger, systemClock, type TidemarkError } from '@tidemark/core';
 import { afterEach, expect, it, vi } from 'vitest';
 import {
   appendPoints,
@@ -109,20 +109,21 @@ it('a full disk holds what comes, and loses and repeats nothing when there is ro
   expect(await metricOf(again.registry, 'tidemark_spool_damaged_bytes_total')).toBe(0);
 });
 
-it('stop ends while the disk is full; what was not acknowledged is not there', async () => {
+it('stop ends while the disk is full; what was not acknowledged is not there, and its sender hears of it', async () => {
   const directory = await tempDir();
   const parts = await startSpool({ directory });
   await fill(parts, 0, 3);
   vi.spyOn(SegmentWriter.prototype, 'write').mockImplementation(() => {
     throw errorOf('ENOSPC');
   });
-  let isAcknowledged = false;
-  void appendPoints(parts.spool, [pointOf(3)]).then(() => {
-    isAcknowledged = true;
-  });
+  const codeOf = (appended: Promise<void>): Promise<unknown> =>
+    appended.catch((error: TidemarkError) => error.code);
+  // One that is being written, and one that waits for it.
+  const codes = [codeOf(appendPoints(parts.spool, [pointOf(3)]))];
   await parts.spool.drain();
+  codes.push(codeOf(appendPoints(parts.spool, [pointOf(4)])));
   await parts.spool.stop();
-  expect(isAcknowledged).toBe(false);
+  expect(await Promise.all(codes)).toEqual(['spool_failed', 'spool_failed']);
   expect(parts.spool.refusal()).toMatchObject({ code: 'spool_failed' });
   const again = await startSpool({ directory });
   expect(await readAll(again.spool)).toEqual(range(0, 3));

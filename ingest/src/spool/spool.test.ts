@@ -56,7 +56,7 @@ function append(spool: Spool, n: number): Promise<void> {
   const payload = encodePoints(points, (point) => `m,n=${point.tags[0]![1]}`);
   return new Promise((resolve) => {
     const stamps = { areNew: true, delivery: undefined };
-    spool.append(recordKinds.points, BigInt(1000 + n), payload, points, resolve, stamps);
+    spool.append(recordKinds.points, BigInt(1000 + n), payload, points, () => resolve(), stamps);
   });
 }
 

@@ -56,7 +56,7 @@ export interface SpoolOptions {
 /**
  * The log: ordered, segmented, checksummed, on local disk. `append` calls back once its records are fsynced,
  * in the order of the calls, one fdatasync for all that arrived meanwhile (group commit). When the disk is
- * full or fails, nothing is called back: the batch is held and tried again until it is durable.
+ * full or fails, nothing is called back: the batch is held and tried again until it is durable, or the spool stops.
  */
 export class Spool {
   readonly #options: SpoolOptions;
@@ -109,10 +109,11 @@ export class Spool {
     return this.#waiters.until(() => this.#flushing === undefined || this.#fault !== undefined);
   }
 
-  /** Makes what is pending durable and closes the files. What cannot be written now is never called back. */
+  /** Makes what is pending durable and closes the files. What cannot be written now is called back with an error. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#flushing;
+    this.#giveUp(this.#pending);
     await this.#writer?.close();
     this.#writer = undefined;
     this.#waiters.wake();
@@ -273,6 +274,7 @@ export class Spool {
       this.#pending = this.#spare;
       const isDurable = await this.#commit(batch);
       if (isDurable) for (const done of batch.dones) done();
+      else this.#giveUp(batch);
       clearBatch(batch);
       this.#spare = batch;
       this.#committingSinceMs = undefined;
@@ -302,6 +304,18 @@ export class Spool {
       if (this.#isStopping) return false;
       await delay(HOLD_RETRY_MS);
     }
+  }
+
+  /** It was promised to nobody, but somebody may count it, or wait for an answer. */
+  #giveUp({ dones }: Batch): void {
+    if (dones.length === 0) return;
+    const message = `the spool stopped before the disk took it: ${this.#fault}`;
+    const error = new TidemarkError('spool_failed', message, { retryable: true });
+    this.#options.logger.error(
+      { err: error, messages: dones.length },
+      'what nobody was promised is not kept',
+    );
+    for (const done of dones.splice(0)) done(error);
   }
 
   /** Writes and fsyncs; returns the log offset of the first byte. */

@@ -119,10 +119,17 @@ export function appendPoints(
   acceptedNs = points[0]!.timeNs,
 ): Promise<void> {
   const keyOf = ({ measurement, tags }: Point): string => `${measurement},sensor=${tags[0]![1]}`;
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const stamps = { areNew: true, delivery: undefined };
     const payload = encodePoints(points, keyOf);
-    spool.append(recordKinds.points, acceptedNs, payload, points, resolve, stamps);
+    spool.append(
+      recordKinds.points,
+      acceptedNs,
+      payload,
+      points,
+      (error) => (error ? reject(error) : resolve()),
+      stamps,
+    );
   });
 }
 
