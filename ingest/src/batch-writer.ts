@@ -23,7 +23,7 @@ import type { Spool } from './spool/spool.ts';
 const READ_BYTES = 256 * 1024;
 /** Pauses between tries of a batch: doubled from the first to the last, or what the store asks for. */
 const FIRST_RETRY_MS = 100;
-const LAST_RETRY_MS = 15_000;
+const LAST_RETRY_MS = 5000;
 /** The longest that a store's own wish is followed. */
 const LONGEST_ASKED_RETRY_MS = 10 * 60_000;
 /** A write that takes longer turns health red: a store that hangs may never say so. */
@@ -217,22 +217,34 @@ export class BatchWriter implements Freshness {
   async #writeNext(): Promise<void> {
     const { clock, batchPoints } = this.#options;
     this.#takenAtMs = clock.monotonicMs();
-    const { entries, nextOffset } = await this.#readBatch();
+    const { entries, nextOffset } = await this.#readOn(this.#read, this.#position);
     const end = endOfBatch(entries, batchPoints);
     this.#oldestWaitingNs = entries[0]?.acceptedNs;
     const behind = end < entries.length ? entries[end]!.offset : nextOffset;
+    const readAhead = this.#readAhead({ entries: entries.slice(end), nextOffset }, behind);
     if (!(await this.#writeUntilTaken(entries.slice(0, end), behind))) return;
-    this.#read = { entries: entries.slice(end), nextOffset };
     for (const wake of this.#flushWaiters) wake();
+    this.#read = await readAhead;
   }
 
-  /** What was read and not written, and as much more as makes a batch. */
-  async #readBatch(): Promise<LogPart> {
+  /**
+   * The batch behind `offset`, read while the one before is written, where far more waits: reads from the disk
+   * take a turn of the event loop each, and under load the turns are what a drain takes long for.
+   */
+  async #readAhead(read: LogPart, offset: number): Promise<LogPart> {
+    const { spool, batchBytes } = this.#options;
+    if (spool.endOffset - offset <= batchBytes) return read;
+    // What could not be read now is read again, and told of, when its turn comes.
+    return this.#readOn(read, offset).catch(() => read);
+  }
+
+  /** What was read behind `offset` and not written, and as much more as makes a batch. */
+  async #readOn(read: LogPart, offset: number): Promise<LogPart> {
     const { spool, batchPoints, batchBytes } = this.#options;
-    const entries = [...this.#read.entries];
-    let nextOffset = Math.max(this.#read.nextOffset, this.#position);
+    const entries = [...read.entries];
+    let nextOffset = Math.max(read.nextOffset, offset);
     let points = entries.reduce((sum, { pointCount }) => sum + pointCount, 0);
-    while (points < batchPoints && nextOffset - this.#position < batchBytes && nextOffset < spool.endOffset) {
+    while (points < batchPoints && nextOffset - offset < batchBytes && nextOffset < spool.endOffset) {
       const part = await spool.take(nextOffset, READ_BYTES, true);
       for (const entry of part.entries) {
         entries.push(entry);
