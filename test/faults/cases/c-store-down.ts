@@ -95,8 +95,8 @@ function startLoad(bench: Bench): Publisher[] {
 }
 
 function outagesOf({ gate, influxd, setTokenActive }: InfluxStore, bench: Bench): Outage[] {
-  const seconds = bench.choose({ short: 4, long: 120 });
-  const retryAfter = { 'retry-after': bench.choose({ short: '2', long: '20' }) };
+  const seconds = bench.choose({ short: 2, long: 120 });
+  const retryAfter = { 'retry-after': bench.choose({ short: '1', long: '20' }) };
   const behindGate = (name: string, mode: GateMode, fault: RegExp): Outage => ({
     name,
     seconds,

@@ -11,7 +11,7 @@ import { measureDrain } from '../store/observe.ts';
 const WRITE_MS = 5000;
 const READINGS_PER_SECOND = 5000;
 /** Acknowledged while the store does not take a single batch: what waits for it would never come. */
-const ACKNOWLEDGED_MEANWHILE = 20_000;
+const ACKNOWLEDGED_MEANWHILE = 10_000;
 
 /** A store whose writes can be made slow, and held altogether. */
 interface SlowStore {
@@ -62,14 +62,15 @@ async function publishBeside(
   });
   await publisher.untilMore(READINGS_PER_SECOND);
   await publisher.takeLatency();
-  const note = async (phase: string): Promise<void> => {
-    await delay(bench.choose({ short: 12, long: 120 }) * 1000, undefined, { signal: bench.signal });
+  const note = async (phase: string, seconds: number): Promise<void> => {
+    await delay(bench.choose({ short: seconds, long: 120 }) * 1000, undefined, { signal: bench.signal });
     recorded[`${store.name}${phase}PubackP99Ms`] = (await publisher.takeLatency()).p99Ms;
   };
-  await note('Fast');
+  await note('Fast', 3);
   const isOver = new AbortController();
   const slowness = store.beSlow(isOver.signal);
-  await note('Slow');
+  // Long enough for a write.
+  await note('Slow', (WRITE_MS / 1000) * 1.5);
   isOver.abort();
   await slowness;
   await store.hold();
@@ -98,7 +99,7 @@ async function slowEmbedded(bench: Bench): Promise<SlowStore> {
     beSlow: async (signal) => {
       await gate.close();
       while (!signal.aborted) {
-        await delay(WRITE_MS);
+        await delay(WRITE_MS, undefined, { signal }).catch(() => {});
         await gate.letOneThrough();
       }
     },

@@ -10,7 +10,7 @@ export type GateMode =
   | { kind: 'slow'; writeMs: number }
   /** Answers in the server's place. */
   | { kind: 'answer'; status: number; headers?: Record<string, string> }
-  /** Takes requests and never answers them. */
+  /** Takes requests and answers none; its end breaks their connections. */
   | { kind: 'hang' };
 
 const writePath = '/api/v2/write';
@@ -20,6 +20,7 @@ export class StoreGate {
   readonly #target: URL;
   readonly #server = createServer((request, response) => void this.#handle(request, response));
   #mode: GateMode = { kind: 'pass' };
+  readonly #hanging = new Set<ServerResponse>();
 
   private constructor(targetUrl: string) {
     this.#target = new URL(targetUrl);
@@ -38,6 +39,8 @@ export class StoreGate {
 
   set(mode: GateMode): void {
     this.#mode = mode;
+    for (const response of this.#hanging) response.destroy();
+    this.#hanging.clear();
   }
 
   async close(): Promise<void> {
@@ -49,7 +52,10 @@ export class StoreGate {
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const mode = this.#mode;
     const isWrite = request.url?.startsWith(writePath) === true;
-    if (mode.kind === 'hang') return void request.resume();
+    if (mode.kind === 'hang') {
+      this.#hanging.add(response);
+      return void request.resume();
+    }
     if (mode.kind === 'answer') {
       request.resume();
       response.writeHead(mode.status, { 'content-type': 'application/json', ...mode.headers });
