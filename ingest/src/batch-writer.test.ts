@@ -102,7 +102,7 @@ it('writes a backlog in full batches, however the log is cut into segments and r
 
 it('reads the next batch of a backlog while one is written, and no more than that', async () => {
   const parts = await startSpool();
-  await append(parts, 0, 25_000);
+  for (let n = 0; n < 25_000; n += 500) await append(parts, n, n + 500);
   const take = vi.spyOn(parts.spool, 'take');
   const { promise, resolve } = Promise.withResolvers<void>();
   const engine = new FakeEngine();
