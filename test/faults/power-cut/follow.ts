@@ -21,10 +21,15 @@ export function tracing(log: string, more: readonly string[] = []): string[] {
 
 /** Has the disk see what the platform did from its start to its end. It must have been killed. */
 export async function follow(disk: Disk, log: string, { child }: PlatformProcess): Promise<void> {
-  while (!(await readFile(log, 'latin1')).includes(`\n${child.pid} +++ `)) await delay(20);
+  while (!hasEnded(await readFile(log, 'latin1'), child.pid!)) await delay(20);
   const reader = new StraceReader();
   for await (const line of createInterface({ input: createReadStream(log, 'latin1') })) {
     const call = reader.read(line);
     if (call) disk.see(call);
   }
+}
+
+/** Whether the log tells of a process's end. strace pads ids of fewer than five digits. */
+export function hasEnded(log: string, pid: number): boolean {
+  return new RegExp(`^${pid} +\\+\\+\\+ `, 'm').test(log);
 }
