@@ -7,24 +7,23 @@ import {
   type ParsedPoint,
   type Point,
   READINGS,
-  type Refusal,
-  readingId,
   type Submission,
   type TidemarkError,
   tagOf,
 } from '@tidemark/core';
 import type { ClockLimits } from './clock-limits.ts';
 import type { Decoded, DraftReading, Fault, Limits } from './decoders/decoded.ts';
-import { jsonOf } from './decoders/fields.ts';
 import { decodeItems, decodeMetricMessage, decodeSensorMessage } from './decoders/json.ts';
 import { decodeLines, lineOf } from './decoders/lines.ts';
 import type { DeliveryMemory } from './delivery-memory.ts';
+import { type GivenFault, giveTimes, rawOf, stampsByIndex } from './given-faults.ts';
 import type { Lateness } from './lateness.ts';
 import { MessageStamps } from './message-stamps.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { placeLine } from './place-line.ts';
 import type { KnownSensor, Placement } from './placement.ts';
 import { encodeRefusal } from './quarantine/refusal.ts';
+import { SettledOutcome } from './settled-outcome.ts';
 import type { Done } from './spool/batch.ts';
 import { encodePoints } from './spool/entry.ts';
 import { type RecordKind, recordKinds } from './spool/record.ts';
@@ -222,78 +221,9 @@ export class Pipeline implements Acceptor {
   }
 }
 
-/** Made out only when asked for: MQTT never does. */
-class SettledOutcome implements Outcome {
-  readonly #points: readonly Point[];
-  readonly #faults: readonly Fault[];
-
-  constructor(points: readonly Point[], faults: readonly Fault[]) {
-    this.#points = points;
-    this.#faults = faults;
-  }
-
-  get accepted(): number {
-    return this.#points.length;
-  }
-
-  get rejected(): Refusal[] {
-    return this.#faults.map(({ index, reason, detail }) => ({ index, code: reason, detail }));
-  }
-
-  get ids(): string[] {
-    return this.#points.filter(({ measurement }) => measurement === READINGS).map(idOfPoint);
-  }
-}
-
-function idOfPoint({ tags, timeNs }: Point): string {
-  return readingId(tagOf(tags, 'sensor') ?? '', timeNs);
-}
-
 const noneLate: ReadonlySet<Point> = new Set();
 const nothingAccepted: Outcome = { ids: [], accepted: 0, rejected: [] };
 const noFaults: readonly GivenFault[] = [];
-
-/** A fault, and when its part of the message was given. */
-interface GivenFault extends Fault {
-  timeNs: bigint;
-}
-
-/**
- * A refused reading without a time is replayed with the stamp of its accepted part, else with one of its own, so
- * that it never takes the place of another reading.
- */
-function giveTimes(
-  faults: readonly Fault[],
-  stampOf: Map<number, bigint>,
-  stamps: MessageStamps,
-): GivenFault[] {
-  return faults.map((fault) => {
-    const timeNs = stampOf.get(fault.index) ?? stamps.next();
-    stampOf.set(fault.index, timeNs);
-    return { ...fault, timeNs };
-  });
-}
-
-/** The stamps of readings that were given one, by their position in the message. */
-function stampsByIndex(
-  readings: readonly DraftReading[],
-  points: readonly (Point | undefined)[],
-): Map<number, bigint> {
-  const stampOf = new Map<number, bigint>();
-  readings.forEach(({ index, timeNs }, at) => {
-    const point = points[at];
-    if (point !== undefined && point.timeNs !== timeNs) stampOf.set(index, point.timeNs);
-  });
-  return stampOf;
-}
-
-/** The bytes at fault: the part of the message, or the whole of it. */
-function rawOf(submission: Submission, { raw }: Fault): Uint8Array {
-  const text = typeof raw === 'string' ? raw : jsonOf(raw ?? null);
-  const isWhole = raw === undefined || text === undefined;
-  if (isWhole && submission.source === 'mqtt') return submission.payload;
-  return Buffer.from(text ?? '');
-}
 
 function asBuffer(payload: Uint8Array): Buffer {
   return Buffer.isBuffer(payload)

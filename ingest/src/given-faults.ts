@@ -1,0 +1,46 @@
+import type { Point, Submission } from '@tidemark/core';
+import type { DraftReading, Fault } from './decoders/decoded.ts';
+import { jsonOf } from './decoders/fields.ts';
+import type { MessageStamps } from './message-stamps.ts';
+
+/** A fault, and when its part of the message was given. */
+export interface GivenFault extends Fault {
+  timeNs: bigint;
+}
+
+/**
+ * A refused reading without a time is replayed with the stamp of its accepted part, else with one of its own, so
+ * that it never takes the place of another reading.
+ */
+export function giveTimes(
+  faults: readonly Fault[],
+  stampOf: Map<number, bigint>,
+  stamps: MessageStamps,
+): GivenFault[] {
+  return faults.map((fault) => {
+    const timeNs = stampOf.get(fault.index) ?? stamps.next();
+    stampOf.set(fault.index, timeNs);
+    return { ...fault, timeNs };
+  });
+}
+
+/** The stamps of readings that were given one, by their position in the message. */
+export function stampsByIndex(
+  readings: readonly DraftReading[],
+  points: readonly (Point | undefined)[],
+): Map<number, bigint> {
+  const stampOf = new Map<number, bigint>();
+  readings.forEach(({ index, timeNs }, at) => {
+    const point = points[at];
+    if (point !== undefined && point.timeNs !== timeNs) stampOf.set(index, point.timeNs);
+  });
+  return stampOf;
+}
+
+/** The bytes at fault: the part of the message, or the whole of it. */
+export function rawOf(submission: Submission, { raw }: Fault): Uint8Array {
+  const text = typeof raw === 'string' ? raw : jsonOf(raw ?? null);
+  const isWhole = raw === undefined || text === undefined;
+  if (isWhole && submission.source === 'mqtt') return submission.payload;
+  return Buffer.from(text ?? '');
+}
