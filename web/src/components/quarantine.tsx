@@ -1,8 +1,9 @@
 import { useEffect, useLayoutEffect, useReducer, useState } from 'preact/hooks';
-import { formatClock, formatCount, readablePayload } from '../format.ts';
+import { formatCount, readablePayload } from '../format.ts';
 import { QuarantineState } from '../model/quarantine.ts';
 import type { Refusal } from '../model/state.ts';
 import { QuarantineActions } from './quarantine-actions.tsx';
+import { RefusalCells, RefusalHeadings } from './refusal-cells.tsx';
 
 const previewCharacters = 160;
 
@@ -65,10 +66,7 @@ function Refused({ state }: Props) {
           <table>
             <thead>
               <tr>
-                <th scope="col">Time</th>
-                <th scope="col">Topic</th>
-                <th scope="col">Reason</th>
-                <th scope="col">Payload</th>
+                <RefusalHeadings />
                 <th scope="col">
                   <span class="hidden">Actions</span>
                 </th>
@@ -133,15 +131,11 @@ function SensorFilter({ state: { filter, sensors, choose } }: Props) {
 }
 
 function Row({ item, state }: Props & { item: Refusal }) {
-  const { id, time, topic, reason, detail, payload } = item;
+  const { id, payload } = item;
   const text = readablePayload(payload);
   return (
     <tr data-id={id}>
-      <td class="time">{formatClock(Date.parse(time), Date.now())}</td>
-      <td class="topic">{topic}</td>
-      <td>
-        <code class="reason">{reason}</code> <span class="detail">{detail}</span>
-      </td>
+      <RefusalCells item={item} nowMs={Date.now()} />
       <td>
         {text.length <= previewCharacters ? (
           <code class="payload">{text}</code>

@@ -1,5 +1,6 @@
-import { formatClock, previewPayload } from '../format.ts';
+import { previewPayload } from '../format.ts';
 import type { PageState } from '../model/state.ts';
+import { RefusalCells, RefusalHeadings } from './refusal-cells.tsx';
 
 export function Refusals({ state: { refusals, refusedTotal, nowMs } }: { state: PageState }) {
   if (refusals.length === 0) return null;
@@ -16,22 +17,15 @@ export function Refusals({ state: { refusals, refusedTotal, nowMs } }: { state: 
         <table>
           <thead>
             <tr>
-              <th scope="col">Time</th>
-              <th scope="col">Topic</th>
-              <th scope="col">Reason</th>
-              <th scope="col">Payload</th>
+              <RefusalHeadings />
             </tr>
           </thead>
           <tbody>
-            {refusals.map(({ id, time, topic, reason, detail, payload }) => (
-              <tr key={id}>
-                <td class="time">{formatClock(Date.parse(time), nowMs)}</td>
-                <td class="topic">{topic}</td>
+            {refusals.map((item) => (
+              <tr key={item.id}>
+                <RefusalCells item={item} nowMs={nowMs} />
                 <td>
-                  <code class="reason">{reason}</code> <span class="detail">{detail}</span>
-                </td>
-                <td>
-                  <code class="payload">{previewPayload(payload)}</code>
+                  <code class="payload">{previewPayload(item.payload)}</code>
                 </td>
               </tr>
             ))}
