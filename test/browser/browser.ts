@@ -1,5 +1,7 @@
 import { requireTool } from '@tidemark/store/testing';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll } from 'vitest';
+import { buildWeb } from '../../web/build.ts';
 import { findProgram } from '../support/find-program.ts';
 
 const executablePath =
@@ -19,24 +21,38 @@ const args = [
   '--disable-sync',
 ];
 
-export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: executablePath!, args });
+/** Builds the page and starts one browser for the tests of a suite; what it answers opens pages in it. */
+export function openerOfPages(): (url: string, options?: BrowserContextOptions) => Promise<WatchedPage> {
+  let browser: Browser | undefined;
+  beforeAll(async () => {
+    await buildWeb();
+    browser = await chromium.launch({ executablePath: executablePath!, args });
+  }, 60_000);
+  afterAll(() => browser?.close());
+  return (url, options) => openPage(browser!, url, options);
 }
 
 /** What a page did that it should not. */
-export interface Misdeeds {
+interface Misdeeds {
   /** Errors on the console and uncaught ones. */
   errors: string[];
   /** Requests to anywhere but the platform. */
   foreignRequests: string[];
 }
 
-/** A new page that is watched. */
-export async function openPage(
+/** Of a page that did nothing it should not. */
+export const innocent: Misdeeds = { errors: [], foreignRequests: [] };
+
+interface WatchedPage {
+  page: Page;
+  misdeeds: Misdeeds;
+}
+
+async function openPage(
   browser: Browser,
   url: string,
   options: BrowserContextOptions = {},
-): Promise<{ page: Page; misdeeds: Misdeeds }> {
+): Promise<WatchedPage> {
   const page = await browser.newPage({ locale: 'en-GB', ...options });
   const misdeeds: Misdeeds = { errors: [], foreignRequests: [] };
   page.on('pageerror', (error) => misdeeds.errors.push(error.message));

@@ -1,25 +1,18 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { buildWeb } from '../../web/build.ts';
+import type { Page } from 'playwright-core';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { type PlatformProcess, runTidemark, startPlatform } from '../support/platform-process.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { hasBrowser, launchBrowser, openPage } from './browser.ts';
+import { hasBrowser, innocent, openerOfPages } from './browser.ts';
 
 // A shared machine may be slow; what is waited for comes at once on a quiet one.
 const patiently = { timeout: 20_000 };
-const innocent = { errors: [], foreignRequests: [] };
 
 describe.skipIf(!hasBrowser)('the built-in page, in Chromium', { timeout: 60_000 }, () => {
-  let browser: Browser;
-  beforeAll(async () => {
-    await buildWeb();
-    browser = await launchBrowser();
-  }, 60_000);
-  afterAll(() => browser?.close());
+  const openPage = openerOfPages();
 
   it('says how to publish the first reading, and shows its sensor once it is there', async () => {
     const { httpUrl, mqttUrl } = await start();
-    const { page, misdeeds } = await openPage(browser, httpUrl);
+    const { page, misdeeds } = await openPage(httpUrl);
     await page.getByText('No readings yet').waitFor();
     const lines = await page.locator('.copy-line code').allTextContents();
     expect(lines[0]).toContain(`mosquitto_pub -h 127.0.0.1 -p ${new URL(mqttUrl).port}`);
@@ -37,7 +30,7 @@ describe.skipIf(!hasBrowser)('the built-in page, in Chromium', { timeout: 60_000
   it("moves a sensor's value and chart with each reading", async () => {
     const { httpUrl } = await start();
     await post(httpUrl, { sensor: 'tank', location: 'cellar', level: 12.5, state: 'filling' });
-    const { page, misdeeds } = await openPage(browser, httpUrl);
+    const { page, misdeeds } = await openPage(httpUrl);
     const card = page.getByRole('article', { name: 'Sensor tank' });
     const level = card.locator('[data-metric="level"]');
     await level.getByText('12.5', { exact: true }).waitFor();
@@ -66,7 +59,7 @@ describe.skipIf(!hasBrowser)('the built-in page, in Chromium', { timeout: 60_000
     }));
     const old = [1, 2, 3].map((n) => ({ sensor: 'old', v: n * 10, time: `2013-12-02T21:1${n}:00Z` }));
     await post(httpUrl, [...recent, ...old]);
-    const { page, misdeeds } = await openPage(browser, httpUrl);
+    const { page, misdeeds } = await openPage(httpUrl);
     await page.getByRole('img', { name: 'Chart of v of recent: from 1 to 4, now 1' }).waitFor();
     await page.getByRole('img', { name: 'Chart of v of old: from 10 to 30, now 30' }).waitFor();
     expect(misdeeds).toEqual(innocent);
@@ -75,7 +68,7 @@ describe.skipIf(!hasBrowser)('the built-in page, in Chromium', { timeout: 60_000
 
   it('counts the quarantined, and shows why', async () => {
     const { httpUrl } = await start();
-    const { page, misdeeds } = await openPage(browser, httpUrl);
+    const { page, misdeeds } = await openPage(httpUrl);
     await tile(page, 'Quarantined', '0');
     await post(httpUrl, [
       { sensor: 'pump', flow: {} },
@@ -97,7 +90,7 @@ describe.skipIf(!hasBrowser)('the built-in page, in Chromium', { timeout: 60_000
       v: n,
     }));
     await post(httpUrl, items);
-    const { page, misdeeds } = await openPage(browser, httpUrl);
+    const { page, misdeeds } = await openPage(httpUrl);
     await tile(page, 'Sensors', '200');
     await expect.poll(() => page.getByRole('article').count(), patiently).toBe(24);
     expect(await page.getByRole('article').nth(10).getAttribute('data-sensor')).toBe('node-10');
@@ -116,7 +109,7 @@ describe.skipIf(!hasBrowser)('the built-in page, in Chromium', { timeout: 60_000
     const dataDir = await tempDir();
     const first = await startPlatform({ dataDir });
     const { port } = new URL(first.httpUrl);
-    const { page, misdeeds } = await openPage(browser, first.httpUrl);
+    const { page, misdeeds } = await openPage(first.httpUrl);
     await post(first.httpUrl, { sensor: 'buoy', depth: 3.5 });
     await page.getByText('3.5', { exact: true }).waitFor();
     await first.end('SIGTERM');
@@ -140,7 +133,7 @@ describe.skipIf(!hasBrowser)('the built-in page, in Chromium', { timeout: 60_000
     const url = `http://127.0.0.1:${new URL(platform.httpUrl).port}`;
     await post(url, { sensor: 'vault', humidity: 33.5 }, { authorization: `Bearer ${token}` });
 
-    const { page, misdeeds } = await openPage(browser, url);
+    const { page, misdeeds } = await openPage(url);
     await page.getByRole('heading', { name: 'API token' }).waitFor();
     expect(misdeeds).toEqual(innocent);
     await page.getByLabel('Token').fill('not the token');
@@ -160,7 +153,7 @@ describe.skipIf(!hasBrowser)('the built-in page, in Chromium', { timeout: 60_000
 
   it('shows the API reference from here alone', async () => {
     const { httpUrl } = await start();
-    const { page, misdeeds } = await openPage(browser, `${httpUrl}/docs`);
+    const { page, misdeeds } = await openPage(`${httpUrl}/docs`);
     await page.getByRole('heading', { name: 'Record readings' }).waitFor();
     expect(misdeeds).toEqual(innocent);
     await page.close();

@@ -1,25 +1,17 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { buildWeb } from '../../web/build.ts';
+import type { Page } from 'playwright-core';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { allReadings } from '../support/all-readings.ts';
 import { type PlatformProcess, startPlatform } from '../support/platform-process.ts';
 import { RawMqtt } from '../support/raw-mqtt.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { hasBrowser, launchBrowser, openPage } from './browser.ts';
-
-const innocent = { errors: [], foreignRequests: [] };
+import { hasBrowser, innocent, openerOfPages } from './browser.ts';
 
 describe.skipIf(!hasBrowser)('the quarantine view, in Chromium', { timeout: 60_000 }, () => {
-  let browser: Browser;
-  beforeAll(async () => {
-    await buildWeb();
-    browser = await launchBrowser();
-  }, 60_000);
-  afterAll(() => browser?.close());
+  const openPage = openerOfPages();
 
   it('says so when nothing was refused, and is reached from the first page', async () => {
     const { httpUrl } = await start(await tempDir());
-    const { page, misdeeds } = await openPage(browser, httpUrl);
+    const { page, misdeeds } = await openPage(httpUrl);
     await page.getByRole('link', { name: 'Quarantine' }).click();
     await page.getByText('Nothing refused').waitFor();
     await post(httpUrl, [{ sensor: 'pump', flow: {} }], 422);
@@ -33,7 +25,7 @@ describe.skipIf(!hasBrowser)('the quarantine view, in Chromium', { timeout: 60_0
   it('counts by reason, and filters by reason and sensor', async () => {
     const { httpUrl } = await start(await tempDir());
     await refuseSome(httpUrl);
-    const { page, misdeeds } = await openPage(browser, `${httpUrl}/#/quarantine`);
+    const { page, misdeeds } = await openPage(`${httpUrl}/#/quarantine`);
     await chip(page, 'All 5').waitFor();
     await chip(page, 'missing_value 3').click();
     await rows(page, 3);
@@ -60,7 +52,7 @@ describe.skipIf(!hasBrowser)('the quarantine view, in Chromium', { timeout: 60_0
     await post(first.httpUrl, [{ sensor: 'bad', a: null }], 422);
     await first.end('SIGTERM');
     const { httpUrl } = await start(dataDir);
-    const { page, misdeeds } = await openPage(browser, `${httpUrl}/#/quarantine`);
+    const { page, misdeeds } = await openPage(`${httpUrl}/#/quarantine`);
     await page.getByRole('row', { name: /"s2"/ }).getByRole('button', { name: 'Replay' }).click();
     await status(page, '1 replayed.');
     await rows(page, 3);
@@ -75,7 +67,7 @@ describe.skipIf(!hasBrowser)('the quarantine view, in Chromium', { timeout: 60_0
   it('discards one, and many only after it has asked', async () => {
     const { httpUrl } = await start(await tempDir());
     await refuseSome(httpUrl);
-    const { page, misdeeds } = await openPage(browser, `${httpUrl}/#/quarantine`);
+    const { page, misdeeds } = await openPage(`${httpUrl}/#/quarantine`);
     await page
       .getByRole('row', { name: /wrong_type/ })
       .first()
@@ -102,7 +94,7 @@ describe.skipIf(!hasBrowser)('the quarantine view, in Chromium', { timeout: 60_0
     await device.until(({ cmd }) => cmd === 'puback');
     device.end();
     await post(httpUrl, [{ sensor: 'long', a: { text: 'x'.repeat(300) } }], 422);
-    const { page } = await openPage(browser, `${httpUrl}/#/quarantine`);
+    const { page } = await openPage(`${httpUrl}/#/quarantine`);
     await page.locator('summary').click();
     expect(await page.locator('pre.payload').textContent()).toContain('x'.repeat(300));
     await page

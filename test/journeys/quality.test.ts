@@ -1,22 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { type PlatformProcess, runTidemark, startPlatform } from '../support/platform-process.ts';
 import { RawMqtt } from '../support/raw-mqtt.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
-let dataDir: string;
 let platform: PlatformProcess;
-
-beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'tidemark-test-'));
-  platform = await startPlatform({ dataDir });
-});
-
-afterAll(async () => {
-  await platform.end('SIGTERM');
-  await rm(dataDir, { recursive: true });
-});
 
 interface List {
   items: Record<string, unknown>[];
@@ -34,6 +21,9 @@ async function metric(name: string): Promise<number> {
 }
 
 it('what fails a check is stored all the same, and counted once by sensor and check, over a kill -9 too', async () => {
+  const dataDir = await tempDir();
+  platform = await startPlatform({ dataDir });
+  onTestFinished(async () => void (await platform.end('SIGTERM')));
   const declared = await fetch(`${platform.httpUrl}/api/v1/sensors`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
