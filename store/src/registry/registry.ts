@@ -279,17 +279,20 @@ export class SensorRegistry implements SensorRegistrar {
   }
 }
 
+const noLabels = bareRecord<string>([]);
+const none: readonly never[] = [];
+
 function selfRegistered(id: string, metrics: readonly string[], nowNs: bigint): Sensor {
   return {
     id,
     kind: undefined,
     metrics: bareRecord(metrics.map((name): [string, MetricDeclaration] => [name, {}])),
-    stays: [],
+    stays: none,
     reportedLocation: undefined,
-    formerIds: [],
+    formerIds: none,
     expectedIntervalMs: undefined,
     owner: undefined,
-    labels: bareRecord([]),
+    labels: noLabels,
     state: 'active',
     timeFrom: 'device',
     isSelfRegistered: true,
