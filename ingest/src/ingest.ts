@@ -128,7 +128,7 @@ export class Ingest {
         ...config.lateness,
         offClock: this.#metrics.offClock,
       }),
-      placement: new Placement({ registrar, mode: config.registry.mode, metrics: this.#metrics }),
+      placement: new Placement({ registrar, limits: config.registry, metrics: this.#metrics }),
       clock,
       metrics: this.#metrics,
       limits: config.ingest,

@@ -1,4 +1,4 @@
-import type { Submission } from '@tidemark/core';
+import { loadConfig, type Submission } from '@tidemark/core';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ClockLimits } from './clock-limits.ts';
@@ -25,7 +25,7 @@ async function startPipeline(directory?: string): Promise<{ pipeline: Pipeline; 
     spool,
     stamper: new Stamper(spool.lastStampNs),
     deliveries,
-    placement: new Placement({ registrar: await startRegistry(), mode: 'open', metrics }),
+    placement: new Placement({ registrar: await startRegistry(), limits: loadConfig().registry, metrics }),
     lateness: new Lateness({ allowedMs: 60_000 }),
     clockLimits: new ClockLimits({ maxFutureMs: 60_000, skewMs: 30_000, offClock: metrics.offClock }),
     clock: { nowNs: () => nowNs, monotonicMs: () => 0 },

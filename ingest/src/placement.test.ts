@@ -1,6 +1,6 @@
-import type { Config, Point, Sensor } from '@tidemark/core';
+import { type Config, loadConfig, type Point, type Sensor } from '@tidemark/core';
 import type { SensorRegistry } from '@tidemark/store';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { ClockLimits } from './clock-limits.ts';
 import { DeliveryMemory } from './delivery-memory.ts';
 import { Lateness } from './lateness.ts';
@@ -21,7 +21,11 @@ async function start({ mode = 'open', limits = {} }: StartOptions = {}) {
     spool,
     stamper: new Stamper(0n),
     deliveries: new DeliveryMemory(),
-    placement: new Placement({ registrar: registry, mode, metrics }),
+    placement: new Placement({
+      registrar: registry,
+      limits: { ...loadConfig().registry, ...limits, mode },
+      metrics,
+    }),
     lateness: new Lateness({ allowedMs: 60_000 }),
     clockLimits: new ClockLimits({ maxFutureMs: 60_000, skewMs: 30_000, offClock: metrics.offClock }),
     clock: { nowNs: () => 1000n, monotonicMs: () => 0 },
@@ -204,4 +208,18 @@ it('what registered itself is there after a restart', async () => {
   expect(again.sensor('__proto__')).toEqual(first.sensor('__proto__'));
   expect(Object.keys(again.sensor('__proto__')!.metrics)).toEqual(['__proto__', 'constructor']);
   expect(again.location('hall')).toEqual(first.location('hall'));
+});
+
+it('a full registry is looked up once for each sensor; what is remembered has a bound all the same', async () => {
+  const { registry, publish } = await start({ limits: { maxSensors: 5 } });
+  const lookUps = vi.spyOn(registry, 'sensor');
+  const round = async () => {
+    for (let n = 0; n < 5; n++) await publish(`sensors/s${n}`, { t: 1, location: 'hall' });
+  };
+  await round();
+  lookUps.mockClear();
+  for (let times = 0; times < 3; times++) await round();
+  expect(lookUps).not.toHaveBeenCalled();
+  for (let n = 0; n < 40; n++) await publish('sensors/s0', { t: 1, location: `place ${n}` });
+  expect(lookUps.mock.calls.length).toBeGreaterThan(1);
 });

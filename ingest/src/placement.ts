@@ -13,8 +13,8 @@ import type { DraftReading, Fault } from './decoders/decoded.ts';
 import type { Watermark } from './lateness.ts';
 import type { IngestMetrics } from './metrics.ts';
 
-/** Series whose tags and key are remembered; cleared when full. */
-const MAX_KNOWN_SERIES = 200_000;
+/** Of each sensor: at no location, where it is, and where it was before. With fewer, a full registry would thrash. */
+const KNOWN_SERIES_PER_SENSOR = 3;
 
 /** A registered sensor and what its readings need of it, so that each costs one look-up. */
 export interface KnownSensor {
@@ -31,7 +31,7 @@ export type Placeable = Pick<DraftReading, 'index' | 'sensor' | 'location' | 'va
 
 interface PlacementOptions {
   registrar: SensorRegistrar;
-  mode: Config['registry']['mode'];
+  limits: Pick<Config['registry'], 'mode' | 'maxSensors'>;
   metrics: IngestMetrics;
 }
 
@@ -44,18 +44,21 @@ export class Placement {
   readonly isStrict: boolean;
   readonly #known = new Map<string, KnownSensor>();
   readonly #keyOfTags = new WeakMap<readonly Tag[], string>();
+  /** Series whose tags and key are remembered; beyond `maxSeries` all are forgotten. */
   #series = 0;
+  readonly #maxSeries: number;
   #changes = 0;
 
   constructor(options: PlacementOptions) {
     this.#options = options;
-    this.isStrict = options.mode === 'strict';
+    this.isStrict = options.limits.mode === 'strict';
+    this.#maxSeries = KNOWN_SERIES_PER_SENSOR * options.limits.maxSensors;
   }
 
   /** The sensor that reports under this id; undefined when it is not registered. */
   find(id: string): KnownSensor | undefined {
     const { registrar } = this.#options;
-    if (registrar.changes !== this.#changes || this.#series >= MAX_KNOWN_SERIES) {
+    if (registrar.changes !== this.#changes || this.#series >= this.#maxSeries) {
       this.#known.clear();
       this.#series = 0;
       this.#changes = registrar.changes;

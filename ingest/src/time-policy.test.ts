@@ -1,4 +1,4 @@
-import type { Sensor, Submission } from '@tidemark/core';
+import { loadConfig, type Sensor, type Submission } from '@tidemark/core';
 import { expect, it } from 'vitest';
 import { ClockLimits } from './clock-limits.ts';
 import { DeliveryMemory } from './delivery-memory.ts';
@@ -27,7 +27,7 @@ async function start(sensor?: Partial<Sensor> & { id: string }) {
     spool,
     stamper: new Stamper(0n),
     deliveries: new DeliveryMemory(),
-    placement: new Placement({ registrar, mode: 'open', metrics }),
+    placement: new Placement({ registrar, limits: loadConfig().registry, metrics }),
     lateness: new Lateness({ allowedMs: 60_000 }),
     clockLimits: new ClockLimits({
       maxFutureMs: 24 * 3_600_000,
