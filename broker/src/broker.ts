@@ -81,7 +81,7 @@ export class Broker {
   }
 
   async start(): Promise<void> {
-    const { config, logger } = this.#options;
+    const { config, clock, logger } = this.#options;
     const { dataDir, mqtt, host } = config;
     this.#sessions = await openSessions({
       directory: join(dataDir, 'broker'),
@@ -92,6 +92,7 @@ export class Broker {
       db: this.#sessions,
       limits: limitsOf(mqtt),
       metrics: this.#metrics,
+      clock,
       logger,
       maximumPacketSize: mqtt.maxPacketBytes,
       maxTopicLevels: mqtt.maxTopicLevels,

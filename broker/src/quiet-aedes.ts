@@ -1,6 +1,6 @@
 import './silent-debug.ts';
 
-import type { Logger } from '@tidemark/core';
+import type { Clock, Logger } from '@tidemark/core';
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes';
 import type { StoredPacket } from 'aedes-persistence-level/asyncPersistence.js';
 import type { ClassicLevel } from 'classic-level';
@@ -19,6 +19,7 @@ interface QuietAedesOptions extends AedesOptions {
   db: ClassicLevel<string, unknown>;
   limits: SessionLimits;
   metrics: BrokerMetrics;
+  clock: Clock;
   logger: Logger;
 }
 
@@ -49,8 +50,8 @@ export class QuietAedes extends Aedes {
 
   /** Brings up a broker whose sessions, subscriptions and retained messages are kept in `db`. */
   static async open(options: QuietAedesOptions): Promise<QuietAedes> {
-    const { db, limits, metrics, logger } = options;
-    const sessions = new SessionStore({ db, limits, metrics, logger });
+    const { db, limits, metrics, clock, logger } = options;
+    const sessions = new SessionStore({ db, limits, metrics, clock, logger });
     await sessions.load();
     const aedes = new QuietAedes(sessions, options);
     await aedes.listen();

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { claimOf, type Logger } from '@tidemark/core';
+import { type Clock, claimOf, type Logger } from '@tidemark/core';
 import type { Client, PublishPacket, Subscription } from 'aedes';
 import LevelPersistence, { type StoredPacket } from 'aedes-persistence-level/asyncPersistence.js';
 import type { ClassicLevel } from 'classic-level';
@@ -35,6 +35,7 @@ interface SessionStoreOptions {
   db: ClassicLevel<string, unknown>;
   limits: SessionLimits;
   metrics: BrokerMetrics;
+  clock: Clock;
   logger: Logger;
 }
 
@@ -85,7 +86,7 @@ export class SessionStore extends LevelPersistence {
   readonly #queued = new WeakSet<object>();
   #sweeper: NodeJS.Timeout | undefined;
 
-  constructor({ db, limits, metrics, logger }: SessionStoreOptions) {
+  constructor({ db, limits, metrics, clock, logger }: SessionStoreOptions) {
     super(db);
     this.#db = db;
     this.#limits = limits;
@@ -94,7 +95,7 @@ export class SessionStore extends LevelPersistence {
     this.#unreadable = new LimitedLog(logger, 'connections are closed: their sessions cannot be read');
     this.#retainedUnread = new LimitedLog(logger, 'subscribers lack retained messages: they cannot be read');
     this.#writer = new GroupWriter(db, (error) => this.#unwritten.tell(error));
-    this.#records = new SessionRecords(this.#writer);
+    this.#records = new SessionRecords(this.#writer, clock);
     this.#subscriptions = new StoredSubscriptions(this.#writer);
     this.#received = new ReceivedIds(this.#writer);
   }
@@ -102,7 +103,7 @@ export class SessionStore extends LevelPersistence {
   /** Takes over what the broker before this one left. */
   async load(): Promise<void> {
     await this.#subscriptions.load(this.#db);
-    await this.#records.load(this.#db, Date.now());
+    await this.#records.load(this.#db);
     await this.#received.load(this.#db);
     for await (const { clientId, key } of storedKeys(this.#db)) this.#queueOf(clientId).recount(key);
     for await (const key of this.#db.keys({ gte: RETAINED, lt: upTo(RETAINED) })) {
@@ -178,7 +179,7 @@ export class SessionStore extends LevelPersistence {
     this.#online.delete(client.id);
     if (client.clean) return;
     this.#queues.get(client.id)?.unload();
-    this.#records.left(client.id, Date.now(), this.#expiryOf(client));
+    this.#records.left(client.id, this.#expiryOf(client));
     const longest = this.#records.longestAway();
     if (this.#records.awayCount > this.#limits.maxAway && longest !== undefined) {
       void this.#end(longest, 'too_many_sessions');
@@ -195,7 +196,8 @@ export class SessionStore extends LevelPersistence {
   }
 
   #sweep(): void {
-    for (const clientId of this.#records.expired(Date.now())) void this.#expire(clientId);
+    this.#records.followClock();
+    for (const clientId of this.#records.expired()) void this.#expire(clientId);
   }
 
   async #expire(clientId: string): Promise<void> {
@@ -246,7 +248,7 @@ export class SessionStore extends LevelPersistence {
   }
 
   override async subscriptionsByClient({ id }: { id: string }): Promise<Subscription[]> {
-    if (this.#records.isExpired(id, Date.now())) await this.#expire(id);
+    if (this.#records.isExpired(id)) await this.#expire(id);
     await this.#ending.get(id);
     const own = this.#subscriptions.of(id);
     return own.length > 0 || !this.#records.has(id) ? own : [placeholder];

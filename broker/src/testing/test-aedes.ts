@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { createLogger, createMetrics, type Registry } from '@tidemark/core';
+import { createLogger, createMetrics, type Registry, systemClock } from '@tidemark/core';
 import { ClassicLevel } from 'classic-level';
 import { BrokerMetrics } from '../metrics.ts';
 import { QuietAedes } from '../quiet-aedes.ts';
@@ -39,6 +39,7 @@ export async function startAedes({ directory, ...options }: TestAedesOptions): P
     db,
     limits,
     metrics: new BrokerMetrics(metrics, { connectedClients: () => 0 }),
+    clock: systemClock,
     logger: createLogger('error', { write }),
     authorizePublish: (_client, _packet, done) => done(),
     ...options,
