@@ -1,18 +1,28 @@
 import type { EntryBlock, SpoolEntry } from './entry.ts';
 
+/**
+ * What a block takes besides its entries, in bytes of the log, which take some ten times as many in memory: at a low
+ * rate each message is a block of its own.
+ */
+const BLOCK_BYTES = 512;
+
 interface Block {
   offset: number;
   nextOffset: number;
   entries: EntryBlock;
 }
 
+interface KeptBlock extends Block {
+  bytes: number;
+}
+
 /**
  * The newest entries, kept decoded so that readers who keep up never touch the disk. Bounded by the bytes
- * they take in the log; the oldest block goes first.
+ * they take in the log, and by their number; the oldest block goes first.
  */
 export class Tail {
   readonly #maxBytes: number;
-  #blocks: Block[] = [];
+  #blocks: KeptBlock[] = [];
   #bytes = 0;
 
   constructor(maxBytes: number) {
@@ -23,8 +33,10 @@ export class Tail {
     const last = this.#blocks.at(-1);
     // Blocks must join; a gap (a new segment's header) is no gap for readers, who go by nextOffset.
     if (last) last.nextOffset = block.offset;
-    this.#blocks.push(block);
-    this.#bytes += block.nextOffset - block.offset;
+    // Noted: a gap behind it, which may be wide, takes no memory.
+    const bytes = BLOCK_BYTES + block.nextOffset - block.offset;
+    this.#blocks.push({ ...block, bytes });
+    this.#bytes += bytes;
     while (this.#bytes > this.#maxBytes && this.#blocks.length > 1) this.#dropOldest();
   }
 
@@ -61,6 +73,6 @@ export class Tail {
 
   #dropOldest(): void {
     const [oldest] = this.#blocks.splice(0, 1);
-    if (oldest) this.#bytes -= oldest.nextOffset - oldest.offset;
+    if (oldest) this.#bytes -= oldest.bytes;
   }
 }

@@ -1,5 +1,5 @@
 const BYTES = 8;
-const FIRST_CAPACITY = 64;
+const FIRST_CAPACITY = 8;
 
 /** Nanoseconds, 8 bytes each. They are read as numbers where that will do: a bigint is an object of its own. */
 export class TimeColumn {
