@@ -152,9 +152,12 @@ it('stops while the spool is full and the store is down, and has kept what it ac
   engine.goDown();
   const ingest = await startIngest({ dataDir, engine, settings: smallSpool });
   const acknowledged: number[] = [];
-  await publishUntilFull(ingest, (n) => acknowledged.push(n));
+  const answers = Promise.allSettled(await publishUntilFull(ingest, (n) => acknowledged.push(n)));
   await inTime(ingest.stop());
   const kept = [...acknowledged];
+  // Nobody is left without an answer.
+  const refused = (await inTime(answers)).filter(({ status }) => status === 'rejected');
+  expect(kept.length + refused.length).toBe((await answers).length);
   expect(kept.length).toBeGreaterThan(0);
   const healed = new FakeEngine();
   const again = await startIngest({ dataDir, engine: healed });
