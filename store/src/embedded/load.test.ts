@@ -30,16 +30,16 @@ function pointsOf(round: number): Point[] {
 }
 
 it('every series is there again after a restart, with its newest point', async () => {
-  const path = await mkdtemp(join(tmpdir(), 'tidemark-load-'));
+  const folder = await mkdtemp(join(tmpdir(), 'tidemark-load-'));
   const engine = new EmbeddedEngine({
-    path,
+    path: join(folder, 'store'),
     memoryBytes: 2 ** 28,
     clock: systemClock,
     logger: silentLogger,
   });
   onTestFinished(async () => {
     await engine.stop();
-    await rm(path, { recursive: true });
+    await rm(folder, { recursive: true });
   });
   await engine.start();
   for (const round of [1, 2]) await engine.write(pointsOf(round));

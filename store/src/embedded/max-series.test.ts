@@ -6,7 +6,8 @@ import { expect, it, onTestFinished } from 'vitest';
 import { EmbeddedEngine } from './engine.ts';
 
 async function start(maxSeries: number) {
-  const path = await mkdtemp(join(tmpdir(), 'tidemark-max-series-'));
+  const folder = await mkdtemp(join(tmpdir(), 'tidemark-max-series-'));
+  const path = join(folder, 'store');
   const warnings: string[] = [];
   const logger = {
     ...silentLogger,
@@ -17,7 +18,7 @@ async function start(maxSeries: number) {
   await engine.start();
   onTestFinished(async () => {
     await engine.stop();
-    await rm(path, { recursive: true });
+    await rm(folder, { recursive: true });
   });
   const write = async (...points: Point[]) =>
     (await engine.write(points)).map(({ index, reason }) => [index, reason]);
