@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { loadConfig, readingToPoint, silentLogger, systemClock } from '@tidemark/core';
+import { createMetrics, loadConfig, readingToPoint, silentLogger, systemClock } from '@tidemark/core';
 import { openEngine } from '@tidemark/store';
 import type { Row } from './table.ts';
 
@@ -41,7 +41,12 @@ async function inProcess(step: string, dataDir: string): Promise<Figures> {
 
 async function measure(step: string, dataDir: string): Promise<Figures> {
   const config = loadConfig({ overrides: { dataDir } });
-  const engine = await openEngine({ config, clock: systemClock, logger: silentLogger });
+  const engine = await openEngine({
+    config,
+    clock: systemClock,
+    logger: silentLogger,
+    metrics: createMetrics(),
+  });
   const startedMs = performance.now();
   await engine.start();
   if (step === 'write') {

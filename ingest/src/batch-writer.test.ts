@@ -59,6 +59,7 @@ async function startWriter(
     batchAgeMs: options.batchAgeMs ?? 1,
     renamedIds: new Map(),
   });
+  await writer.takeBack();
   writer.start();
   onTestFinished(() => writer.stop());
   return { ...spoolParts, writer, engine, quarantine };
@@ -353,4 +354,51 @@ it.each([
   ]);
   expect(stopped).toBeUndefined();
   expect(parts.spool.cursor('store')).toBe(0);
+});
+
+it('what the store has lost though the cursor has passed it is written again, and what is gone is told', async () => {
+  const directory = await tempDir();
+  const spool = await startSpool({ directory });
+  const before = await startWriter({ spool });
+  await append(before, 0, 10);
+  await before.writer.flush(60_000);
+  const held = spool.spool.endOffset;
+  await append(before, 10, 20);
+  await before.writer.flush(60_000);
+  await before.writer.stop();
+  const end = spool.spool.cursor('store');
+  expect(end).toBe(spool.spool.endOffset);
+  await spool.spool.stop();
+
+  const level = await startSpool({ directory });
+  const same = new FakeEngine();
+  same.heldPosition = end;
+  const none = await startWriter({ spool: level, engine: same });
+  await none.writer.flush(60_000);
+  expect(same.values).toEqual([]);
+  await none.writer.stop();
+  await level.spool.stop();
+
+  const again = await startSpool({ directory });
+  const engine = new FakeEngine();
+  engine.heldPosition = held;
+  const { writer, registry } = await startWriter({ spool: again, engine });
+  await writer.flush(60_000);
+  expect(engine.values).toEqual(range(10, 20));
+  expect(writer.health().status).toBe('pass');
+  expect(await metricOf(registry, 'tidemark_store_lost_log_bytes_total')).toBe(end - held);
+  await writer.stop();
+  await again.spool.stop();
+});
+
+it('what the store has lost and the log no longer holds is counted, and health says so', async () => {
+  const spool = await startSpool({ leastOffset: 1000 });
+  const engine = new FakeEngine();
+  engine.heldPosition = 400;
+  const { writer, registry } = await startWriter({ spool, engine });
+  expect(await metricOf(registry, 'tidemark_store_lost_log_bytes_total')).toBe(600);
+  expect(writer.health()).toMatchObject({
+    status: 'fail',
+    message: expect.stringContaining('lost 600 bytes'),
+  });
 });

@@ -74,6 +74,8 @@ export class BatchWriter implements Freshness {
   /** When the batch before was taken from the log, or, after a pause, when the first new entry came. */
   #takenAtMs = 0;
   #savedAtMs = 0;
+  /** What no writing mends; told until the next start. */
+  #loss: string | undefined;
   readonly #turns = new Turns();
   readonly #writing: Outage;
   readonly #reading: Outage;
@@ -99,6 +101,25 @@ export class BatchWriter implements Freshness {
       'the store cursor still could not be saved',
       'the store cursor is saved again',
     );
+  }
+
+  /** Before the start: has what the store no longer holds, though the cursor has passed it, written again. */
+  async takeBack(): Promise<void> {
+    const { spool, engine, metrics, logger } = this.#options;
+    const held = await engine.position();
+    const cursor = spool.cursor('store');
+    if (held === undefined || held >= cursor) return;
+    spool.rewind('store', held);
+    const from = spool.cursor('store');
+    const lost = { rewrittenBytes: cursor - from, goneBytes: from - held };
+    metrics.storeLostBytes.inc({ outcome: 'rewritten' }, lost.rewrittenBytes);
+    metrics.storeLostBytes.inc({ outcome: 'gone' }, lost.goneBytes);
+    logger.error(
+      lost,
+      'the store has lost what it had made durable; what the log still holds is written again',
+    );
+    if (lost.goneBytes > 0)
+      this.#loss = `the store has lost ${lost.goneBytes} bytes of the log that are gone from there too; restore a backup`;
   }
 
   start(): void {
@@ -148,7 +169,7 @@ export class BatchWriter implements Freshness {
   }
 
   health(): PartHealth {
-    const fault = this.#writing.fault ?? this.#reading.fault ?? this.#syncing.fault;
+    const fault = this.#writing.fault ?? this.#reading.fault ?? this.#syncing.fault ?? this.#loss;
     const isBehind = this.#backlogBytes > this.#options.batchBytes;
     const waiting = fault || isBehind ? `; ${this.#backlogBytes} bytes wait in the spool` : '';
     return { name: 'store', status: fault ? 'fail' : 'pass', message: `${fault ?? 'writing'}${waiting}` };
@@ -378,7 +399,7 @@ export class BatchWriter implements Freshness {
     const position = this.#position;
     if (position <= spool.cursor('store')) return;
     try {
-      await engine.sync();
+      await engine.sync(position);
       await spool.advance('store', position);
       this.#syncing.ended();
     } catch (error) {

@@ -113,6 +113,7 @@ export class Ingest {
   async start(): Promise<void> {
     const { clock, config, registrar, logger } = this.#options;
     await this.#spool.start();
+    await this.#batchWriter.takeBack();
     const stamper = new Stamper(this.#spool.lastStampNs, (byNs) => {
       this.#metrics.stampEras.inc();
       const byMs = Number(byNs / 1_000_000n);

@@ -19,6 +19,7 @@ export class IngestMetrics {
   readonly storedPoints: Counter;
   readonly storeFailures: Counter;
   readonly storeSeconds: Histogram;
+  readonly storeLostBytes: Counter;
   readonly quarantineReplayed: Counter;
   readonly quarantineDiscarded: Counter;
   readonly ownPointsRefused: Counter;
@@ -138,6 +139,13 @@ export class IngestMetrics {
       registers,
     });
     for (const reason of outageReasons) this.storeFailures.inc({ reason }, 0);
+    this.storeLostBytes = new Counter({
+      name: 'tidemark_store_lost_log_bytes_total',
+      help: 'Log that the store had made durable and has lost: written again, or gone from the log too',
+      labelNames: ['outcome'],
+      registers,
+    });
+    for (const outcome of ['rewritten', 'gone']) this.storeLostBytes.inc({ outcome }, 0);
     this.storeSeconds = new Histogram({
       name: 'tidemark_store_write_duration_seconds',
       help: 'Time of one batch write',

@@ -90,8 +90,14 @@ export interface Engine {
    */
   write(points: readonly Point[]): Promise<readonly RejectedPoint[]>;
 
-  /** Resolves when everything written before the call is on stable storage. */
-  sync(): Promise<void>;
+  /**
+   * Resolves when everything written before the call is on stable storage. An engine that owns its files keeps
+   * `position`, the offset in the spool that this is up to, with the data: what the files lose, it loses too.
+   */
+  sync(position: number): Promise<void>;
+
+  /** The position of the newest `sync` that is in the data; undefined when there was none, or none is kept. */
+  position(): Promise<number | undefined>;
 
   /** How many values the platform's own measurements hold of a sensor, one for each field and time. */
   countSensor(sensor: string): Promise<number>;

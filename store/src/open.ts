@@ -1,15 +1,16 @@
 import { join } from 'node:path';
-import type { Clock, Config, Logger } from '@tidemark/core';
+import type { Clock, Config, Logger, Registry } from '@tidemark/core';
 import type { Engine } from './engine.ts';
 
 interface OpenOptions {
   config: Config;
   clock: Clock;
   logger: Logger;
+  metrics: Registry;
 }
 
 /** The engine that the configuration names, not yet started; the libraries of the other are not loaded. */
-export async function openEngine({ config, clock, logger }: OpenOptions): Promise<Engine> {
+export async function openEngine({ config, clock, logger, metrics }: OpenOptions): Promise<Engine> {
   const { memoryBytes, maxSeries, typePolicy } = config.store;
   if (config.store.kind === 'influxdb') {
     const { InfluxEngine } = await import('./influxdb/engine.ts');
@@ -17,5 +18,5 @@ export async function openEngine({ config, clock, logger }: OpenOptions): Promis
   }
   const { EmbeddedEngine } = await import('./embedded/engine.ts');
   const path = join(config.dataDir, 'store');
-  return new EmbeddedEngine({ path, memoryBytes, maxSeries, typePolicy, clock, logger });
+  return new EmbeddedEngine({ path, memoryBytes, maxSeries, typePolicy, clock, logger, metrics });
 }

@@ -39,20 +39,19 @@ export async function startTestPlatform(
 ) {
   const dataDir = await mkdtemp(join(tmpdir(), 'tidemark-api-'));
   const config = loadConfig({ overrides: { dataDir, 'http.port': 0, ...settings } });
-  const shared = { config, clock: systemClock, logger: silentLogger };
+  const metrics = createMetrics();
+  const shared = { config, clock: systemClock, logger: silentLogger, metrics };
   const engine = await openEngine(shared);
   await engine.start();
   const journal = new MemoryJournal();
   const quarantine = new MemoryQuarantine();
   const desk = new MemoryDesk();
   const acceptor = new MemoryAcceptor({ engine, journal, quarantine });
-  const metrics = createMetrics();
   const db = openMetaDb(join(dataDir, 'meta.db'));
-  const registry = new SensorRegistry({ ...shared, db, limits: config.registry, metrics });
+  const registry = new SensorRegistry({ ...shared, db, limits: config.registry });
   await registry.start();
   const parts: ApiParts = {
     ...shared,
-    metrics,
     registry,
     history: {
       count: (sensor) => engine.countSensor(sensor),

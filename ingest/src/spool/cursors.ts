@@ -50,6 +50,11 @@ export class Cursors {
     return Math.min(...Object.values(this.#offsets));
   }
 
+  /** Takes a cursor back; it is saved with the next one that moves. */
+  rewind(name: CursorName, offset: number): void {
+    this.#offsets = { ...this.#offsets, [name]: offset };
+  }
+
   async set(name: CursorName, offset: number): Promise<void> {
     this.#offsets = { ...this.#offsets, [name]: offset };
     const path = join(this.#directory, 'cursors.json');

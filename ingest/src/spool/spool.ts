@@ -227,6 +227,11 @@ export class Spool {
     await this.#reclaim();
   }
 
+  /** Takes a durable cursor back to `offset`, or to where the log now begins. Before anything reads behind it. */
+  rewind(name: CursorName, offset: number): void {
+    this.#cursors.rewind(name, Math.max(offset, this.firstOffset));
+  }
+
   /** Notes how far a durable cursor's reader has come; what all have read leaves the memory. */
   passed(name: CursorName, offset: number): void {
     this.#passed[name] = offset;

@@ -141,7 +141,7 @@ export async function metricOf(registry: Registry, name: string): Promise<number
 }
 
 /** A store that keeps what senders gave in memory, and does what a test tells it to first. */
-export class FakeEngine implements Pick<Engine, 'write' | 'sync' | 'latest'> {
+export class FakeEngine implements Pick<Engine, 'write' | 'sync' | 'position' | 'latest'> {
   readonly batches: (readonly Point[])[] = [];
   /** Points, by their field's value, that it refuses for good. */
   readonly refused = new Set<number>();
@@ -149,6 +149,7 @@ export class FakeEngine implements Pick<Engine, 'write' | 'sync' | 'latest'> {
   readonly nextWrites: (() => Promise<void> | void)[] = [];
   isDown = false;
   syncs = 0;
+  heldPosition: number | undefined;
   onSync: () => Promise<void> | void = () => {};
 
   /** Values of all points it took, in order. */
@@ -177,6 +178,10 @@ export class FakeEngine implements Pick<Engine, 'write' | 'sync' | 'latest'> {
   async sync(): Promise<void> {
     this.syncs++;
     await this.onSync();
+  }
+
+  async position(): Promise<number | undefined> {
+    return this.heldPosition;
   }
 
   asEngine(): Engine {

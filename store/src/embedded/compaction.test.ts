@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import {
+  createMetrics,
   type MetricValue,
   NS_PER_DAY,
   NS_PER_SECOND,
@@ -31,6 +32,7 @@ const open = async (chosen: CompactionLimits) => {
     path,
     memoryBytes,
     clock: systemClock,
+    metrics: createMetrics(),
     logger: silentLogger,
     limits: chosen,
   });

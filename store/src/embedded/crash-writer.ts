@@ -1,4 +1,5 @@
 import {
+  createMetrics,
   NS_PER_DAY,
   NS_PER_SECOND,
   type Reading,
@@ -48,6 +49,7 @@ export function crashEngine(path: string): EmbeddedEngine {
     path,
     memoryBytes: 256 * 2 ** 20,
     clock: systemClock,
+    metrics: createMetrics(),
     logger: silentLogger,
     limits,
   });

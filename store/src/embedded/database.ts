@@ -1,17 +1,26 @@
 import { mkdirSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import {
-  type DuckDBConnection,
+import type {
+  DuckDBConnection,
   DuckDBInstance,
-  type DuckDBResult,
-  type DuckDBType,
-  type DuckDBValue,
+  DuckDBResult,
+  DuckDBType,
+  DuckDBValue,
 } from '@duckdb/node-api';
-import { messageOf, TidemarkError } from '@tidemark/core';
+import { type Clock, messageOf, TidemarkError } from '@tidemark/core';
+import { type LogCut, openRepaired } from './log-repair.ts';
 import { markStore, openingError, refuseLostStore } from './opening.ts';
-import { baseTables, LAYOUT_VERSION } from './schema.ts';
+import { baseTables, LAYOUT_VERSION, positionTable } from './schema.ts';
 import { Slots } from './slots.ts';
+
+interface OpenOptions {
+  path: string;
+  memoryBytes: number;
+  clock: Clock;
+  /** Told of what could not be replayed of DuckDB's log. */
+  onCut: (cut: LogCut) => void;
+}
 
 /** Values of named parameters (`$name`) with their types. */
 export type Parameters = Record<string, readonly [value: DuckDBValue, type: DuckDBType]>;
@@ -41,6 +50,10 @@ export class Database {
   readonly #slots = new Slots({ limit: MAX_READS, maxWaiting: MAX_WAITING_READS });
 
   #isCompactionInterrupted = false;
+  /** The log of ours up to which the points are here, as of the last `savePosition`. */
+  #position: number | undefined;
+  /** False while the file knows no position without DuckDB's log. */
+  #isPositionInFile = false;
 
   private constructor(file: string, instance: DuckDBInstance, connections: DuckDBConnection[]) {
     const [writer, compactor, ...readers] = connections;
@@ -52,7 +65,7 @@ export class Database {
   }
 
   /** Opens or creates `store.duckdb` in the directory; a file of a newer layout is refused (`store_newer`). */
-  static async open({ path, memoryBytes }: { path: string; memoryBytes: number }): Promise<Database> {
+  static async open({ path, memoryBytes, clock, onCut }: OpenOptions): Promise<Database> {
     const directory = resolve(path);
     const file = join(directory, 'store.duckdb');
     if (openFiles.has(file)) throw new TidemarkError('data_dir_unusable', `${file} is already open`);
@@ -61,11 +74,17 @@ export class Database {
     try {
       mkdirSync(directory, { recursive: true });
       refuseLostStore(file);
-      instance = await DuckDBInstance.create(file, settings(directory, memoryBytes));
+      instance = await openRepaired({
+        file,
+        settings: settings(directory, memoryBytes),
+        nowNs: () => clock.nowNs(),
+        onCut,
+      });
       const connections = [];
       for (let index = 0; index < 2 + MAX_READS; index++) connections.push(await instance.connect());
       const database = new Database(file, instance, connections);
       await database.#prepareLayout();
+      await database.#loadPosition();
       markStore(file);
       return database;
     } catch (error) {
@@ -127,15 +146,38 @@ export class Database {
   }
 
   /**
-   * Moves DuckDB's log into the file when it is long, or when `isLast`. Without room on the disk it is left as it
-   * is: a checkpoint that fails invalidates the whole database. No write may be running.
+   * Moves DuckDB's log into the file when it is long, or `always`. Without room on the disk it is left as it is: a
+   * checkpoint that fails invalidates the whole database. No write may be running. True when nothing is left in it.
    */
-  async checkpoint({ isLast = false } = {}): Promise<void> {
+  async checkpoint({ always = false } = {}): Promise<boolean> {
     const logBytes = (await stat(`${this.file}.wal`).catch(() => undefined))?.size ?? 0;
-    if (logBytes === 0 || (logBytes < MAX_LOG_BYTES && !isLast)) return;
+    if (logBytes === 0) return true;
+    if (logBytes < MAX_LOG_BYTES && !always) return false;
     const { bavail, bsize } = await statfs(dirname(this.file));
-    if (bavail * bsize < 2 * logBytes + SPARE_BYTES) return;
-    await this.write('CHECKPOINT');
+    if (bavail * bsize < 2 * logBytes + SPARE_BYTES) return false;
+    try {
+      await this.write('CHECKPOINT');
+      return true;
+    } catch (error) {
+      // Else another transaction is in the way, and a later call sees to it.
+      if (isInvalidated(error)) throw error;
+      return false;
+    }
+  }
+
+  /** The position saved last that is still here; undefined when none ever was. */
+  get position(): number | undefined {
+    return this.#position;
+  }
+
+  /**
+   * Keeps a position, durably and behind all that was written before. The first goes into the file at once, so that
+   * a file that has lost its log never looks like a new one.
+   */
+  async savePosition(position: number): Promise<void> {
+    await this.write(`UPDATE position SET log_offset = ${position}`);
+    this.#position = position;
+    if (!this.#isPositionInFile) this.#isPositionInFile = await this.checkpoint({ always: true });
   }
 
   /** Closes the file once the running reads have ended; no write or compaction may be running. */
@@ -157,7 +199,14 @@ export class Database {
       const message = `${this.file} was written by a newer Tidemark (layout ${version}, this one knows ${LAYOUT_VERSION})`;
       throw new TidemarkError('store_newer', message);
     }
-    if (version < LAYOUT_VERSION) await this.write(`UPDATE layout SET version = ${LAYOUT_VERSION}`);
+    if (version === LAYOUT_VERSION) return;
+    const since3 = version < 3 ? `${positionTable.join('; ')};` : '';
+    await this.write(`BEGIN; ${since3} UPDATE layout SET version = ${LAYOUT_VERSION}; COMMIT`);
+  }
+
+  async #loadPosition(): Promise<void> {
+    const saved = (await this.write('SELECT max(log_offset) FROM position'))[0]?.[0];
+    this.#position = typeof saved === 'bigint' ? Number(saved) : undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { silentLogger, systemClock } from '@tidemark/core';
+import { createMetrics, silentLogger, systemClock } from '@tidemark/core';
 import { engineContract } from '../../testing/engine-contract.ts';
 import { EmbeddedEngine } from './engine.ts';
 
@@ -14,6 +14,7 @@ engineContract('embedded', {
         memoryBytes: 256 * 2 ** 20,
         typePolicy,
         clock: systemClock,
+        metrics: createMetrics(),
         logger: silentLogger,
       });
     let engine = create();

@@ -2,12 +2,14 @@ import { open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import {
   type Clock,
+  Counter,
   type FieldType,
   fieldTypes,
   type Logger,
   messageOf,
   type Point,
   type Reading,
+  type Registry,
   TidemarkError,
   type Window,
 } from '@tidemark/core';
@@ -46,6 +48,7 @@ interface EmbeddedOptions {
   typePolicy?: TypePolicy;
   clock: Clock;
   logger: Logger;
+  metrics: Registry;
   limits?: CompactionLimits;
 }
 
@@ -70,9 +73,15 @@ export class EmbeddedEngine implements Engine {
   #reopening: Promise<void> | undefined;
   /** Changes of the file through the writing connection, and of what writes change. */
   readonly #writes = new Turns();
+  readonly #cutBytes: Counter;
 
   constructor(options: EmbeddedOptions) {
     this.#options = options;
+    this.#cutBytes = new Counter({
+      name: 'tidemark_store_log_cut_bytes_total',
+      help: "Bytes of the embedded store's own log that could not be replayed and were set aside",
+      registers: [options.metrics],
+    });
   }
 
   /** Opens or creates the file; throws `store_newer`, `store_damaged` or `data_dir_unusable`. */
@@ -101,7 +110,7 @@ export class EmbeddedEngine implements Engine {
       .run(async () => {
         session.writer.close();
         // Saves the next start from replaying the log.
-        if (this.#failure === undefined) await session.database.checkpoint({ isLast: true });
+        if (this.#failure === undefined) await session.database.checkpoint({ always: true });
       })
       .catch((error: unknown) =>
         this.#options.logger.warn({ err: messageOf(error) }, 'no checkpoint at the end'),
@@ -121,12 +130,7 @@ export class EmbeddedEngine implements Engine {
     } catch (cause) {
       throw await this.#failed(cause, writer.isIntact);
     }
-    await this.#writes
-      .run(() => database.checkpoint())
-      .catch(async (error: unknown) => {
-        // Else another transaction is in the way, and the next batch sees to it.
-        if (isInvalidated(error)) await this.#failed(error, false);
-      });
+    await this.#writes.run(() => database.checkpoint()).catch((error: unknown) => this.#failed(error, false));
     compaction.poke();
     this.#noteFull(rejected);
     return rejected;
@@ -144,14 +148,24 @@ export class EmbeddedEngine implements Engine {
     this.#isFull = isRefused || (this.#isFull && this.#opened().reader.series.size >= maxSeries);
   }
 
-  /** DuckDB's COMMIT returns after the fsync of its log; what is left is that the log's name is on disk too. */
-  async sync(): Promise<void> {
-    const directory = await open(dirname(this.#opened().database.file));
+  /** DuckDB's COMMIT returns after the fsync of its log, in which the position is the last; the log's name is left. */
+  async sync(position: number): Promise<void> {
+    const { database } = this.#opened();
+    await this.#writes
+      .run(() => database.savePosition(position))
+      .catch(async (error: unknown) => {
+        throw await this.#failed(error);
+      });
+    const directory = await open(dirname(database.file));
     try {
       await directory.sync();
     } finally {
       await directory.close();
     }
+  }
+
+  async position(): Promise<number | undefined> {
+    return this.#opened().database.position;
   }
 
   countSensor(sensor: string): Promise<number> {
@@ -202,7 +216,13 @@ export class EmbeddedEngine implements Engine {
 
   async #open(): Promise<Session> {
     const { clock, logger, limits = defaultLimits, typePolicy = 'quarantine', maxSeries } = this.#options;
-    const database = await Database.open(this.#options);
+    const database = await Database.open({
+      ...this.#options,
+      onCut: (cut) => {
+        this.#cutBytes.inc(cut.bytes);
+        logger.warn(cut, "the end of the store's own log is damaged and was set aside, as after a power cut");
+      },
+    });
     try {
       const layout = await loadLayout(database);
       await createArrivalTables(database, layout);
@@ -255,9 +275,16 @@ export class EmbeddedEngine implements Engine {
 
   async #changeSensor<T>(change: (changes: SensorChanges) => Promise<T>): Promise<T> {
     if (this.#failure !== undefined) await this.#reopen();
-    const { compaction, changes } = this.#opened();
+    const { compaction, changes, database } = this.#opened();
     try {
-      return await compaction.betweenSteps(() => this.#writes.run(() => change(changes)));
+      return await compaction.betweenSteps(() =>
+        this.#writes.run(async () => {
+          const result = await change(changes);
+          // The spool knows nothing of it: it must not hang on DuckDB's log.
+          await database.checkpoint({ always: true });
+          return result;
+        }),
+      );
     } catch (error) {
       throw error instanceof TidemarkError ? error : await this.#failed(error);
     }

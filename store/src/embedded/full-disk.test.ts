@@ -3,7 +3,14 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { createLogger, NS_PER_SECOND, type Point, readingToPoint, systemClock } from '@tidemark/core';
+import {
+  createLogger,
+  createMetrics,
+  NS_PER_SECOND,
+  type Point,
+  readingToPoint,
+  systemClock,
+} from '@tidemark/core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { requireTool } from '../../testing/require-tool.ts';
 import { EmbeddedEngine } from './engine.ts';
@@ -22,6 +29,7 @@ const engineAt = (path: string, hotRows: number) =>
     path,
     memoryBytes: 128 * 2 ** 20,
     clock: systemClock,
+    metrics: createMetrics(),
     logger: createLogger('info', {
       write: (line) => {
         if (line.includes('store opened')) openings += 1;

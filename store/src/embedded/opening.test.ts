@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   rmSync,
   statSync,
   truncateSync,
@@ -17,7 +18,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { DuckDBInstance } from '@duckdb/node-api';
-import { type Point, READINGS, silentLogger, systemClock } from '@tidemark/core';
+import { createMetrics, type Point, READINGS, silentLogger, systemClock } from '@tidemark/core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { EmbeddedEngine } from './engine.ts';
 
@@ -26,11 +27,12 @@ const run = promisify(execFile);
 
 let path: string;
 
-const engineAt = (directory: string) =>
+const engineAt = (directory: string, metrics = createMetrics()) =>
   new EmbeddedEngine({
     path: directory,
     memoryBytes: 256 * 2 ** 20,
     clock: systemClock,
+    metrics,
     logger: silentLogger,
   });
 
@@ -185,6 +187,85 @@ describe('a store that was there', () => {
     writeSync(descriptor, Buffer.alloc(64, 0x5a), 0, 64, at);
     closeSync(descriptor);
   }
+});
+
+describe('after a power cut', () => {
+  const cut = () => `${path}.cut`;
+  const log = (folder: string) => join(folder, 'store.duckdb.wal');
+
+  /** Writes three batches of 1000, with a sync after the second; answers where each ends in the log. */
+  async function writeAndCut(): Promise<number[]> {
+    const engine = engineAt(path);
+    await engine.start();
+    await engine.sync(7);
+    const ends: number[] = [];
+    for (let batch = 0; batch < 3; batch++) {
+      await engine.write(points(batch * 1000, 1000));
+      if (batch === 1) await engine.sync(100);
+      ends.push(statSync(log(path)).size);
+    }
+    cpSync(path, cut(), { recursive: true });
+    await engine.stop();
+    return ends;
+  }
+
+  /** A piece of the log that was never written, though what lies behind it was. */
+  function lose(at: number): void {
+    const descriptor = openSync(log(cut()), 'r+');
+    writeSync(descriptor, Buffer.alloc(512), 0, 512, at);
+    closeSync(descriptor);
+  }
+
+  async function found(): Promise<{ count: number; position: number | undefined; cutBytes: number }> {
+    const metrics = createMetrics();
+    const engine = engineAt(cut(), metrics);
+    await engine.start();
+    const count = await countOf(engine);
+    const position = await engine.position();
+    await engine.write(points(10_000, 5));
+    expect(await countOf(engine)).toBe(count + 5);
+    expect(await engine.status()).toMatchObject({ isHealthy: true });
+    await engine.stop();
+    const counter = await metrics.getSingleMetric('tidemark_store_log_cut_bytes_total')?.get();
+    return { count, position, cutBytes: counter!.values[0]!.value };
+  }
+
+  test.each([0, 0.3, 0.6, 0.99])(
+    'a hole at %d of the last commit costs only that; its bytes are kept',
+    async (share) => {
+      const [, synced, end] = (await writeAndCut()) as [number, number, number];
+      lose(Math.min(Math.floor(synced + share * (end - synced)), end - 512));
+      const { count, position, cutBytes } = await found();
+      expect({ count, position }).toEqual({ count: 2000, position: 100 });
+      expect(cutBytes).toBeGreaterThan(0);
+      expect(cutBytes).toBeLessThanOrEqual(end - synced);
+      const [kept] = readdirSync(join(cut(), 'damaged'));
+      expect(statSync(join(cut(), 'damaged', kept!)).size).toBe(cutBytes);
+    },
+  );
+
+  test('damage of what was synced shows in the position', async () => {
+    const [first] = (await writeAndCut()) as [number];
+    lose(first + 600);
+    expect(await found()).toMatchObject({ count: 1000, position: 7 });
+  });
+
+  test('a log that is gone shows in the position', async () => {
+    await writeAndCut();
+    rmSync(log(cut()));
+    expect(await found()).toMatchObject({ count: 0, position: 7, cutBytes: 0 });
+  });
+});
+
+test('a position is there again after a stop, and unknown before the first', async () => {
+  const engine = engineAt(path);
+  await engine.start();
+  expect(await engine.position()).toBeUndefined();
+  await engine.sync(2 ** 40);
+  await engine.stop();
+  await engine.start();
+  expect(await engine.position()).toBe(2 ** 40);
+  await engine.stop();
 });
 
 test('calls before the start and after the stop are refused, and may be tried again', async () => {

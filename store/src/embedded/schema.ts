@@ -10,8 +10,8 @@ import {
 import { type FieldType, type FieldValue, fieldTypes, NS_PER_DAY, Uint64 } from '@tidemark/core';
 
 /** Version of the file's layout; raised with every change that an older Tidemark could not read. */
-// 1: series ids without gaps; 2: gaps where sensors were deleted.
-export const LAYOUT_VERSION = 2;
+// 1: series ids without gaps; 2: gaps where sensors were deleted; 3: the position in the log.
+export const LAYOUT_VERSION = 3;
 
 /** What a table of points is for: new rows, rows that arrived late or twice, or rows at their final place. */
 export type TableKind = 'hot' | 'late' | 'part';
@@ -28,6 +28,12 @@ export const valueTypes: Record<
   string: { duckdb: VARCHAR, fromStore: (value) => value as string },
 };
 
+/** How far in the log the points are here; one row, NULL until the first sync. */
+export const positionTable: readonly string[] = [
+  'CREATE TABLE position (log_offset BIGINT)',
+  'INSERT INTO position VALUES (NULL)',
+];
+
 /** Tables that every file has. `tables` lists the tables of points and is the truth about them. */
 export const baseTables: readonly string[] = [
   'CREATE TABLE layout (version INTEGER)',
@@ -37,6 +43,7 @@ export const baseTables: readonly string[] = [
      name VARCHAR, kind VARCHAR, type VARCHAR, generation BIGINT,
      start_day BIGINT, width_days BIGINT, rows BIGINT, sorted_rows BIGINT, runs BIGINT
    )`,
+  ...positionTable,
   ...fieldTypes.map((type) => createPoints(lastTable(type), type)),
 ];
 

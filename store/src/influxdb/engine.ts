@@ -74,6 +74,9 @@ export class InfluxEngine implements Engine {
   /** InfluxDB answers a write after the fsync of its log, unless `storage-wal-fsync-delay` is set. */
   async sync(): Promise<void> {}
 
+  /** What the server loses is not known here. */
+  async position(): Promise<undefined> {}
+
   readings(query: ReadingsQuery): Promise<Reading[]> {
     return this.#run(() => queryReadings(this.#connection, query));
   }

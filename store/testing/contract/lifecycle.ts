@@ -7,7 +7,7 @@ export function lifecycleContract(subject: Subject): void {
     test('a restart keeps everything, and writes go on', async () => {
       const before = [readingAt(0, 'a', { x: 1, state: 'on' }, 'north'), readingAt(1, 'b', { x: 2 })];
       await subject.write(...before);
-      await subject.engine.sync();
+      await subject.engine.sync(1);
       await subject.reopen();
       expect(shown(await subject.readings())).toEqual(shown(before));
       await subject.write(readingAt(1, 'b', { x: 3 }), readingAt(2, 'b', { x: 4 }));
@@ -20,9 +20,9 @@ export function lifecycleContract(subject: Subject): void {
     });
 
     test('sync resolves, with and without anything written', async () => {
-      await subject.engine.sync();
+      await subject.engine.sync(1);
       await subject.write(readingAt(0, 'a', { x: 1 }));
-      await subject.engine.sync();
+      await subject.engine.sync(1);
     });
 
     test('reads run beside a write', async () => {

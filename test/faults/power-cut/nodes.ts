@@ -7,12 +7,6 @@ type Change = { end: number; isLost?: boolean } & (
   | { kind: 'truncate'; sizeBytes: number }
 );
 
-/**
- * DuckDB's log. A hole in what it never synced it takes for damage, and the store then asks what to do; file
- * systems that extend a file only after its data is written (ext4, XFS) leave a shorter file instead.
- */
-const logSuffix = '.wal';
-
 /** Says for each piece of what was not synced whether it survives. */
 export type Chance = () => boolean;
 
@@ -86,18 +80,12 @@ export class FileNode {
     return content.bytes;
   }
 
-  /** Leaves what is stable, and of the rest what has the luck; without holes, nothing behind the first to have none. */
-  cut(survives: Chance, isWithoutHoles: boolean): void {
-    let isTorn = false;
-    const hasLuck: Chance = () => {
-      const isKept = !isTorn && survives();
-      if (!isKept && isWithoutHoles) isTorn = true;
-      return isKept;
-    };
+  /** Leaves what is stable, and of the rest what has the luck. */
+  cut(survives: Chance): void {
     for (const change of this.#changes) {
       if (change.isLost) continue;
-      if (change.kind === 'write') for (const sector of sectorsOf(change)) this.#keep(sector, hasLuck);
-      else this.#keep(change, hasLuck);
+      if (change.kind === 'write') for (const sector of sectorsOf(change)) this.#keep(sector, survives);
+      else this.#keep(change, survives);
     }
     this.#changes = [];
     this.sizeBytes = this.#stable.bytes.length;
@@ -143,8 +131,7 @@ export class FolderNode {
     this.entries.clear();
     for (const [name, node] of this.#stable) {
       this.entries.set(name, node);
-      if (node instanceof FileNode) node.cut(survives, name.endsWith(logSuffix));
-      else node.cut(survives);
+      node.cut(survives);
     }
   }
 }
