@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Point, silentLogger, systemClock, type Tag } from '@tidemark/core';
+import { createMetrics, type Point, silentLogger, systemClock, type Tag } from '@tidemark/core';
 import { expect, it, onTestFinished } from 'vitest';
 import { EmbeddedEngine } from './engine.ts';
 
@@ -36,6 +36,7 @@ it('every series is there again after a restart, with its newest point', async (
     memoryBytes: 2 ** 28,
     clock: systemClock,
     logger: silentLogger,
+    metrics: createMetrics(),
   });
   onTestFinished(async () => {
     await engine.stop();
