@@ -1,4 +1,11 @@
-import { loadConfig, NS_PER_MS, readingToPoint, silentLogger, systemClock } from '@tidemark/core';
+import {
+  createMetrics,
+  loadConfig,
+  NS_PER_MS,
+  readingToPoint,
+  silentLogger,
+  systemClock,
+} from '@tidemark/core';
 import { openEngine } from '@tidemark/store';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { PointColumns } from '../spool/point-columns.ts';
@@ -16,7 +23,12 @@ async function startParts(stored: readonly { sensor: string; atMs: number; value
   const config = loadConfig({
     overrides: { dataDir: await tempDir(), 'quality.stuck': `t=${hourMs}`, 'quality.jumps': 'j=5' },
   });
-  const engine = await openEngine({ config, clock: systemClock, logger: silentLogger });
+  const engine = await openEngine({
+    config,
+    clock: systemClock,
+    logger: silentLogger,
+    metrics: createMetrics(),
+  });
   await engine.start();
   onTestFinished(() => engine.stop());
   const nowMs = startMs + 4 * hourMs;
