@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Logger, type Point, silentLogger, systemClock } from '@tidemark/core';
+import { createMetrics, type Logger, type Point, silentLogger, systemClock } from '@tidemark/core';
 import { expect, it, onTestFinished } from 'vitest';
 import { EmbeddedEngine } from './engine.ts';
 
@@ -14,7 +14,14 @@ async function start(maxSeries: number) {
     info: () => {},
     warn: (_: object, text: string) => warnings.push(text),
   } as unknown as Logger;
-  const engine = new EmbeddedEngine({ path, memoryBytes: 2 ** 28, maxSeries, clock: systemClock, logger });
+  const engine = new EmbeddedEngine({
+    path,
+    memoryBytes: 2 ** 28,
+    maxSeries,
+    clock: systemClock,
+    logger,
+    metrics: createMetrics(),
+  });
   await engine.start();
   onTestFinished(async () => {
     await engine.stop();
