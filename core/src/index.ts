@@ -4,6 +4,7 @@ export * from './config.ts';
 export * from './errors.ts';
 export * from './ids.ts';
 export * from './json.ts';
+export { type TimeUnitName, timeUnits } from './line-numbers.ts';
 export * from './line-protocol.ts';
 export * from './line-protocol-parse.ts';
 export * from './log.ts';

@@ -32,6 +32,8 @@ const LETTER_I = 105;
 const MIN_INT64 = -(2n ** 63n);
 const MAX_INT64 = 2n ** 63n - 1n;
 const MAX_UINT64 = 2n ** 64n - 1n;
+/** InfluxDB keeps the outermost ones for itself. */
+const MOST_TIME_NS = MAX_INT64 - 1n;
 const KNOWN_SERIES = 100_000;
 /** Fields of a series that are looked for; further ones are read anew each time. */
 const KNOWN_FIELDS = 256;
@@ -166,6 +168,7 @@ export class LineScanner {
     if (this.others.size > 0) this.others.clear();
     for (let expected = 0; ; expected++) {
       const field = this.#scanFieldKey(expected);
+      if (field.name === 'time' && !this.#escapesAll) throw new LineFault('invalid field name: "time"');
       if (field.lastLine === this.#scanned) {
         const earlier = this.names.indexOf(field.name);
         this.others.delete(earlier);
@@ -222,7 +225,8 @@ export class LineScanner {
       const code = bytes[end]!;
       if (code === COMMA || code === SPACE || code === NEWLINE) break;
     }
-    if (end > start && bytes[end - 1] === RETURN && (end === bytes.length || bytes[end] === NEWLINE)) end -= 1;
+    if (end > start && bytes[end - 1] === RETURN && (end === bytes.length || bytes[end] === NEWLINE))
+      end -= 1;
     if (end === start) throw new LineFault('missing field value');
     this.position = end;
     const plain = plainNumber(bytes, start, end);
@@ -264,7 +268,10 @@ export class LineScanner {
     while (!this.#atLineEnd() && bytes[this.position] !== SPACE) this.position += 1;
     const found = readTime(bytes, start, this.position, this.#unit, this.#timeWords);
     if (found === false) throw new LineFault('bad timestamp');
-    if (found === true) return;
+    if (found === true) {
+      if (this.#escapesAll || (this.timeNs >= -MOST_TIME_NS && this.timeNs <= MOST_TIME_NS)) return;
+      throw new LineFault(`time outside range -${MOST_TIME_NS} - ${MOST_TIME_NS}`);
+    }
     const text = bytes.toString('latin1', start, this.position);
     throw new LineFault(`strconv.ParseInt: parsing ${JSON.stringify(text)}: value out of range`);
   }
@@ -340,5 +347,7 @@ function wholeNumber(raw: string, type: 'integer' | 'unsigned', least: bigint, m
   const value = digits.length <= 40 ? BigInt(digits) : most + 1n;
   if (value >= least && value <= most) return value;
   const call = type === 'integer' ? 'ParseInt' : 'ParseUint';
-  throw new LineFault(`unable to parse ${type} ${digits}: strconv.${call}: parsing "${digits}": value out of range`);
+  throw new LineFault(
+    `unable to parse ${type} ${digits}: strconv.${call}: parsing "${digits}": value out of range`,
+  );
 }

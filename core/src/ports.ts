@@ -1,4 +1,5 @@
 import type { TidemarkError } from './errors.ts';
+import type { TimeUnitName } from './line-numbers.ts';
 import type { Point } from './point.ts';
 import type { Location, Sensor } from './sensor.ts';
 
@@ -38,6 +39,14 @@ export type Submission = (
   { source: 'mqtt'; topic: string; payload: Uint8Array; delivery?: Delivery | undefined }
   /** Parsed JSON readings, flat: `{sensor, location?, time?, <metric>: value}`. */
   | { source: 'http'; topic: string; items: readonly unknown[]; delivery?: Delivery | undefined }
+  /** Line protocol, any number of lines; `unit` is that of its timestamps. */
+  | {
+      source: 'line_protocol';
+      topic: string;
+      payload: Uint8Array;
+      unit: TimeUnitName;
+      delivery?: undefined;
+    }
   /** Points that were accepted before, and that the store then refused. */
   | { source: 'store'; topic: string; points: readonly Point[]; delivery?: undefined }
 ) & {

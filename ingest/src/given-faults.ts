@@ -39,6 +39,7 @@ export function stampsByIndex(
 
 /** The bytes at fault: the part of the message, or the whole of it. */
 export function rawOf(submission: Submission, { raw }: Fault): Uint8Array {
+  if (raw instanceof Uint8Array) return raw;
   const text = typeof raw === 'string' ? raw : jsonOf(raw ?? null);
   const isWhole = raw === undefined || text === undefined;
   if (isWhole && submission.source === 'mqtt') return submission.payload;

@@ -4,7 +4,6 @@ import {
   claimOf,
   fieldsOf,
   type Outcome,
-  type ParsedPoint,
   type Point,
   READINGS,
   type Submission,
@@ -12,9 +11,16 @@ import {
   tagOf,
 } from '@tidemark/core';
 import type { ClockLimits } from './clock-limits.ts';
-import type { Decoded, DraftReading, Fault, Limits } from './decoders/decoded.ts';
+import {
+  type Decoded,
+  type DraftLine,
+  type DraftReading,
+  type Fault,
+  type Limits,
+  onlyFault,
+} from './decoders/decoded.ts';
 import { decodeItems, decodeMetricMessage, decodeSensorMessage } from './decoders/json.ts';
-import { decodeLines, lineOf } from './decoders/lines.ts';
+import { decodeLines } from './decoders/lines.ts';
 import type { DeliveryMemory } from './delivery-memory.ts';
 import { type GivenFault, giveTimes, rawOf, stampsByIndex } from './given-faults.ts';
 import type { Lateness } from './lateness.ts';
@@ -52,6 +58,8 @@ interface Settled {
 
 /** A message while its parts are settled. */
 interface Message {
+  /** The bytes that lines stand in; those of the store were never a message. */
+  payload: Uint8Array | undefined;
   stamps: MessageStamps;
   nowNs: bigint;
   faults: Fault[];
@@ -75,7 +83,7 @@ export class Pipeline implements Acceptor {
     const decoded = this.#decode(submission);
     const nowNs = this.#options.clock.nowNs();
     const stamps = new MessageStamps(this.#options, submission, nowNs);
-    const settled = this.#settle(decoded, stamps, nowNs);
+    const settled = this.#settle(decoded, submission, stamps, nowNs);
     const { points, faults } = settled;
     // What is refused again is in the quarantine already.
     const refused = submission.firstGivenNs === undefined ? faults : noFaults;
@@ -87,7 +95,13 @@ export class Pipeline implements Acceptor {
   #decode(submission: Submission): Decoded {
     const { limits } = this.#options;
     if (submission.source === 'http') return decodeItems(submission.items, limits);
-    if (submission.source === 'store') return { readings: [], points: submission.points, faults: noFaults };
+    const { maxReadingsPerMessage: maxLines, maxFieldsPerReading: maxFields } = limits;
+    if (submission.source === 'line_protocol')
+      return decodeLines(submission.payload, { maxFields, unit: submission.unit });
+    if (submission.source === 'store') {
+      const lines = submission.points.map((point, index) => ({ index, start: 0, end: 0, point }));
+      return { readings: [], lines, faults: noFaults };
+    }
     const claim = claimOf(submission.topic);
     const payload = asBuffer(submission.payload);
     switch (claim.kind) {
@@ -95,20 +109,24 @@ export class Pipeline implements Acceptor {
         return decodeMetricMessage(claim.sensor, claim.metric, payload, limits);
       case 'sensor':
         return decodeSensorMessage(claim.sensor, payload, limits);
-      case 'lines':
-        return decodeLines(payload, limits);
+      case 'lines': {
+        const decoded = decodeLines(payload, { maxLines, maxFields });
+        const isEmpty = decoded.lines.length === 0 && decoded.faults.length === 0;
+        return isEmpty ? onlyFault('empty', 'the message holds no line') : decoded;
+      }
       default:
         throw new Error(`topic ${submission.topic} claims to hold no readings`);
     }
   }
 
   /** Fixes every time and place, once, and refuses times out of range and what the registry does not allow. */
-  #settle(decoded: Decoded, stamps: MessageStamps, nowNs: bigint): Settled {
-    const message: Message = { stamps, nowNs, faults: [], late: undefined };
+  #settle(decoded: Decoded, submission: Submission, stamps: MessageStamps, nowNs: bigint): Settled {
+    const payload = 'payload' in submission ? submission.payload : undefined;
+    const message: Message = { payload, stamps, nowNs, faults: [], late: undefined };
     // A message holds readings or lines, never both.
-    const isLines = decoded.points.length > 0;
+    const isLines = decoded.lines.length > 0;
     const all = isLines
-      ? decoded.points.map((line, index) => this.#settleLine(line, index, message))
+      ? decoded.lines.map((draft) => this.#settleLine(draft, message))
       : decoded.readings.map((draft) => this.#settleReading(draft, message));
     const { faults, late = noneLate } = message;
     if (faults.length === 0 && decoded.faults.length === 0)
@@ -137,19 +155,20 @@ export class Pipeline implements Acceptor {
     return point;
   }
 
-  #settleLine(line: ParsedPoint, index: number, message: Message): Point | undefined {
+  #settleLine({ index, start, end, point: line }: DraftLine, message: Message): Point | undefined {
     const { placement } = this.#options;
     const sensor = line.measurement === READINGS ? tagOf(line.tags, 'sensor') : undefined;
     const known = sensor === undefined ? undefined : placement.find(sensor);
     const timeNs = this.#timeOf(line.timeNs, known, message.stamps);
     const problem = timeNs === line.timeNs ? this.#timeProblem(timeNs, message.nowNs) : undefined;
     if (problem) {
-      message.faults.push({ index, raw: lineOf(line), ...problem });
+      message.faults.push({ index, raw: message.payload?.subarray(start, end), ...problem });
       return undefined;
     }
     const point = { ...line, timeNs };
     if (line.measurement !== READINGS) return point;
-    const placed = placeLine(placement, point, index, message.faults);
+    const raw = message.payload?.subarray(start, end);
+    const placed = placeLine(placement, point, { index, raw }, message.faults);
     if (placed && sensor !== undefined) this.#noteLate(known ?? placement.find(sensor), placed, message);
     return placed;
   }

@@ -1,6 +1,5 @@
 import { idProblem, metricOfField, type Point, type Tag, tagOf } from '@tidemark/core';
 import type { Fault } from './decoders/decoded.ts';
-import { lineOf } from './decoders/lines.ts';
 import type { Placeable, Placement } from './placement.ts';
 
 /**
@@ -11,19 +10,17 @@ import type { Placeable, Placement } from './placement.ts';
 export function placeLine(
   placement: Placement,
   point: Point,
-  index: number,
+  { index, raw }: Pick<Placeable, 'index' | 'raw'>,
   faults: Fault[],
 ): Point | undefined {
   const sensor = tagOf(point.tags, 'sensor') ?? '';
-  if (idProblem(sensor) !== undefined) return placement.isStrict ? refuse(point, index, faults) : point;
+  if (idProblem(sensor) !== undefined) return placement.isStrict ? refuse(index, raw, faults) : point;
   const draft: Placeable = {
     index,
     sensor,
     location: tagOf(point.tags, 'location'),
     values: point.fields.map(([field, value]) => [metricOfField(field, typeof value === 'string'), 0]),
-    get raw() {
-      return lineOf(point);
-    },
+    raw,
   };
   const placed = placement.tagsFor(placement.find(sensor), draft, point.timeNs, faults);
   if (placed === undefined) return undefined;
@@ -35,9 +32,9 @@ export function placeLine(
   return { ...point, tags: others.length === 0 ? placed : sorted([...placed, ...others]), fields };
 }
 
-function refuse(point: Point, index: number, faults: Fault[]): undefined {
+function refuse(index: number, raw: unknown, faults: Fault[]): undefined {
   const detail = 'the line names no sensor that could be registered';
-  faults.push({ index, reason: 'unknown_sensor', detail, raw: lineOf(point) });
+  faults.push({ index, reason: 'unknown_sensor', detail, raw });
 }
 
 function sorted(tags: Tag[]): Tag[] {

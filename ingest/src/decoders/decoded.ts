@@ -3,9 +3,18 @@ import type { MetricValue, ParsedPoint, QuarantineReason } from '@tidemark/core'
 /** Readings of one message before they have a time: what a decoder answers. */
 export interface Decoded {
   readings: readonly DraftReading[];
-  /** Points of line protocol, which need no more than their time. */
-  points: readonly ParsedPoint[];
+  /** Line protocol, which needs no more than its times. */
+  lines: readonly DraftLine[];
   faults: readonly Fault[];
+}
+
+export interface DraftLine {
+  /** Number of the line in the message, from 0. */
+  index: number;
+  /** Where it stands in the message. */
+  start: number;
+  end: number;
+  point: ParsedPoint;
 }
 
 export interface DraftReading {
@@ -26,7 +35,7 @@ export interface Fault {
   reason: QuarantineReason;
   detail: string;
   sensor?: string | undefined;
-  /** The part at fault, when it is not the whole message. */
+  /** The part at fault, when it is not the whole message: JSON, or bytes as they came. */
   raw?: unknown;
 }
 
@@ -39,9 +48,9 @@ const none: readonly never[] = [];
 
 /** What came of JSON: readings, and what was wrong. */
 export function decodedReadings(readings: readonly DraftReading[], faults: readonly Fault[]): Decoded {
-  return { readings, points: none, faults };
+  return { readings, lines: none, faults };
 }
 
 export function onlyFault(reason: QuarantineReason, detail: string, sensor?: string): Decoded {
-  return { readings: none, points: none, faults: [{ index: 0, reason, detail, sensor }] };
+  return { readings: none, lines: none, faults: [{ index: 0, reason, detail, sensor }] };
 }

@@ -101,7 +101,7 @@ describe('sensors/<sensor>', () => {
           raw: undefined,
         },
       ],
-      points: [],
+      lines: [],
       faults: [],
     });
     const { readings } = sensorMessage('[{"a": 1, "time": 1}, {"a": 2, "location": null}]');

@@ -1,41 +1,45 @@
-import { isUtf8 } from 'node:buffer';
-import { encodeLine, isOwnMeasurement, type ParsedPoint, parseLines } from '@tidemark/core';
-import { type Decoded, type Fault, type Limits, onlyFault } from './decoded.ts';
+import { isOwnMeasurement, parseLines, type TimeUnitName, timeUnits } from '@tidemark/core';
+import type { Decoded, DraftLine, Fault } from './decoded.ts';
 
-/** `lines/<anything>`: line protocol, one or many lines, times in nanoseconds. */
-export function decodeLines(payload: Buffer, limits: Limits): Decoded {
-  if (!isUtf8(payload)) return onlyFault('invalid_utf8', 'the payload is no UTF-8');
-  const points: ParsedPoint[] = [];
-  const faults: Fault[] = [];
-  let index = 0;
-  for (const line of parseLines(payload.toString('utf8'))) {
-    if (index >= limits.maxReadingsPerMessage) {
-      return onlyFault('too_many_readings', `more than ${limits.maxReadingsPerMessage} lines in a message`);
-    }
-    if ('problem' in line) {
-      faults.push({
-        index,
-        reason: 'bad_line',
-        detail: `line ${line.line}: ${line.problem}`,
-        raw: line.text,
-      });
-    } else if (line.point.fields.length > limits.maxFieldsPerReading) {
-      const detail = `line ${line.line}: ${line.point.fields.length} fields; the limit is ${limits.maxFieldsPerReading}`;
-      faults.push({ index, reason: 'too_many_fields', detail, raw: lineOf(line.point) });
-    } else if (isOwnMeasurement(line.point.measurement)) {
-      const detail = `line ${line.line}: only Tidemark itself writes the measurement ${line.point.measurement}`;
-      faults.push({ index, reason: 'reserved_measurement', detail, raw: lineOf(line.point) });
-    } else {
-      points.push(line.point);
-    }
-    index++;
-  }
-  if (index === 0) return onlyFault('empty', 'the message holds no line');
-  return { readings: [], points, faults };
+interface LineOptions {
+  /** Lines beyond it refuse the whole message. */
+  maxLines?: number;
+  maxFields: number;
+  unit?: TimeUnitName;
 }
 
-/** The point as a line, without a time when it came without one. */
-export function lineOf(point: ParsedPoint): string {
-  const line = encodeLine({ ...point, timeNs: point.timeNs ?? 0n });
-  return point.timeNs === undefined ? line.slice(0, line.lastIndexOf(' ')) : line;
+/** Line protocol, one or many lines: `lines/<anything>`, and InfluxDB's write routes. */
+export function decodeLines(payload: Uint8Array, { maxLines, maxFields, unit = 'ns' }: LineOptions): Decoded {
+  const parsed = parseLines(payload, { unit: timeUnits[unit] });
+  if (maxLines !== undefined && parsed.length > maxLines) {
+    const detail = `more than ${maxLines} lines in a message`;
+    return { readings: [], lines: [], faults: [{ index: 0, reason: 'too_many_readings', detail }] };
+  }
+  const lines: DraftLine[] = [];
+  const faults: Fault[] = [];
+  for (const item of parsed) {
+    const { line, start, end } = item;
+    const refuse = (reason: Fault['reason'], detail: string): void => {
+      const raw = payload.subarray(start, end);
+      faults.push({ index: line - 1, reason, detail: `line ${line}: ${detail}`, raw });
+    };
+    if ('problem' in item) {
+      if (item.problem === undefined) refuse('invalid_utf8', 'it is no UTF-8');
+      else refuse('bad_line', `unable to parse '${shown(payload, start, end)}': ${item.problem}`);
+      continue;
+    }
+    const { measurement, fields } = item.point;
+    if (fields.length > maxFields)
+      refuse('too_many_fields', `${fields.length} fields; the limit is ${maxFields}`);
+    else if (isOwnMeasurement(measurement))
+      refuse('reserved_measurement', `only Tidemark itself writes the measurement ${measurement}`);
+    else lines.push({ index: line - 1, start, end, point: item.point });
+  }
+  return { readings: [], lines, faults };
+}
+
+/** What a person needs of a line to find it. */
+function shown(payload: Uint8Array, start: number, end: number): string {
+  const text = Buffer.from(payload.subarray(start, Math.min(end, start + 256))).toString();
+  return end - start <= 256 ? text : `${text}…`;
 }
