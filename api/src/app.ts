@@ -1,5 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { TidemarkError } from '@tidemark/core';
+import { influxWrite } from './influx/write.ts';
 import { checkAccess } from './middleware/access.ts';
 import { freshQueries } from './middleware/freshness.ts';
 import { checkHosts, createHostPolicy } from './middleware/hosts.ts';
@@ -48,6 +49,7 @@ export function createApp(parts: ApiParts): ApiApp {
   app.get('/api/v1/sensors/*', fresh);
 
   postReadings(app, parts);
+  influxWrite(app, parts);
   readings(app, parts);
   latest(app, parts);
   windows(app, parts);

@@ -3,6 +3,7 @@ import { type ErrorCode, type Issue, type Logger, TidemarkError } from '@tidemar
 import type { ErrorHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { z } from 'zod';
+import { influxFaultOf, isInfluxPath } from './influx/fault.ts';
 import type { ApiEnv } from './parts.ts';
 
 const statusOf: Record<ErrorCode, number> = {
@@ -57,20 +58,20 @@ export function problemOf(error: TidemarkError, members: Record<string, unknown>
 
 /** Turns whatever a route threw into a problem; what was not thrown on purpose is logged and told as `internal`. */
 export function createErrorHandler(logger: Logger): ErrorHandler<ApiEnv> {
-  return (error, c) => {
-    if (error instanceof TidemarkError) {
-      if (statusOf[error.code] === 500) logger.error({ err: error, path: c.req.path }, 'request failed');
-      return problemOf(error);
-    }
-    if (error instanceof HTTPException && error.status < 500) {
-      return problemOf(new TidemarkError('bad_request', error.message));
-    }
-    if (c.req.raw.signal.aborted) {
-      return problemOf(new TidemarkError('bad_request', 'the request ended before its body did'));
-    }
-    logger.error({ err: error, path: c.req.path }, 'request failed');
-    return problemOf(new TidemarkError('internal', 'something went wrong here; the log says what'));
+  return (thrown, c) => {
+    const error = asTidemarkError(thrown, c.req.raw.signal);
+    if (statusOf[error.code] === 500) logger.error({ err: thrown, path: c.req.path }, 'request failed');
+    const problem = problemOf(error);
+    return isInfluxPath(c.req.path) ? influxFaultOf(error, problem) : problem;
   };
+}
+
+function asTidemarkError(thrown: unknown, signal: AbortSignal): TidemarkError {
+  if (thrown instanceof TidemarkError) return thrown;
+  if (thrown instanceof HTTPException && thrown.status < 500)
+    return new TidemarkError('bad_request', thrown.message);
+  if (signal.aborted) return new TidemarkError('bad_request', 'the request ended before its body did');
+  return new TidemarkError('internal', 'something went wrong here; the log says what');
 }
 
 /** What a schema found wrong, with `unknown` said of members that it does not have. */

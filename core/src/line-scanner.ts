@@ -13,6 +13,8 @@ export interface ScanOptions {
    * also hold names that InfluxDB reserves).
    */
   escapes?: 'special' | 'all';
+  /** Number of the first line; 1 by default. */
+  firstLine?: number | undefined;
 }
 
 /** Why a line holds no point. */
@@ -71,12 +73,12 @@ export class LineScanner {
   }
 
   /** Begins with other bytes; what is known of series stays. */
-  reset(bytes: Buffer, { unit = timeUnits.ns, escapes = 'special' }: ScanOptions = {}): void {
+  reset(bytes: Buffer, { unit = timeUnits.ns, escapes = 'special', firstLine = 1 }: ScanOptions = {}): void {
     this.#bytes = bytes;
     this.#unit = unit;
     this.#escapesAll = escapes === 'all';
     this.position = 0;
-    this.line = 1;
+    this.line = firstLine;
   }
 
   atEnd(): boolean {

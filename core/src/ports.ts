@@ -45,6 +45,8 @@ export type Submission = (
       topic: string;
       payload: Uint8Array;
       unit: TimeUnitName;
+      /** Number of its first line in what it is a part of; 1 by default. */
+      firstLine?: number | undefined;
       delivery?: undefined;
     }
   /** Points that were accepted before, and that the store then refused. */

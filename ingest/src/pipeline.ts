@@ -96,8 +96,10 @@ export class Pipeline implements Acceptor {
     const { limits } = this.#options;
     if (submission.source === 'http') return decodeItems(submission.items, limits);
     const { maxReadingsPerMessage: maxLines, maxFieldsPerReading: maxFields } = limits;
-    if (submission.source === 'line_protocol')
-      return decodeLines(submission.payload, { maxFields, unit: submission.unit });
+    if (submission.source === 'line_protocol') {
+      const { payload, unit, firstLine } = submission;
+      return decodeLines(payload, { maxFields, unit, firstLine });
+    }
     if (submission.source === 'store') {
       const lines = submission.points.map((point, index) => ({ index, start: 0, end: 0, point }));
       return { readings: [], lines, faults: noFaults };

@@ -1,5 +1,6 @@
 import { type Access, TidemarkError } from '@tidemark/core';
 import type { Context, MiddlewareHandler } from 'hono';
+import { isInfluxPath } from '../influx/fault.ts';
 import type { ApiEnv } from '../parts.ts';
 
 // What says nothing about anybody's data: the page asks for the token, so it has to load without one.
@@ -31,6 +32,10 @@ export function actorOf(access: Access, c: Context<ApiEnv>): string {
   return (token === undefined ? undefined : access.tokenName(token)) ?? 'local';
 }
 
+/** InfluxDB 1 has user and password: the password is the token, whatever the name. */
 function tokenOf(c: Context<ApiEnv>): string | undefined {
-  return /^(?:Bearer|Token) +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1];
+  const [, scheme, shown] = /^(Bearer|Token|Basic) +(\S+)$/i.exec(c.req.header('authorization') ?? '') ?? [];
+  if (scheme === undefined) return isInfluxPath(c.req.path) ? c.req.query('p') : undefined;
+  if (scheme.toLowerCase() !== 'basic') return shown;
+  return /:(.*)$/s.exec(Buffer.from(shown!, 'base64').toString())?.[1];
 }

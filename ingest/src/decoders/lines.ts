@@ -6,11 +6,15 @@ interface LineOptions {
   maxLines?: number;
   maxFields: number;
   unit?: TimeUnitName;
+  firstLine?: number | undefined;
 }
 
 /** Line protocol, one or many lines: `lines/<anything>`, and InfluxDB's write routes. */
-export function decodeLines(payload: Uint8Array, { maxLines, maxFields, unit = 'ns' }: LineOptions): Decoded {
-  const parsed = parseLines(payload, { unit: timeUnits[unit] });
+export function decodeLines(
+  payload: Uint8Array,
+  { maxLines, maxFields, unit = 'ns', firstLine }: LineOptions,
+): Decoded {
+  const parsed = parseLines(payload, { unit: timeUnits[unit], firstLine });
   if (maxLines !== undefined && parsed.length > maxLines) {
     const detail = `more than ${maxLines} lines in a message`;
     return { readings: [], lines: [], faults: [{ index: 0, reason: 'too_many_readings', detail }] };

@@ -6,6 +6,8 @@ import {
   type QuarantineItem,
   type Submission,
   TidemarkError,
+  type TimeUnitName,
+  timeUnits,
 } from '@tidemark/core';
 
 /**
@@ -22,12 +24,20 @@ export function submissionOf(
       return { source, topic, items: [itemOf(payload)], firstGivenNs };
     case 'store':
       return { source, topic, points: pointsOf(payload, firstGivenNs), firstGivenNs };
+    case 'line_protocol':
+      return { source, topic, payload, unit: unitOf(topic), firstGivenNs };
     default: {
       const { kind } = claimOf(topic);
       if (kind === 'own' || kind === 'other') return undefined;
       return { source: 'mqtt', topic, payload, firstGivenNs };
     }
   }
+}
+
+/** The unit of the timestamps stands in the topic, unless it is nanoseconds. */
+function unitOf(topic: string): TimeUnitName {
+  const unit = new URLSearchParams(topic.split('?')[1]).get('precision') ?? 'ns';
+  return unit in timeUnits ? (unit as TimeUnitName) : 'ns';
 }
 
 /** What is no JSON was refused as the text it is, and is given as that again. */
