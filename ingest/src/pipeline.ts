@@ -164,7 +164,9 @@ export class Pipeline implements Acceptor {
     const timeNs = this.#timeOf(line.timeNs, known, message.stamps);
     const problem = timeNs === line.timeNs ? this.#timeProblem(timeNs, message.nowNs) : undefined;
     if (problem) {
-      message.faults.push({ index, raw: message.payload?.subarray(start, end), ...problem });
+      const { reason, detail } = problem;
+      const raw = message.payload?.subarray(start, end);
+      message.faults.push({ index, raw, reason, detail: `line ${index + 1}: ${detail}` });
       return undefined;
     }
     const point = { ...line, timeNs };

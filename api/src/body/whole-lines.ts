@@ -11,13 +11,16 @@ export async function* wholeLines(
 ): AsyncGenerator<Buffer> {
   let held: Uint8Array[] = [];
   let heldBytes = 0;
+  let wantedBytes = partBytes;
   for await (const chunk of chunks) {
     held.push(chunk);
     heldBytes += chunk.length;
-    if (heldBytes < partBytes) continue;
+    if (heldBytes < wantedBytes) continue;
     const bytes = Buffer.concat(held);
     const end = endOfLines(bytes);
     if (end > 0) yield bytes.subarray(0, end);
+    // A line that is longer than a part is not searched again with each chunk.
+    wantedBytes = end > 0 ? partBytes : heldBytes * 2;
     held = [bytes.subarray(end)];
     heldBytes = bytes.length - end;
   }

@@ -1,0 +1,204 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { findInfluxd, type Influxd, requireTool, startInfluxd } from '@tidemark/store/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { allReadings } from '../support/all-readings.ts';
+import { type PlatformProcess, startPlatform } from '../support/platform-process.ts';
+
+let dataDir: string;
+let platform: PlatformProcess;
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'tidemark-write-'));
+  platform = await startPlatform({ dataDir });
+});
+
+afterAll(async () => {
+  await platform.end('SIGTERM');
+  await rm(dataDir, { recursive: true });
+});
+
+interface Answer {
+  status: number;
+  message: string;
+  line?: number;
+  lines?: { line: number; reason: string }[];
+}
+
+async function post(url: string, body: BodyInit, headers: Record<string, string> = {}): Promise<Answer> {
+  const response = await fetch(url, { method: 'POST', headers, body });
+  const text = await response.text();
+  return { message: '', ...(text === '' ? {} : JSON.parse(text)), status: response.status };
+}
+
+const write = (query: string, body: BodyInit, headers?: Record<string, string>): Promise<Answer> =>
+  post(`${platform.httpUrl}${query}`, body, headers);
+
+async function quarantined(): Promise<{ id: string; reason: string; topic: string; text: string }[]> {
+  const response = await fetch(`${platform.httpUrl}/api/v1/quarantine?limit=1000&source=line_protocol`);
+  const { items } = (await response.json()) as { items: { payload: string }[] };
+  return items.map((item) => ({ ...item, text: Buffer.from(item.payload, 'base64').toString() })) as never;
+}
+
+it.each([
+  ['/write?db=tidemark&precision=ms', 1_700_000_000_000n],
+  ['/write?db=tidemark&precision=u&rp=autogen', 1_700_000_001_000_000n],
+  ['/write?db=tidemark&precision=h', 472_223n],
+  ['/api/v2/write?bucket=tidemark&org=any&precision=s', 1_700_000_002n],
+  ['/api/v2/write?bucket=tidemark', 1_700_000_003_000_000_001n],
+])('%s stores readings at their times', async (query, time) => {
+  expect(await write(query, `readings,sensor=unit temperature=${time} ${time}`)).toMatchObject({
+    status: 204,
+  });
+  const items = await allReadings(platform.httpUrl, 'sensor=unit');
+  expect(items).toContainEqual(expect.objectContaining({ temperature: Number(time) }));
+});
+
+it('stores the good lines around a bad one, which is named and kept; replayed, it is stored too', async () => {
+  const lines = Array.from(
+    { length: 5000 },
+    (_, n) => `readings,sensor=batch value=${n} ${1_600_000_000 + n}`,
+  );
+  lines[4321] = 'readings,sensor=batch value=4321 1600004321x';
+  const answer = await write('/write?db=tidemark&precision=s', lines.join('\n'));
+  expect(answer).toMatchObject({
+    status: 400,
+    line: 4322,
+    message: `partial write: line 4322: unable to parse '${lines[4321]}': bad timestamp dropped=1`,
+    lines: [{ line: 4322, reason: 'bad_line' }],
+  });
+  expect(await allReadings(platform.httpUrl, 'sensor=batch')).toHaveLength(4999);
+  const [item] = await quarantined();
+  expect(item).toMatchObject({ reason: 'bad_line', topic: '/write?precision=s', text: lines[4321] });
+  const payload = Buffer.from('readings,sensor=batch value=4321 1600004321').toString('base64');
+  const replay = await fetch(`${platform.httpUrl}/api/v1/quarantine/${item!.id}/replay`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ payload }),
+  });
+  expect(await replay.json()).toMatchObject({ replayed: 1 });
+  const values = (await allReadings(platform.httpUrl, 'sensor=batch')).map(({ value }) => value as number);
+  expect(values.sort((a, b) => a - b)).toEqual(Array.from({ length: 5000 }, (_, n) => n));
+});
+
+it('reads gzip, comments, CRLF and newlines in strings, in parts that end where lines do', async () => {
+  const note = 'first\nreadings,sensor=x value=1 1\n'.repeat(30_000);
+  const text = `# a comment\r\nreadings,sensor=long value=1,note="${note}" 1600000000000000000\r\n\r\nreadings,sensor=long value=2 1600000000000000001\r\n`;
+  expect(text.length).toBeGreaterThan(900_000);
+  const body = `${text}${'readings,sensor=long value=3 1600000000000000002\n'.repeat(10_000)}`;
+  const answer = await write('/write?db=tidemark', gzipSync(body), { 'content-encoding': 'gzip' });
+  expect(answer.status).toBe(204);
+  const items = await allReadings(platform.httpUrl, 'sensor=long');
+  expect(items.map(({ value }) => value).sort()).toEqual([1, 2, 3]);
+  expect(items.find(({ value }) => value === 1)).toMatchObject({ note });
+});
+
+it('refuses a line that is no UTF-8, and one from the far future, alone', async () => {
+  const bytes = Buffer.concat([
+    Buffer.from('readings,sensor=mixed value=1 1600000000000000000\nm f="'),
+    Buffer.from([0xc3, 0x28]),
+    Buffer.from('" 1\nm f=1 4600000000000000000\nreadings,sensor=mixed value=2 1600000000000000001'),
+  ]);
+  const answer = await write('/api/v2/write?bucket=tidemark', bytes);
+  expect(answer.status).toBe(400);
+  expect(answer.lines).toMatchObject([
+    { line: 2, reason: 'invalid_utf8' },
+    { line: 3, reason: 'time_out_of_range' },
+  ]);
+  expect(await allReadings(platform.httpUrl, 'sensor=mixed')).toHaveLength(2);
+});
+
+it('says what is wrong with a body, or too large, in the form of InfluxDB', async () => {
+  const gzip = { 'content-encoding': 'gzip' };
+  expect(await write('/write?db=tidemark', 'no gzip', gzip)).toMatchObject({ status: 400, code: 'invalid' });
+  const bomb = gzipSync(Buffer.alloc(65 * 1024 * 1024, 35));
+  expect(await write('/write?db=tidemark', bomb, gzip)).toMatchObject({
+    status: 413,
+    code: 'request too large',
+    error: expect.stringContaining('larger than'),
+  });
+});
+
+it('numbers lines across the parts of a long body', async () => {
+  const good = 'filler f=1 1\n'.repeat(200_000);
+  const answer = await write('/write?db=tidemark', `${good}bad\n${good}worse\n`);
+  expect(answer).toMatchObject({ status: 400, lines: [{ line: 200_001 }, { line: 400_002 }] });
+});
+
+const influxdBinary = findInfluxd();
+describe.skipIf(!requireTool('influxd', influxdBinary))('beside influxd', () => {
+  let influxd: Influxd;
+  beforeAll(async () => {
+    influxd = await startInfluxd(influxdBinary!);
+  });
+  afterAll(() => influxd.stop());
+
+  const both = (path: string, body: BodyInit): Promise<Answer[]> =>
+    Promise.all([
+      post(`${influxd.url}${path}`, body, { authorization: `Token ${influxd.token}` }),
+      write(path, body),
+    ]);
+
+  it.each([
+    '/write',
+    '/write?db=nope',
+    '/write?db=tidemark&rp=nope',
+    '/api/v2/write?org=tidemark&bucket=nope',
+  ])('%s has its status', async (path) => {
+    const [theirs, ours] = await both(path, 'm f=1 1');
+    expect(ours!.status).toBe(theirs!.status);
+    expect(ours!.message.startsWith(theirs!.message)).toBe(true);
+  });
+
+  it.each([
+    ...[
+      'm f=1',
+      'm,t=1 f=1,g=2i,h=3u,b=t,s="x" 5',
+      'm\\ x,t\\=1=a\\,b f\\ 1="\\"" 1',
+      '',
+      '#',
+      'é,ü=ö ä=1 1',
+      'm f=1.5e-3 5',
+    ],
+    ...[
+      'm',
+      'm,',
+      'm,t',
+      'm,t= f=1',
+      'm ',
+      'm f',
+      'm f=',
+      'm =1',
+      'm f=1,',
+      'm f=1,=2',
+      'm f=abc',
+      'm f=+1',
+      'm f=1x',
+    ],
+    ...[
+      'm f=NaN',
+      'm f=-inf',
+      'm f=1.5i',
+      'm f=-1u',
+      'm f=1e400',
+      'm f=9223372036854775808i',
+      'm f="open',
+      'm f=1 5.5',
+    ],
+    ...[
+      'm f=1 5 6',
+      'm f=1 99999999999999999999',
+      'm,t=1,t=2 f=1',
+      'm,t=1=2 f=1',
+      'm,time=1 f=1',
+      ',t=1 f=1',
+      'm,t=\\ f=1',
+    ],
+  ])('%j is judged as it judges', async (line) => {
+    const body = line.replace(/^m/, `m${Math.random().toString(36).slice(2)}`);
+    const [theirs, ours] = await both('/api/v2/write?org=tidemark&bucket=tidemark', body);
+    expect([ours!.status, ours!.message.replace(/^line 1: /, '')]).toEqual([theirs!.status, theirs!.message]);
+  });
+});
