@@ -29,10 +29,16 @@ const faultSchema = z
   .openapi('InfluxFault');
 
 const fault = (description: string) => ({ description, content: jsonContent(faultSchema) });
+const described = (description: string, example?: string) =>
+  z
+    .string()
+    .optional()
+    .openapi({ description, ...(example !== undefined && { example }) });
 const responses = {
   204: { description: 'All lines are on stable storage' },
   400: fault('Lines were no line protocol; the others are stored'),
   401: fault('No token, or none of ours'),
+  403: fault('The request names a host that is not allowed'),
   404: fault('No such bucket or database'),
   413: fault('The body is too large after decompression'),
   422: fault('Lines were refused for what they say; the others are stored'),
@@ -55,13 +61,12 @@ const v2Route = createRoute({
     'Any `org` will do.',
   request: {
     query: z.object({
-      bucket: z.string().optional(),
-      org: z.string().optional(),
-      orgID: z.string().optional(),
-      precision: z
-        .string()
-        .optional()
-        .openapi({ enum: ['ns', 'us', 'ms', 's'] }),
+      bucket: described('The database: `tidemark`, or what `INFLUX_BUCKET` says', 'tidemark'),
+      org: described('Any will do'),
+      orgID: described('Any will do'),
+      precision: described('Unit of the timestamps; `ns` by default').openapi({
+        enum: ['ns', 'us', 'ms', 's'],
+      }),
     }),
     body,
   },
@@ -76,15 +81,14 @@ const v1Route = createRoute({
   description: 'As `/api/v2/write`. The token is the password: `p`, or that of basic authentication.',
   request: {
     query: z.object({
-      db: z.string().optional(),
-      rp: z.string().optional(),
-      precision: z
-        .string()
-        .optional()
-        .openapi({ enum: ['ns', 'n', 'u', 'us', 'µ', 'ms', 's', 'm', 'h'] }),
-      u: z.string().optional(),
-      p: z.string().optional(),
-      consistency: z.string().optional(),
+      db: described('The database: `tidemark`, or what `INFLUX_BUCKET` says', 'tidemark'),
+      rp: described('Retention policy: none or `autogen`'),
+      precision: described('Unit of the timestamps; `n` by default').openapi({
+        enum: ['ns', 'n', 'u', 'us', 'µ', 'ms', 's', 'm', 'h'],
+      }),
+      u: described('User: any will do'),
+      p: described('API token'),
+      consistency: described('Read and not used'),
     }),
     body,
   },
