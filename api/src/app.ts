@@ -9,6 +9,7 @@ import { securityHeaders } from './middleware/security-headers.ts';
 import type { ApiEnv, ApiParts } from './parts.ts';
 import { createErrorHandler, invalidFields, issuesOf, problemOf } from './problem.ts';
 import { audit } from './routes/audit.ts';
+import { computeMetrics } from './routes/compute-metrics.ts';
 import { discard } from './routes/discard.ts';
 import { docs } from './routes/docs.ts';
 import { health } from './routes/health.ts';
@@ -46,6 +47,7 @@ export function createApp(parts: ApiParts): ApiApp {
   app.get('/api/v1/readings/*', fresh);
   app.get('/api/v1/latest', fresh);
   app.get('/api/v1/windows', fresh);
+  app.post('/compute/metrics', fresh);
   app.get('/api/v1/sensors/*', fresh);
 
   postReadings(app, parts);
@@ -53,6 +55,7 @@ export function createApp(parts: ApiParts): ApiApp {
   readings(app, parts);
   latest(app, parts);
   windows(app, parts);
+  computeMetrics(app, parts);
   live(app, parts);
   quality(app, parts);
   quarantine(app, parts);

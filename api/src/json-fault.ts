@@ -7,7 +7,7 @@ export function jsonFaultAt(text: string): number {
   let expects: Expectation = 'value';
   let at = 0;
   for (;;) {
-    at = skip(text, at, /[ \t\r\n]*/y);
+    at = skipSpace(text, at);
     const end = tokenEnd(text, at);
     if (end === undefined) return at;
     const next = step(text.charAt(at), expects, open);
@@ -21,6 +21,20 @@ export function jsonFaultAt(text: string): number {
 export function placeOf(text: string, position: number): string {
   const lines = text.slice(0, position).split('\n');
   return `line ${lines.length}, column ${lines.at(-1)!.length + 1}`;
+}
+
+/** Where the next token begins, at `at` or behind it. */
+export function skipSpace(text: string, at: number): number {
+  return skip(text, at, /[ \t\r\n]*/y);
+}
+
+/** Where the token at `at` ends, or undefined when there is none. */
+export function tokenEnd(text: string, at: number): number | undefined {
+  const head = text.charAt(at);
+  if (head !== '' && '[]{}:,'.includes(head)) return at + 1;
+  if (head === '"') return stringEnd(text, at);
+  const end = skip(text, at, scalar);
+  return end > at ? end : undefined;
 }
 
 type Expectation = 'value' | 'value or ]' | 'key' | 'key or }' | ':' | ', or end';
@@ -54,15 +68,6 @@ function stepValue(head: string, expects: Expectation, open: ('[' | '{')[]): Exp
   if (head !== '[' && head !== '{') return ', or end';
   open.push(head);
   return head === '[' ? 'value or ]' : 'key or }';
-}
-
-/** Where the token at `at` ends, or undefined when there is none. */
-function tokenEnd(text: string, at: number): number | undefined {
-  const head = text.charAt(at);
-  if (head !== '' && '[]{}:,'.includes(head)) return at + 1;
-  if (head === '"') return stringEnd(text, at);
-  const end = skip(text, at, scalar);
-  return end > at ? end : undefined;
 }
 
 // A loop, since one regular expression over a string of megabytes overflows its stack.

@@ -99,10 +99,14 @@ export function toRange(
   return { fromNs, toNs };
 }
 
-function readTime(name: string, text: string, nowNs: bigint): bigint {
-  const timeNs = parseTimeParameter(name, text, nowNs);
+/** The nearest time that both stores can hold. */
+export function clampTime(timeNs: bigint): bigint {
   if (timeNs < MIN_TIME_NS) return MIN_TIME_NS;
   return timeNs > MAX_TIME_NS ? MAX_TIME_NS : timeNs;
+}
+
+function readTime(name: string, text: string, nowNs: bigint): bigint {
+  return clampTime(parseTimeParameter(name, text, nowNs));
 }
 
 function splitList(text: string): string[] {

@@ -142,6 +142,37 @@ export const qualityCountSchema = z
   })
   .openapi('QualityCount');
 
+const statisticsSchema = z
+  .record(z.string(), z.number().nullable())
+  .openapi({ example: { count: 61, min: 2 } });
+
+export const computeBodySchema = z
+  .looseObject({
+    from: z.string().openapi({ description: 'Inclusive.', example: '2020-01-13 15:12:00' }),
+    to: z.string().openapi({ description: 'Inclusive.', example: '2020-01-13 15:13:00' }),
+  })
+  .openapi('ComputeRequest', {
+    description:
+      'Two times (as everywhere; UTC where there is no zone), and for each metric a list of statistics.',
+    additionalProperties: { type: 'array', items: { type: 'string' } },
+    example: {
+      temperature: ['count', 'min'],
+      humidity: ['average', 'max'],
+      from: '2020-01-13 15:12:00',
+      to: '2020-01-13 15:13:00',
+    },
+  });
+
+export const computeAnswerSchema = z
+  .object({
+    result: z.record(z.string(), statisticsSchema).openapi({
+      description: 'By metric. Without readings, count is 0 and the others are null.',
+      example: { temperature: { count: 61, min: 2 }, humidity: { average: 48.557377049180324, max: 98 } },
+    }),
+    errors: z.array(z.string()).openapi({ description: 'What was wrong in the body.', example: [] }),
+  })
+  .openapi('ComputeAnswer');
+
 const problemSchema = z
   .looseObject({
     type: z.string().openapi({ example: 'about:blank' }),

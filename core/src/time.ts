@@ -35,16 +35,21 @@ export function parseTime(value: unknown): bigint | undefined {
   return integerPattern.test(text) ? scaleInteger(BigInt(text)) : parseTimestamp(text);
 }
 
-/** As `parseTime`, and `now`, `now-1h`, `now+5m`; throws `bad_request` with the name of the parameter. */
-export function parseTimeParameter(name: string, text: string, nowNs: bigint): bigint {
-  const relative = relativePattern.exec(text.trim());
+/** As `parseTime`, and `now`, `now-1h`, `now+5m`. */
+export function parseQueryTime(value: unknown, nowNs: bigint): bigint | undefined {
+  const relative = typeof value === 'string' ? relativePattern.exec(value.trim()) : null;
   if (relative) {
     const [, sign, rest] = relative;
     if (rest === undefined) return nowNs;
     const offsetNs = parseDuration(rest);
     if (offsetNs !== undefined) return sign === '-' ? nowNs - offsetNs : nowNs + offsetNs;
   }
-  const timeNs = parseTime(text);
+  return parseTime(value);
+}
+
+/** As `parseQueryTime`; throws `bad_request` with the name of the parameter. */
+export function parseTimeParameter(name: string, text: string, nowNs: bigint): bigint {
+  const timeNs = parseQueryTime(text, nowNs);
   if (timeNs !== undefined) return timeNs;
   const message = `${name} is no time: ${JSON.stringify(text)}; use RFC 3339, an integer, or now-1h`;
   throw new TidemarkError('bad_request', message, { issues: [{ path: name, message: 'not a time' }] });

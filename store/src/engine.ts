@@ -44,8 +44,11 @@ export interface WindowsQuery extends ReadingFilter {
   fromNs: bigint;
   /** Exclusive; points outside never count, so the windows at the ends may be partial. */
   toNs: bigint;
-  /** Length of a window. Windows are aligned to the epoch, or to midnight of `timeZone`. */
-  everyNs: bigint;
+  /**
+   * Length of a window. Windows are aligned to the epoch, or to midnight of `timeZone`. Undefined makes one window
+   * of the whole range, which starts at `fromNs`.
+   */
+  everyNs: bigint | undefined;
   /** IANA name; undefined means UTC. */
   timeZone: string | undefined;
   functions: readonly WindowFunction[];

@@ -29,13 +29,16 @@ interface WindowRange {
   fromNs: bigint;
   /** Exclusive. */
   toNs: bigint;
-  everyNs: bigint;
+  /** Undefined makes one window of the whole range. */
+  everyNs: bigint | undefined;
   /** IANA name; undefined means UTC. */
   timeZone: string | undefined;
 }
 
 /** The part of a `WindowRange` that says how windows lie, not which of them are wanted. */
-type Grid = Pick<WindowRange, 'everyNs'>;
+interface Grid {
+  everyNs: bigint;
+}
 
 /** No clock was changed and changed back within a week. */
 const probeStepNs = 7n * NS_PER_DAY;
@@ -52,6 +55,9 @@ const maxEveryNs = 36_525n * NS_PER_DAY;
  * Throws `bad_request` for an unknown zone, and for more than MAX_WINDOWS windows.
  */
 export function windowSpans({ fromNs, toNs, everyNs, timeZone }: WindowRange): WindowSpan[] {
+  if (everyNs === undefined) {
+    return fromNs < toNs ? [{ startNs: fromNs, endNs: toNs, everyNs: toNs - fromNs }] : [];
+  }
   if (everyNs <= 0n || everyNs > maxEveryNs) {
     throw new TidemarkError('bad_request', 'a window must be longer than zero and at most 100 years', {
       issues: [{ path: 'every', message: 'out of range' }],

@@ -6,12 +6,17 @@ const jsonTypes = ['application/json', 'application/merge-patch+json'];
 
 /** The body as JSON; throws `bad_request` with the place of a fault, `unsupported_media_type`, and as `readBody`. */
 export async function readJson(request: Request, maxBytes: number): Promise<unknown> {
+  return parseJsonBody(await readJsonText(request, maxBytes));
+}
+
+/** The text of a body that is sent as JSON; throws `unsupported_media_type`, and as `readText`. */
+export async function readJsonText(request: Request, maxBytes: number): Promise<string> {
   const contentType = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? '';
   if (!jsonTypes.includes(contentType)) {
     const detail = `content type ${JSON.stringify(contentType)} is not read here; send application/json`;
     throw new TidemarkError('unsupported_media_type', detail);
   }
-  return parseJsonBody(await readText(request, maxBytes));
+  return readText(request, maxBytes);
 }
 
 /** The text as JSON; throws `bad_request` that says where it is none. */

@@ -232,8 +232,11 @@ function windowStart(spans: readonly WindowSpan[]): { sql: string; parameters: P
   const parameters: Parameters = {};
   const cases = spans.map(({ startNs, endNs, everyNs }, index) => {
     parameters[`start${index}`] = [startNs, BIGINT];
-    parameters[`every${index}`] = [everyNs, BIGINT];
-    const start = `$start${index} + (time - $start${index}) // $every${index} * $every${index}`;
+    const isOne = endNs - startNs === everyNs;
+    if (!isOne) parameters[`every${index}`] = [everyNs, BIGINT];
+    const start = isOne
+      ? `$start${index}`
+      : `$start${index} + (time - $start${index}) // $every${index} * $every${index}`;
     if (index === spans.length - 1) return { start, condition: 'TRUE' };
     parameters[`end${index}`] = [endNs, BIGINT];
     return { start, condition: `time < $end${index}` };

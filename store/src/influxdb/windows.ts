@@ -50,8 +50,7 @@ function toTask({ field, metric }: MetricField, span: WindowSpan, query: Windows
   const expression = fieldExpression(field, 'float');
   const source = fromReadings(range, query);
   const tags = query.by.map(quoteName).join(', ');
-  const time = `time(${span.everyNs}ns, ${span.startNs % span.everyNs}ns)`;
-  const grouping = `GROUP BY ${tags === '' ? time : `${time}, ${tags}`} fill(none)`;
+  const grouping = groupingOf(span, query);
   const columns = columnsOf(query.functions).map((fn) => call(fn, expression));
   const statements = [`SELECT ${columns.join(', ')}${source} ${grouping}`];
   if (query.functions.includes('rate')) {
@@ -63,6 +62,13 @@ function toTask({ field, metric }: MetricField, span: WindowSpan, query: Windows
     );
   }
   return { metric, statements };
+}
+
+/** By time and tags; one window of the whole range needs no time, which is the start of the range then. */
+function groupingOf({ startNs, everyNs }: WindowSpan, query: WindowsQuery): string {
+  const tags = query.by.map(quoteName);
+  if (query.everyNs === undefined) return tags.length === 0 ? '' : `GROUP BY ${tags.join(', ')}`;
+  return `GROUP BY ${[`time(${everyNs}ns, ${startNs % everyNs}ns)`, ...tags].join(', ')} fill(none)`;
 }
 
 /** What is asked of InfluxDB: the functions, the count (so that no row is left out), what rate is made of. */
@@ -92,7 +98,7 @@ function toWindows(
       const results = new Map(columns.map((fn, index) => [fn, numberOf(row[index + 1])]));
       const gapRow = gapRows.get(groupKey(tags, row[0], query.by));
       return {
-        timeNs: timeOf(row[0]),
+        timeNs: query.everyNs === undefined ? query.fromNs : timeOf(row[0]),
         metric,
         ...(query.by.includes('sensor') ? { sensor: tagOf(tags.sensor) ?? '' } : {}),
         ...(query.by.includes('location') ? { location: tagOf(tags.location) ?? null } : {}),

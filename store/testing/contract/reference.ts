@@ -25,7 +25,7 @@ export function referenceWindows(readings: readonly Reading[], query: WindowsQue
     if (!isAskedFor(reading, query)) continue;
     for (const [metric, value] of reading.values) {
       if (typeof value === 'string' || !isListed(query.metrics, metric)) continue;
-      const timeNs = floorDivide(reading.timeNs, query.everyNs) * query.everyNs;
+      const timeNs = windowStartOf(reading.timeNs, query);
       const window = { timeNs, metric, ...tagsOf(reading, query.by) };
       const key = JSON.stringify([metric, window.sensor, window.location, String(timeNs)]);
       const group = groups.get(key) ?? { window, samples: [] };
@@ -60,6 +60,10 @@ function expectValue(actual: number | null | undefined, wanted: number | null, m
     expect(Math.abs(actual - wanted), `${message}: ${actual} is not ${wanted}`).toBeLessThanOrEqual(
       1e-9 * Math.abs(wanted),
     );
+}
+
+function windowStartOf(timeNs: bigint, { everyNs, fromNs }: WindowsQuery): bigint {
+  return everyNs === undefined ? fromNs : floorDivide(timeNs, everyNs) * everyNs;
 }
 
 function isAskedFor({ sensor, location, timeNs }: Reading, query: WindowsQuery): boolean {

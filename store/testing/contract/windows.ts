@@ -70,6 +70,14 @@ export function windowsContract(subject: Subject): void {
       ['of a range that ends before it begins', { toNs: baseNs - 1n }],
       ['of a range without points', { fromNs: baseNs - 9_000_000_000_000n, toNs: baseNs }],
       ['shorter than the distance of points', { everyNs: 7n * NS_PER_SECOND, by: ['sensor'] }],
+      ['of the whole range', { everyNs: undefined, by: ['sensor'] }],
+      ['of the whole range of several metrics', { everyNs: undefined, metrics: ['temperature', 'humidity'] }],
+      ['of the whole of an empty range', { everyNs: undefined, toNs: baseNs }],
+      ['of the whole of a range without points', { everyNs: undefined, fromNs: 0n, toNs: baseNs }],
+      [
+        'of the whole of all time',
+        { everyNs: undefined, fromNs: -(2n ** 63n) + 2n, toNs: 2n ** 63n - 2n, by: ['location'] },
+      ],
       [
         'of an odd length',
         { everyNs: 1_234_567_891_011n, fromNs: baseNs - 1_000_000_000_000_000n, by: ['location'] },
