@@ -14,7 +14,11 @@ function read(body: Record<string, unknown>) {
 
 describe('readComputeRequest', () => {
   it('keeps the names asked for, with the functions that they stand for', () => {
-    const { request, errors } = read({ temperature: ['average', 'mean', 'p99.9', 'count', 'count'], from, to });
+    const { request, errors } = read({
+      temperature: ['average', 'mean', 'p99.9', 'count', 'count'],
+      from,
+      to,
+    });
     expect(errors).toEqual([]);
     expect(request).toMatchObject({ fromNs, toNs });
     expect([...request!.wanted.get('temperature')!]).toEqual([
@@ -35,7 +39,11 @@ describe('readComputeRequest', () => {
   });
 
   it('brings times that no store can hold to the nearest that it can', () => {
-    const { request } = read({ temperature: ['count'], from: '0001-01-01 00:00:00', to: '9999-01-01 00:00:00' });
+    const { request } = read({
+      temperature: ['count'],
+      from: '0001-01-01 00:00:00',
+      to: '9999-01-01 00:00:00',
+    });
     expect(request).toMatchObject({ fromNs: -(2n ** 63n) + 2n, toNs: 2n ** 63n - 2n });
   });
 

@@ -1,11 +1,17 @@
 // `npm run bench` runs every benchmark and prints one table; `npm run bench -- NAME` one of them.
 import { availableParallelism, cpus } from 'node:os';
+import { computeMetrics } from './compute-metrics.ts';
 import { mqttPublish } from './mqtt-publish.ts';
 import { series } from './series.ts';
 import { start } from './start.ts';
 import { type Row, toTable } from './table.ts';
 
-const benchmarks: Record<string, () => Promise<Row[]>> = { start, series, 'mqtt-publish': mqttPublish };
+const benchmarks: Record<string, () => Promise<Row[]>> = {
+  start,
+  series,
+  'mqtt-publish': mqttPublish,
+  'compute-metrics': computeMetrics,
+};
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.find((name) => !(name in benchmarks));

@@ -6,6 +6,7 @@ import { latestContract } from './contract/latest.ts';
 import { lifecycleContract } from './contract/lifecycle.ts';
 import { modelContract } from './contract/model.ts';
 import { policyContract } from './contract/policies.ts';
+import { randomWindowsContract } from './contract/random-windows.ts';
 import { readingsContract } from './contract/readings.ts';
 import { sensorContract } from './contract/sensors.ts';
 import { type EngineSource, useEngine } from './contract/subject.ts';
@@ -26,6 +27,7 @@ export function engineContract(name: string, source: EngineSource): void {
     readingsContract(subject);
     latestContract(subject);
     windowsContract(subject);
+    randomWindowsContract(subject);
     fillContract(subject);
     zoneContract(subject);
     sensorContract(subject);

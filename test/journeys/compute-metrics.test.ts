@@ -153,7 +153,11 @@ function journey(storeSettings: () => Promise<Record<string, unknown>>): void {
 
   it('counts 0 in a window without readings, and has no other value there', async () => {
     const empty = { from: '2019-01-01 00:00:00', to: '2019-01-02 00:00:00' };
-    const asked = { temperature: ['count', 'min', 'sum', 'distinct', 'p50'], humidity: ['average'], ...empty };
+    const asked = {
+      temperature: ['count', 'min', 'sum', 'distinct', 'p50'],
+      humidity: ['average'],
+      ...empty,
+    };
     expect(await compute(asked)).toEqual({
       status: 200,
       json: {
@@ -168,8 +172,16 @@ function journey(storeSettings: () => Promise<Record<string, unknown>>): void {
 
   it.each<[string, unknown, RegExp]>([
     ['a missing from', { temperature: ['count'], to: range.to }, /^Missing key from in the request body$/],
-    ['an unreadable to', { temperature: ['count'], ...range, to: 'noon' }, /^Unexpected value noon .* key to /],
-    ['a list that is none', { temperature: 'count', ...range }, /^Unexpected value count .* key temperature /],
+    [
+      'an unreadable to',
+      { temperature: ['count'], ...range, to: 'noon' },
+      /^Unexpected value noon .* key to /,
+    ],
+    [
+      'a list that is none',
+      { temperature: 'count', ...range },
+      /^Unexpected value count .* key temperature /,
+    ],
     ['an array', [1], /^Unexpected request body: write a JSON object$/],
     ['a trailing comma', '{\n  "temperature": ["count"],\n}', /\(line 3, column 1\)/],
     ['nesting without end', `{"from": ${'['.repeat(100_000)}${']'.repeat(100_000)}}`, /key from/],

@@ -48,6 +48,54 @@ describe('GET /api/v1/windows', () => {
     ]);
   });
 
+  it('tells metrics apart in any case, sensors and locations when asked to, in the order asked', async () => {
+    const items = [
+      { sensor: 'c', time: '2026-05-02 12:00:00', humidity: 40, temperature: 20, location: 'hall' },
+      { sensor: 'd', time: '2026-05-02 12:00:00', humidity: 60, temperature: 30 },
+      { sensor: 'e', time: '2026-05-02 12:00:00', humidity: 80 },
+    ];
+    await platform.app.request('/api/v1/readings', {
+      method: 'POST',
+      body: JSON.stringify(items),
+      headers: { 'content-type': 'application/json' },
+    });
+    const asked = 'from=2026-05-02 12:00:00&to=2026-05-02 12:01:00&every=1m&sensor=c,d&fn=sum';
+    const time = '2026-05-02T12:00:00Z';
+    for (const by of ['', '&by=metric']) {
+      expect((await (await get(asked + by)).response.json()).items).toEqual([
+        { time, metric: 'humidity', sum: 100 },
+        { time, metric: 'temperature', sum: 50 },
+      ]);
+    }
+    const { response } = await get(`${asked}&by=location,metric,sensor&metric=temperature&metric=nothing`);
+    expect(await response.text()).toContain(
+      JSON.stringify([
+        { time, metric: 'temperature', location: null, sensor: 'd', sum: 30 },
+        { time, metric: 'temperature', location: 'hall', sensor: 'c', sum: 20 },
+      ]),
+    );
+  });
+
+  it('takes a time zone, in which a day may have 25 hours, and fills', async () => {
+    const hours = ['2025-10-25T22:00:00Z', '2025-10-26T22:59:59Z', '2025-10-26T23:00:00Z'];
+    await platform.app.request('/api/v1/readings', {
+      method: 'POST',
+      body: JSON.stringify(hours.map((time, index) => ({ sensor: 'z', time, level: index }))),
+      headers: { 'content-type': 'application/json' },
+    });
+    const range = 'from=2025-10-24T22:00:00Z&to=2025-10-28T23:00:00Z';
+    const days = `${range}&every=1d&tz=Europe/Berlin&metric=level&fn=count,last&fill=previous`;
+    const { response } = await get(days, { accept: 'text/csv' });
+    expect((await response.text()).split('\r\n')).toEqual([
+      'time,metric,count,last',
+      '2025-10-24T22:00:00Z,level,,',
+      '2025-10-25T22:00:00Z,level,2,1',
+      '2025-10-26T23:00:00Z,level,1,2',
+      '2025-10-27T23:00:00Z,level,1,2',
+      '',
+    ]);
+  });
+
   it('cuts an hour up to now into readable windows by default', async () => {
     const { response } = await get('');
     expect(await response.json()).toMatchObject({ items: [], isEmpty: true });
@@ -81,6 +129,8 @@ describe('GET /api/v1/windows', () => {
 
   it.each([
     ['fn=avg', 'fn'],
+    ['fn=p99.91', 'fn'],
+    ['every=101w&every=1m', 'every'],
     ['fn=p0', 'fn'],
     ['fn=', 'fn'],
     ['by=country', 'by'],

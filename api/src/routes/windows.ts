@@ -45,7 +45,10 @@ const route = createRoute({
         example: '1m',
       }),
       fn: listParameter(`Functions: ${windowFunctions.join(', ')}, p1 to p99.9.`, ['mean', 'p95']).optional(),
-      by: listParameter('Tags to tell windows apart by: sensor, location.', ['sensor']).optional(),
+      by: listParameter(
+        'Tags to tell windows apart by: sensor, location. Metrics are always apart, with or without metric.',
+        ['sensor'],
+      ).optional(),
       fill: z.string().default('none').openapi({
         description: 'For windows without points: none, null, previous, linear, or a number.',
         example: 'null',
@@ -129,13 +132,17 @@ function readFunctions(names: readonly string[]): WindowFunction[] {
 }
 
 function readTags(names: readonly string[]): WindowTag[] {
-  const unknown = names.find((name) => name !== 'sensor' && name !== 'location');
+  const unknown = names.find((name) => name !== 'metric' && !isTag(name));
   if (unknown !== undefined) {
     throw invalidFields([
-      { path: 'by', message: `${JSON.stringify(unknown)} is neither sensor nor location` },
+      { path: 'by', message: `${JSON.stringify(unknown)} is none of sensor, location and metric` },
     ]);
   }
-  return [...new Set(names as WindowTag[])];
+  return [...new Set(names.filter(isTag))];
+}
+
+function isTag(name: string): name is WindowTag {
+  return name === 'sensor' || name === 'location';
 }
 
 function readFill(text: string): Fill {

@@ -1,14 +1,8 @@
-import {
-  floorDivide,
-  percentileOf,
-  type Reading,
-  type Window,
-  type WindowFunction,
-  type WindowTag,
-} from '@tidemark/core';
+import { percentileOf, type Reading, type Window, type WindowFunction, type WindowTag } from '@tidemark/core';
 import { expect } from 'vitest';
 import type { WindowsQuery } from '../../src/engine.ts';
 import { compareWindows } from '../../src/order.ts';
+import { windowStartOf } from './reference-grid.ts';
 
 interface Sample {
   timeNs: bigint;
@@ -17,7 +11,7 @@ interface Sample {
 
 /**
  * Windows computed the plain way, from readings that hold no duplicates: the other side of the comparison.
- * In UTC only, without fill.
+ * Without fill, and in the zones that `windowStartOf` knows.
  */
 export function referenceWindows(readings: readonly Reading[], query: WindowsQuery): Window[] {
   const groups = new Map<string, { window: Omit<Window, 'values'>; samples: Sample[] }>();
@@ -60,10 +54,6 @@ function expectValue(actual: number | null | undefined, wanted: number | null, m
     expect(Math.abs(actual - wanted), `${message}: ${actual} is not ${wanted}`).toBeLessThanOrEqual(
       1e-9 * Math.abs(wanted),
     );
-}
-
-function windowStartOf(timeNs: bigint, { everyNs, fromNs }: WindowsQuery): bigint {
-  return everyNs === undefined ? fromNs : floorDivide(timeNs, everyNs) * everyNs;
 }
 
 function isAskedFor({ sensor, location, timeNs }: Reading, query: WindowsQuery): boolean {
