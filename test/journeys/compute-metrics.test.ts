@@ -10,17 +10,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 const times = Array.from({ length: 63 }, (_, second) =>
   new Date(Date.UTC(2020, 0, 13, 15, 11, 59 + second)).toISOString(),
 );
-const valueOf = (metric: string, second: number) => (second * second * metric.length + 7 * second) % 101;
+const numberAt = (metric: string, second: number) => (second * second * metric.length + 7 * second) % 101;
 const readings = times.flatMap((time, second) =>
   ['temperature', 'humidity', 'pressure'].map((metric) => ({
     sensor: `${metric}-sensor`,
     time,
-    [metric]: valueOf(metric, second),
+    [metric]: numberAt(metric, second),
     note: 'text',
   })),
 );
 /** Of the 61 seconds of the minute, its end included. */
-const minuteOf = (metric: string) => times.slice(1, 62).map((_, index) => valueOf(metric, index + 1));
+const minuteOf = (metric: string) => times.slice(1, 62).map((_, index) => numberAt(metric, index + 1));
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 const range = { from: '2020-01-13 15:12:00', to: '2020-01-13 15:13:00' };
 
