@@ -25,6 +25,7 @@ import { registryImport } from './routes/registry-import.ts';
 import { replay } from './routes/replay.ts';
 import { sensorChanges } from './routes/sensor-changes.ts';
 import { sensors } from './routes/sensors.ts';
+import { storage } from './routes/storage.ts';
 import { windows } from './routes/windows.ts';
 
 export type ApiApp = OpenAPIHono<ApiEnv>;
@@ -49,6 +50,7 @@ export function createApp(parts: ApiParts): ApiApp {
   app.get('/api/v1/windows', fresh);
   app.post('/compute/metrics', fresh);
   app.get('/api/v1/sensors/*', fresh);
+  app.get('/api/v1/storage', fresh);
 
   postReadings(app, parts);
   influxWrite(app, parts);
@@ -66,6 +68,7 @@ export function createApp(parts: ApiParts): ApiApp {
   replay(app, parts);
   discard(app, parts);
   audit(app, parts);
+  storage(app, parts);
   health(app, parts);
   docs(app, parts);
   page(app, parts);

@@ -12,6 +12,7 @@ import type {
   QuarantineDesk,
   Registry,
   SensorHistory,
+  Storage,
 } from '@tidemark/core';
 import type { AuditLog, Engine, SensorRegistry } from '@tidemark/store';
 
@@ -30,6 +31,7 @@ export interface ApiParts {
   audit: AuditLog;
   history: SensorHistory;
   quality: Quality;
+  storage: Storage;
   freshness: Freshness;
   access: Access;
   /** State of every part; asks the store, which may take some seconds to give no answer. */

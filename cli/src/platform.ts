@@ -19,6 +19,7 @@ import {
   isLoopbackHost,
   openEngine,
   openMetaDb,
+  Retention,
   SensorRegistry,
 } from '@tidemark/store';
 import { buildWeb } from '@tidemark/web';
@@ -86,6 +87,7 @@ export class Platform {
     const registry = await this.#run(new SensorRegistry({ ...shared, db: meta, limits: config.registry }));
     const engine = await openEngine(shared);
     await this.#run(engine);
+    const retention = await this.#run(new Retention({ ...shared, engine }));
     const ingest = await this.#run(
       new Ingest({ ...shared, engine, meta, registrar: registry, audit, incidents: new IncidentLog(shared) }),
     );
@@ -107,6 +109,7 @@ export class Platform {
       audit,
       history: ingest.history,
       quality,
+      storage: retention,
       freshness,
       access,
       health: async () => [...localHealth(), await engineHealth(engine)],

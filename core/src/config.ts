@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Issue, TidemarkError } from './errors.ts';
+import { parseMaxAge } from './max-age.ts';
 import { qualityChecks } from './ports.ts';
 import { readYaml } from './yaml.ts';
 
@@ -11,6 +12,12 @@ const list = <Item extends string>(item: z.ZodType<Item>) =>
   z.preprocess(
     (value) => (typeof value === 'string' ? value.split(',').map((part) => part.trim()) : value),
     z.array(item),
+  );
+const maxAge = z
+  .string()
+  .refine(
+    (text) => parseMaxAge(text) !== undefined,
+    'must be MEASUREMENT=AGE of a day or more, as readings=365d',
   );
 const limitOfMetric = z.string().regex(/^[^=]+=\d+(\.\d+)?$/, 'must be METRIC=NUMBER');
 
@@ -269,6 +276,28 @@ export const configSchema = z.strictObject({
         .default('quarantine')
         .describe('Values of another type than their field: refused, numbers converted, or all (see MQTT)')
         .meta({ env: 'TIDEMARK_STORE_TYPE_POLICY' }),
+    })
+    .prefault({}),
+  retention: z
+    .strictObject({
+      maxAge: list(maxAge)
+        .default([])
+        .describe(
+          'How long the points of a measurement are kept, as `readings=365d`; `*` is every other one; for ever unless set',
+        )
+        .meta({ env: 'TIDEMARK_RETENTION_MAX_AGE' }),
+      maxBytes: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .default(0)
+        .describe('Disk that points of the embedded store may take; then the oldest go; 0 sets no such bound')
+        .meta({ env: 'TIDEMARK_RETENTION_MAX_BYTES' }),
+      everyMs: milliseconds
+        .min(1000)
+        .default(600_000)
+        .describe('How often it is looked for what is to go')
+        .meta({ env: 'TIDEMARK_RETENTION_EVERY_MS' }),
     })
     .prefault({}),
   influx: z

@@ -8,6 +8,7 @@ export { type TimeUnitName, timeUnits } from './line-numbers.ts';
 export * from './line-protocol.ts';
 export * from './line-protocol-parse.ts';
 export * from './log.ts';
+export * from './max-age.ts';
 export * from './metrics.ts';
 export * from './point.ts';
 export * from './ports.ts';

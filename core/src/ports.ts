@@ -355,6 +355,36 @@ export interface IncidentSink {
   tell(incident: Incident): void;
 }
 
+/** What is stored of one measurement. */
+export interface StoredMeasurement {
+  measurement: string;
+  oldestNs: bigint;
+  /** Undefined: kept for ever. */
+  maxAgeNs: bigint | undefined;
+  /** When its oldest points go by their age. */
+  nextPurgeNs: bigint | undefined;
+}
+
+/** How much is stored and since when, and what goes next. */
+export interface StorageState {
+  store: 'embedded' | 'influxdb';
+  /** What points take on the disk; undefined where the store does not tell. */
+  usedBytes: number | undefined;
+  /** What is left on the disk of the data folder. */
+  freeBytes: number;
+  /** More than this and the oldest points go; undefined without a bound. */
+  maxBytes: number | undefined;
+  /** By name. */
+  measurements: StoredMeasurement[];
+  /** The newest that removed something since the start. */
+  lastPurge: { timeNs: bigint; points: number } | undefined;
+}
+
+export interface Storage {
+  /** Asks the store, which may take a second; throws a retryable `store_unavailable`. */
+  state(): Promise<StorageState>;
+}
+
 /** Brings queries up to date with what was acknowledged before them. */
 export interface Freshness {
   /** Waits up to `timeoutMs` for the store to hold all that is durable now; returns the lag left, in ms. */

@@ -74,6 +74,20 @@ export interface StoreStatus {
   diskBytes?: number | undefined;
 }
 
+/** What is to be removed: a measurement's points before a time. */
+export interface Expiry {
+  measurement: string;
+  beforeNs: bigint;
+}
+
+/** How much there is, and since when. */
+export interface StorageReport {
+  /** Bytes that points take, free room in the file not counted; undefined where the store does not tell. */
+  usedBytes: number | undefined;
+  /** Time of the oldest point of each measurement that has any. */
+  oldestNs: ReadonlyMap<string, bigint>;
+}
+
 /**
  * Where points are kept. Numbers of a metric are floats (booleans are 0 and 1); text metrics are in
  * `<metric>_text` and take part in readings and latest, not in windows.
@@ -136,6 +150,19 @@ export interface Engine {
   fields(): Promise<{ measurement: string; field: string; type: FieldType }[]>;
 
   status(): Promise<StoreStatus>;
+
+  /** What retention goes by. May take a second on a large store. */
+  storage(): Promise<StorageReport>;
+
+  /**
+   * Removes, durably, the points of each measurement before its time, and series that have none left, while writes
+   * and queries go on. `points` counts values, one for each field and time. What is written from before that time
+   * afterwards is there until the next call. Rejects with a retryable `store_unavailable`; part may be gone then.
+   */
+  purge(expiries: readonly Expiry[]): Promise<{ points: number }>;
+
+  /** A time that the oldest `bytes` of all points are before, roughly; undefined where the store does not tell. */
+  timeOfOldest(bytes: number): Promise<bigint | undefined>;
 }
 
 /** Most windows (rows, filled ones included) that one query may ask for; more is a `bad_request`. */

@@ -6,5 +6,6 @@ export * from './meta-db.ts';
 export * from './open.ts';
 export * from './registry/registry.ts';
 export { bareRecord } from './registry/tables.ts';
+export * from './retention.ts';
 export * from './sensor-measurements.ts';
 export * from './turns.ts';

@@ -6,6 +6,7 @@ import { latestContract } from './contract/latest.ts';
 import { lifecycleContract } from './contract/lifecycle.ts';
 import { modelContract } from './contract/model.ts';
 import { policyContract } from './contract/policies.ts';
+import { purgeContract } from './contract/purge.ts';
 import { randomWindowsContract } from './contract/random-windows.ts';
 import { readingsContract } from './contract/readings.ts';
 import { sensorContract } from './contract/sensors.ts';
@@ -31,6 +32,7 @@ export function engineContract(name: string, source: EngineSource): void {
     fillContract(subject);
     zoneContract(subject);
     sensorContract(subject);
+    purgeContract(subject);
     modelContract(subject);
     lifecycleContract(subject);
   });

@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { formatAge, formatRate, formatValue, previewPayload } from './format.ts';
+import { formatAge, formatBytes, formatRate, formatValue, previewPayload } from './format.ts';
+
+it.each([
+  [0, '0 B'],
+  [999, '999 B'],
+  [1440, '1.4 kB'],
+  [999_600, '1 MB'],
+  [53_000_000_000, '53 GB'],
+])('%i bytes are "%s"', (bytes, text) => {
+  expect(formatBytes(bytes)).toBe(text);
+});
 
 describe('formatAge', () => {
   it.each([

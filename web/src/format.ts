@@ -45,6 +45,23 @@ export function formatClock(timeMs: number, nowMs: number): string {
   return `${date.toLocaleDateString('sv-SE')} ${time}`;
 }
 
+/** Bytes in the unit of 1000 that leaves one to three digits: `512 B`, `1.4 GB`. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
+  let unit = 0;
+  let amount = bytes;
+  while (amount >= 999.5 && unit < units.length - 1) {
+    amount /= 1000;
+    unit += 1;
+  }
+  return `${amount.toLocaleString('en', { maximumFractionDigits: amount < 10 && unit > 0 ? 1 : 0 })} ${units[unit]}`;
+}
+
+/** The day of an RFC 3339 time, in this zone. */
+export function formatDate(time: string): string {
+  return new Date(time).toLocaleDateString('sv-SE');
+}
+
 /** The beginning of a payload as text; bytes that are none show as a dot. */
 export function previewPayload(base64: string, maxCharacters = 120): string {
   const binary = atob(base64);

@@ -24,7 +24,7 @@ import {
   systemClock,
   type TidemarkError,
 } from '@tidemark/core';
-import { AuditLog, type Engine, openEngine, openMetaDb, SensorRegistry } from '@tidemark/store';
+import { AuditLog, type Engine, openEngine, openMetaDb, Retention, SensorRegistry } from '@tidemark/store';
 import { createApp } from '../app.ts';
 import type { ApiParts } from '../parts.ts';
 import { MemoryJournal } from './memory-journal.ts';
@@ -64,6 +64,7 @@ export async function startTestPlatform(
       renameOf: () => undefined,
     },
     engine,
+    storage: new Retention({ ...shared, engine }),
     acceptor,
     journal,
     quarantine,

@@ -1,7 +1,8 @@
 import { type Clock, type FieldType, fieldTypes, type Logger, messageOf } from '@tidemark/core';
 import { Turns } from '../turns.ts';
 import type { Layout, Partition, TypeLayout } from './layout.ts';
-import { rowsOf } from './layout.ts';
+import { rowsOf, tablesIn } from './layout.ts';
+import { MIN_TIME_NS } from './schema.ts';
 import type { Steps } from './steps.ts';
 
 /** When compaction acts, and how large partitions become. */
@@ -78,6 +79,7 @@ export class Compaction {
     this.#isStopped = true;
     clearInterval(this.#timer);
     await this.#running?.catch(() => undefined);
+    await this.betweenSteps(async () => undefined);
   }
 
   /** Starts a compaction in the background when some table is over a share of its limit. */
@@ -95,6 +97,15 @@ export class Compaction {
   async runAll(): Promise<void> {
     while (this.#running !== undefined) await this.#running.catch(() => undefined);
     await this.#run({ share: 0, isThorough: true });
+  }
+
+  /** Brings the rows from before a time to their partitions, if any still wait. */
+  async settle(beforeNs: bigint): Promise<void> {
+    while (this.#running !== undefined) await this.#running.catch(() => undefined);
+    const isWaiting = this.#some(
+      ({ hot, late }) => tablesIn([...hot, ...late], MIN_TIME_NS, beforeNs - 1n).length > 0,
+    );
+    if (isWaiting) await this.#run({ share: 0, isThorough: false });
   }
 
   /** Resolves at once, but waits for the running compaction when writes have outrun it. */

@@ -165,6 +165,15 @@ export class Database {
     }
   }
 
+  /** Bytes of the file and the log that hold something; free ones within the file are used again. */
+  async usedBytes(): Promise<number> {
+    let bytes = 0;
+    await this.read('SELECT block_size * used_blocks FROM pragma_database_size()', {}, ([used = []]) => {
+      bytes += Number(used[0]);
+    });
+    return bytes + ((await stat(`${this.file}.wal`).catch(() => undefined))?.size ?? 0);
+  }
+
   /** The position saved last that is still here; undefined when none ever was. */
   get position(): number | undefined {
     return this.#position;

@@ -15,10 +15,12 @@ import {
 } from '@tidemark/core';
 import type {
   Engine,
+  Expiry,
   LatestValue,
   ReadingFilter,
   ReadingsQuery,
   RejectedPoint,
+  StorageReport,
   StoreStatus,
   WindowsQuery,
 } from '../engine.ts';
@@ -29,10 +31,12 @@ import { Compaction, type CompactionLimits, defaultLimits } from './compaction.t
 import { Database, isInvalidated } from './database.ts';
 import type { Layout } from './layout.ts';
 import { loadLayout, loadSeries } from './load.ts';
+import { Oldest } from './oldest.ts';
 import { openingError } from './opening.ts';
+import { Purge } from './purge.ts';
 import { Reader } from './reader.ts';
 import { latestValues, queryReadings } from './readings.ts';
-import { createPoints } from './schema.ts';
+import { createPoints, MAX_TIME_NS } from './schema.ts';
 import { SensorChanges } from './sensor-changes.ts';
 import { Steps } from './steps.ts';
 import { queryWindows } from './windows.ts';
@@ -59,6 +63,8 @@ interface Session {
   reader: Reader;
   compaction: Compaction;
   changes: SensorChanges;
+  purge: Purge;
+  oldest: Oldest;
 }
 
 /** The store on a DuckDB file in this process. What `write` has resolved is on disk already. */
@@ -209,6 +215,40 @@ export class EmbeddedEngine implements Engine {
     };
   }
 
+  async storage(): Promise<StorageReport> {
+    const { database, oldest } = this.#opened();
+    return { usedBytes: await database.usedBytes(), oldestNs: await oldest.times() };
+  }
+
+  async purge(expiries: readonly Expiry[]): Promise<{ points: number }> {
+    if (expiries.length === 0) return { points: 0 };
+    const { compaction, purge, database } = this.#opened();
+    try {
+      const newestNs = expiries.map(({ beforeNs }) => beforeNs).reduce((a, b) => (a > b ? a : b));
+      await compaction.settle(newestNs);
+      const points = await purge.run(expiries);
+      // Room is free only then.
+      if (points > 0) await this.#writes.run(() => database.checkpoint({ always: true }));
+      return { points };
+    } catch (error) {
+      // Rolled back; writes find out for themselves whether the store is well.
+      const message = `nothing more can be purged now: ${messageOf(error)}`;
+      throw new TidemarkError('store_unavailable', message, { cause: error, retryable: true });
+    }
+  }
+
+  async timeOfOldest(bytes: number): Promise<bigint | undefined> {
+    const { compaction, purge, database, reader } = this.#opened();
+    await compaction.settle(MAX_TIME_NS);
+    const tables = [...reader.layout.types.values()].flatMap(({ hot, late, partitions }) => [
+      ...hot,
+      ...late,
+      ...partitions,
+    ]);
+    const share = bytes / (await database.usedBytes());
+    return purge.timeOfOldest(Math.ceil(share * tables.reduce((sum, { rows }) => sum + rows, 0)));
+  }
+
   /** Brings every point to its final, sorted place now. */
   async compact(): Promise<void> {
     await this.#opened().compaction.runAll();
@@ -237,7 +277,15 @@ export class EmbeddedEngine implements Engine {
       });
       const compaction = new Compaction({ steps, layout, limits, clock, logger });
       const reader = new Reader({ database, layout, series });
-      return { database, writer, compaction, reader, changes: new SensorChanges({ database, reader }) };
+      const parts = { database, layout, series };
+      const purge = new Purge({
+        ...parts,
+        steps,
+        step: (change) => compaction.betweenSteps(change),
+        betweenWrites: (change) => this.#writes.run(change),
+      });
+      const changes = new SensorChanges({ database, reader });
+      return { database, writer, compaction, reader, changes, purge, oldest: new Oldest(parts) };
     } catch (error) {
       await database.close();
       throw openingError(database.file, error);

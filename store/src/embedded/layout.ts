@@ -119,3 +119,13 @@ export function timesOf({ startDay, widthDays }: Pick<Partition, 'startDay' | 'w
     lastNs: lastNs > MAX_TIME_NS ? MAX_TIME_NS : lastNs,
   };
 }
+
+export function isPartition(table: ArrivalTable | Partition): table is Partition {
+  return 'startDay' in table;
+}
+
+/** The table with fewer rows; the times of an arrival table stay, which costs a query at most a look. */
+export function without<T extends ArrivalTable | Partition>(table: T, rows: number): T {
+  const left = { ...table, rows: table.rows - rows };
+  return isPartition(left) ? { ...left, sortedRows: Math.max(left.sortedRows - rows, 0) } : left;
+}

@@ -2,7 +2,7 @@ import { VARCHAR } from '@duckdb/node-api';
 import { type FieldType, fieldTypes, TidemarkError } from '@tidemark/core';
 import { deleteCatalog, insertCatalog } from './catalog.ts';
 import type { Database } from './database.ts';
-import type { ArrivalTable, Partition } from './layout.ts';
+import { type ArrivalTable, isPartition, type Partition, without } from './layout.ts';
 import type { Reader } from './reader.ts';
 import { lastTable, MAX_TIME_NS, MIN_TIME_NS, quote } from './schema.ts';
 import { renamedTags, type Series, type TagSet } from './series.ts';
@@ -117,14 +117,4 @@ function seriesOf(tagSets: readonly TagSet[]): Series[] {
 /** Ids as SQL; undefined for none. */
 function idList(series: readonly Series[]): string | undefined {
   return series.length === 0 ? undefined : series.map(({ id }) => id).join(', ');
-}
-
-function isPartition(table: ArrivalTable | Partition): table is Partition {
-  return 'startDay' in table;
-}
-
-/** The table with fewer rows; the times of an arrival table stay, which costs a query at most a look. */
-function without<T extends ArrivalTable | Partition>(table: T, rows: number): T {
-  const left = { ...table, rows: table.rows - rows };
-  return isPartition(left) ? { ...left, sortedRows: Math.max(left.sortedRows - rows, 0) } : left;
 }

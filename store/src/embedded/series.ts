@@ -146,6 +146,31 @@ export class SeriesIndex {
     }
   }
 
+  /** Measurements that have, or had, a field of the type. */
+  measurementsOf(type: FieldType): string[] {
+    return [...this.#types].flatMap(([measurement, pins]) =>
+      [...pins.values()].includes(type) ? [measurement] : [],
+    );
+  }
+
+  /** The series of a measurement, of every field and tag set. */
+  *seriesOf(measurement: string): Iterable<Series> {
+    for (const { series } of this.#byMeasurement.get(measurement)?.values() ?? []) yield* series.values();
+  }
+
+  /** Takes single series off; the types stay pinned. A tag set goes with the last of its series. */
+  removeSeries(series: Iterable<Series>): void {
+    for (const { tagSet, field, type } of series) {
+      tagSet.series.delete(field);
+      this.#size -= 1;
+      this.#countByType.set(type, this.countOf(type) - 1);
+      if (tagSet.series.size > 0) continue;
+      const others = this.#sensors.get(tagSet.sensor)?.filter((other) => other !== tagSet) ?? [];
+      this.#detach(tagSet);
+      if (tagSet.measurement === READINGS && others.length > 0) this.#sensors.set(tagSet.sensor, others);
+    }
+  }
+
   /** Gives tag sets of the platform's own measurements to a sensor that has none. */
   rename(tagSets: readonly TagSet[], sensor: string): void {
     for (const tagSet of tagSets) {
@@ -176,7 +201,7 @@ export class SeriesIndex {
   #detach({ measurement, tags, sensor }: TagSet): void {
     const key = keyOf(tags);
     this.#byMeasurement.get(measurement)?.delete(key);
-    this.#sensors.delete(sensor);
+    if (measurement === READINGS) this.#sensors.delete(sensor);
     // It may know the tag set by tags that are not its own any more.
     this.#byTags = new WeakMap();
   }

@@ -1,5 +1,6 @@
 import type { FieldType } from '@tidemark/core';
 import { deleteCatalog, insertCatalog, newArrivalTable, newPartition } from './catalog.ts';
+import { commitStep } from './commit-step.ts';
 import type { Database } from './database.ts';
 import { activeOf, type Layout, type Partition, timesOf } from './layout.ts';
 import { splitRange } from './partitions.ts';
@@ -178,22 +179,7 @@ export class Steps {
     }
   }
 
-  /** Runs one step: its statements in a transaction, then the same change in memory. */
-  async #commit<T>(change: () => Promise<void>, apply: () => T): Promise<T> {
-    const { database, layout } = this.#options;
-    const step = database.compactAtomically(change).then(() => {
-      layout.version += 1;
-      return apply();
-    });
-    // Queries that find a table gone wait for this before they look again.
-    layout.change = step.then(
-      () => undefined,
-      () => undefined,
-    );
-    try {
-      return await step;
-    } finally {
-      layout.change = undefined;
-    }
+  #commit<T>(change: () => Promise<void>, apply: () => T): Promise<T> {
+    return commitStep(this.#options, change, apply);
   }
 }

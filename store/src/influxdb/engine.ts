@@ -2,10 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Config, messageOf, type Point, type Reading, type Window } from '@tidemark/core';
 import type {
   Engine,
+  Expiry,
   LatestValue,
   ReadingFilter,
   ReadingsQuery,
   RejectedPoint,
+  StorageReport,
   StoreStatus,
   WindowsQuery,
 } from '../engine.ts';
@@ -14,6 +16,7 @@ import type { TypePolicy } from '../type-policy.ts';
 import { Connection } from './connection.ts';
 import { FieldTypes } from './field-types.ts';
 import { queryLatest } from './latest.ts';
+import { oldestTimes, purge } from './purge.ts';
 import { queryReadings } from './readings.ts';
 import { type FieldInfo, loadFields } from './schema.ts';
 import { countSensor, deleteSensor, renameSensor } from './sensor-changes.ts';
@@ -101,6 +104,17 @@ export class InfluxEngine implements Engine {
       return { isHealthy: false, message: messageOf(error) };
     }
   }
+
+  async storage(): Promise<StorageReport> {
+    return { usedBytes: undefined, oldestNs: await this.#run(() => oldestTimes(this.#connection)) };
+  }
+
+  purge(expiries: readonly Expiry[]): Promise<{ points: number }> {
+    return this.#run(() => purge(this.#connection, expiries));
+  }
+
+  /** The server does not tell how much disk a bucket takes. */
+  async timeOfOldest(): Promise<undefined> {}
 
   async #loadTypes(): Promise<FieldTypes> {
     if (this.#types !== undefined) return this.#types;

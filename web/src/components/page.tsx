@@ -9,6 +9,7 @@ import { Header } from './header.tsx';
 import { Quarantine } from './quarantine.tsx';
 import { Refusals } from './refusals.tsx';
 import { SensorCard } from './sensor-card.tsx';
+import { Storage } from './storage.tsx';
 import { Tiles } from './tiles.tsx';
 import { TokenForm } from './token-form.tsx';
 
@@ -49,6 +50,7 @@ function Data({ state, view }: { state: PageState; view: View }) {
       <Tiles state={state} />
       {state.sensors.count === 0 ? <EmptyState /> : <SensorGrid state={state} />}
       <Refusals state={state} />
+      <Storage state={state} />
     </>
   );
 }

@@ -21,6 +21,15 @@ export interface Health {
   version: string;
 }
 
+/** Of `GET /api/v1/storage`, what is shown. */
+export interface StorageJson {
+  usedBytes: number | null;
+  freeBytes: number;
+  maxBytes: number | null;
+  oldest: string | null;
+  nextPurge: string | null;
+}
+
 interface LatestItem {
   sensor: string;
   location: string | null;
@@ -31,6 +40,7 @@ interface LatestItem {
 
 const healthEveryMs = 5000;
 const quarantineEveryMs = 2000;
+const storageEveryMs = 60_000;
 const drawEveryMs = 250;
 const shownRefusals = 8;
 
@@ -40,6 +50,7 @@ export class PageState {
   connection: 'connecting' | 'live' | 'lost' | 'unauthorized' = 'connecting';
   isLoaded = false;
   health: Health | undefined;
+  storage: StorageJson | undefined;
   refusals: Refusal[] = [];
   refusedTotal = 0;
   /** Readings left out because this page or the log could not keep up; undefined where nobody counted. */
@@ -74,6 +85,7 @@ export class PageState {
     void followLive(handlers, signal);
     repeat(() => this.#pollHealth(), healthEveryMs, signal);
     repeat(() => this.#pollQuarantine(), quarantineEveryMs, signal);
+    repeat(() => this.#pollStorage(), storageEveryMs, signal);
     repeat(async () => this.#draw(), drawEveryMs, signal);
   }
 
@@ -145,6 +157,10 @@ export class PageState {
     // A failing platform answers 503 with the same body.
     const response = await fetch('/health');
     this.health = (await response.json()) as Health;
+  }
+
+  async #pollStorage(): Promise<void> {
+    this.storage = await askJson<StorageJson>('/api/v1/storage');
   }
 
   async #pollQuarantine(): Promise<void> {
