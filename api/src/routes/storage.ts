@@ -37,7 +37,11 @@ const route = createRoute({
   tags: ['Operation'],
   summary: 'How much is stored, since when, and what goes next',
   description: 'Only measurements that hold points are listed, by name. Ages are whole days of UTC.',
-  responses: { 200: { description: 'The store', content: jsonContent(storageSchema) }, ...problems(503) },
+  request: { query: z.strictObject({}) },
+  responses: {
+    200: { description: 'The store', content: jsonContent(storageSchema) },
+    ...problems(400, 503),
+  },
 });
 
 /** `GET /api/v1/storage`. */

@@ -6,6 +6,7 @@ import {
   type MetricValue,
   NS_PER_DAY,
   NS_PER_SECOND,
+  READINGS,
   type Reading,
   readingToPoint,
   silentLogger,
@@ -63,7 +64,10 @@ describe('compaction', () => {
         const model = new Model();
         for (const item of commands) {
           if (item.kind === 'compact') await engine.compact();
-          else if (item.kind === 'reopen') {
+          else if (item.kind === 'purge') {
+            await engine.purge([{ measurement: READINGS, beforeNs: item.beforeNs }]);
+            model.purge(item.beforeNs);
+          } else if (item.kind === 'reopen') {
             await engine.stop();
             await open(limits);
           } else {
@@ -174,6 +178,13 @@ const command = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('compact' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('reopen' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('purge' as const),
+      beforeNs: fc.constantFrom(-1, 1, 2, 5, 100).map((day) => startNs + (BigInt(day) * NS_PER_DAY) / 2n),
+    }),
+  },
 );
 
 function reading(sensor: string, timeNs: bigint, values: Record<string, MetricValue>): Reading {
@@ -194,6 +205,10 @@ class Model {
       for (const [metric, value] of values) known.values.set(metric, value);
       this.#readings.set(key, known);
     }
+  }
+
+  purge(beforeNs: bigint): void {
+    for (const [key, { timeNs }] of this.#readings) if (timeNs < beforeNs) this.#readings.delete(key);
   }
 
   async compare(store: EmbeddedEngine): Promise<void> {
