@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { LineFault, LineScanner, type ScanOptions } from './line-scanner.ts';
+import { LineFault, type LineScanner, type ScanOptions, lineScanner as scanner } from './line-scanner.ts';
 import type { Field, Point } from './point.ts';
 
 /** One line: its point, or why it holds none. */
@@ -21,12 +21,9 @@ interface LineProblem {
   problem: string | undefined;
 }
 
-// Each call runs to its end before the next one begins.
-const scanner = new LineScanner();
-
 /** Parses line protocol line by line; empty lines and comments (`#`) are passed over. */
 export function parseLines(lines: string | Uint8Array, options: ScanOptions = {}): ParsedLine[] {
-  const bytes = typeof lines === 'string' ? Buffer.from(lines) : asBuffer(lines);
+  const bytes = typeof lines === 'string' ? Buffer.from(lines) : lines;
   const areUtf8 = typeof lines === 'string' || isUtf8(bytes);
   const parsed: ParsedLine[] = [];
   scanner.reset(bytes, options);
@@ -63,13 +60,9 @@ function scanOne(): boolean | LineFault {
 }
 
 /** Position of the newline, or of the carriage return before it, that ends a line. */
-function endOfText(bytes: Buffer, start: number, behind: number): number {
+function endOfText(bytes: Uint8Array, start: number, behind: number): number {
   let end = behind;
   if (end > start && bytes[end - 1] === 10) end -= 1;
   if (end > start && bytes[end - 1] === 13) end -= 1;
   return end;
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -42,7 +42,10 @@ const KNOWN_FIELDS = 256;
 const reservedTags = new Set(['time', '_field', '_measurement']);
 const noLine = Object.freeze({ measurement: '', tags: [], fields: [] }) satisfies LineSeries;
 
-/** Reads lines one after another out of bytes. What it found of the last one stands in its members. */
+/**
+ * Reads lines one after another out of bytes. What it found of the last one stands in its members: whoever reads
+ * goes through to the end before another begins.
+ */
 export class LineScanner {
   position = 0;
   /** Number of the line at the position, from 1. */
@@ -68,13 +71,27 @@ export class LineScanner {
     this.#known = { special: new LineSeriesCache(knownSeries), all: new LineSeriesCache(knownSeries) };
   }
 
+  /** The halves of the time's 64 bits. */
+  get timeLow(): number {
+    return this.#timeWords[0]!;
+  }
+
+  get timeHigh(): number {
+    return this.#timeWords[1]!;
+  }
+
   get timeNs(): bigint {
     return this.#timeNs[0]!;
   }
 
   /** Begins with other bytes; what is known of series stays. */
-  reset(bytes: Buffer, { unit = timeUnits.ns, escapes = 'special', firstLine = 1 }: ScanOptions = {}): void {
-    this.#bytes = bytes;
+  reset(
+    bytes: Uint8Array,
+    { unit = timeUnits.ns, escapes = 'special', firstLine = 1 }: ScanOptions = {},
+  ): void {
+    this.#bytes = Buffer.isBuffer(bytes)
+      ? bytes
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#unit = unit;
     this.#escapesAll = escapes === 'all';
     this.position = 0;
@@ -353,3 +370,6 @@ function wholeNumber(raw: string, type: 'integer' | 'unsigned', least: bigint, m
     `unable to parse ${type} ${digits}: strconv.${call}: parsing "${digits}": value out of range`,
   );
 }
+
+/** The one that all readers of line protocol share: what it knows of series is some 50 MB at most. */
+export const lineScanner = new LineScanner();

@@ -7,7 +7,7 @@ import {
   type Logger,
   messageOf,
   type PartHealth,
-  type Point,
+  PointColumns,
   TidemarkError,
   tagOf,
 } from '@tidemark/core';
@@ -314,7 +314,7 @@ export class BatchWriter implements Freshness {
     if (!isSlow) this.#writing.ended();
   }
 
-  async #write(batch: readonly SpoolEntry[], accepted: readonly Point[]): Promise<void> {
+  async #write(batch: readonly SpoolEntry[], accepted: PointColumns): Promise<void> {
     const { engine, metrics, renamedIds } = this.#options;
     const points = underPresentIds(accepted, renamedIds);
     const stopTimer = metrics.storeSeconds.startTimer();
@@ -329,17 +329,13 @@ export class BatchWriter implements Freshness {
    * Straight into the quarantine, each by its place in the log: written again after a crash, the batch adds
    * nothing; and through the log they could wait for room that only this writer's cursor can make.
    */
-  #setAside(
-    batch: readonly SpoolEntry[],
-    points: readonly Point[],
-    rejected: readonly RejectedPoint[],
-  ): void {
+  #setAside(batch: readonly SpoolEntry[], points: PointColumns, rejected: readonly RejectedPoint[]): void {
     const { quarantine, metrics, clock, logger } = this.#options;
     const offsetOf = offsetsOf(batch);
     const timeNs = clock.nowNs();
-    const [own, foreign] = partition(rejected, ({ index }) => isOwnMeasurement(points[index]!.measurement));
+    const [own, foreign] = partition(rejected, ({ index }) => isOwnMeasurement(points.measurementOf(index)));
     const refusals = foreign.map(({ index, reason, detail }) => {
-      const point = points[index]!;
+      const point = points.at(index);
       const sensor = tagOf(point.tags, 'sensor');
       const payload = Buffer.from(encodeExactLine(point));
       const topic = point.measurement;
@@ -352,7 +348,7 @@ export class BatchWriter implements Freshness {
     const [first] = own;
     if (first) {
       const context = {
-        measurement: points[first.index]!.measurement,
+        measurement: points.measurementOf(first.index),
         detail: first.detail,
         points: own.length,
       };
@@ -420,9 +416,9 @@ function endOfBatch(entries: readonly SpoolEntry[], maxPoints: number): number {
   return end;
 }
 
-function pointsOf(batch: readonly SpoolEntry[]): Point[] {
-  const all: Point[] = [];
-  for (const entry of batch) entry.pushPoints(all);
+function pointsOf(batch: readonly SpoolEntry[]): PointColumns {
+  const all = new PointColumns();
+  for (const { columns, firstPoint, pointEnd } of batch) all.append(columns, firstPoint, pointEnd);
   return all;
 }
 

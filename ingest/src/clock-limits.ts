@@ -1,3 +1,8 @@
+import type { TimeColumn } from '@tidemark/core';
+
+/** How far a double may be from the nanoseconds it stands for, and more. */
+const DOUBLE_NS = 1024;
+
 interface ClockLimitsOptions {
   /** How far ahead of the clock a time may be. */
   maxFutureMs: number;
@@ -34,6 +39,26 @@ export class ClockLimits {
     if (timeNs < this.#behindNs) this.#offClock.behind++;
     else if (timeNs > this.#aheadNs) this.#offClock.ahead++;
     return undefined;
+  }
+
+  /**
+   * Whether all these times can be kept, by doubles; counts those far off. False, with nothing counted, where one
+   * cannot or is too near a limit to be told by a double.
+   */
+  areKept(times: TimeColumn, nowNs: bigint): boolean {
+    if (nowNs !== this.#nowNs) this.#moveTo(nowNs);
+    const [latest, behind, ahead] = [this.#latestNs, this.#behindNs, this.#aheadNs].map(Number);
+    let behindCount = 0;
+    let aheadCount = 0;
+    for (let index = 0; index < times.length; index++) {
+      const ns = times.nsAt(index);
+      if (ns < DOUBLE_NS || ns > latest! - DOUBLE_NS) return false;
+      if (ns < behind!) behindCount++;
+      else if (ns > ahead!) aheadCount++;
+    }
+    this.#offClock.behind += behindCount;
+    this.#offClock.ahead += aheadCount;
+    return true;
   }
 
   /** Once a tick of the clock, not for each reading. */

@@ -5,6 +5,7 @@ import {
   fieldsOf,
   type Outcome,
   type Point,
+  type PointColumns,
   READINGS,
   type Submission,
   type TidemarkError,
@@ -28,10 +29,11 @@ import { MessageStamps } from './message-stamps.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { placeLine } from './place-line.ts';
 import type { KnownSensor, Placement } from './placement.ts';
+import { readPlainLines } from './plain-lines.ts';
 import { encodeRefusal } from './quarantine/refusal.ts';
 import { SettledOutcome } from './settled-outcome.ts';
 import type { Done } from './spool/batch.ts';
-import { encodePoints } from './spool/entry.ts';
+import { encodeLines, encodePoints } from './spool/entry.ts';
 import { type RecordKind, recordKinds } from './spool/record.ts';
 import type { Spool } from './spool/spool.ts';
 import type { Stamper } from './stamper.ts';
@@ -55,6 +57,8 @@ interface Settled {
   late: ReadonlySet<Point>;
   faults: readonly GivenFault[];
 }
+
+type LineSubmission = Submission & { source: 'line_protocol' };
 
 /** A message while its parts are settled. */
 interface Message {
@@ -80,6 +84,10 @@ export class Pipeline implements Acceptor {
       done(refusal);
       return nothingAccepted;
     }
+    if (submission.source === 'line_protocol') {
+      const points = this.#readPlainLines(submission);
+      if (points !== undefined) return this.#acceptLines(submission, points, done);
+    }
     const decoded = this.#decode(submission);
     const nowNs = this.#options.clock.nowNs();
     const stamps = new MessageStamps(this.#options, submission, nowNs);
@@ -90,6 +98,20 @@ export class Pipeline implements Acceptor {
     this.#append(submission, settled, refused, stamps, done);
     this.#options.metrics.count(submission.source, points.length, refused, stamps.areRepeated);
     return new SettledOutcome(points, faults);
+  }
+
+  #readPlainLines(submission: LineSubmission): PointColumns | undefined {
+    const { clockLimits, clock, limits } = this.#options;
+    const maxFields = limits.maxFieldsPerReading;
+    return readPlainLines(submission, { clockLimits, nowNs: clock.nowNs(), maxFields });
+  }
+
+  #acceptLines({ source, payload, unit }: LineSubmission, points: PointColumns, done: Done): Outcome {
+    const { spool, clock, metrics } = this.#options;
+    if (points.length === 0) done();
+    else spool.append(recordKinds.lines, clock.nowNs(), encodeLines(payload, unit), points, done);
+    metrics.count(source, points.length, noFaults, false);
+    return { accepted: points.length, ids: [], rejected: [] };
   }
 
   #decode(submission: Submission): Decoded {

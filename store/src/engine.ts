@@ -3,6 +3,7 @@ import type {
   Fill,
   MetricValue,
   Point,
+  PointColumns,
   QuarantineReason,
   Reading,
   Window,
@@ -105,7 +106,7 @@ export interface Engine {
    * Rejects with a retryable TidemarkError (`store_unavailable`) when nothing can be said of any point;
    * the caller then writes the same batch again.
    */
-  write(points: readonly Point[]): Promise<readonly RejectedPoint[]>;
+  write(points: readonly Point[] | PointColumns): Promise<readonly RejectedPoint[]>;
 
   /**
    * Resolves when everything written before the call is on stable storage. An engine that owns its files keeps

@@ -2,13 +2,13 @@ import {
   createMetrics,
   loadConfig,
   NS_PER_MS,
+  PointColumns,
   readingToPoint,
   silentLogger,
   systemClock,
 } from '@tidemark/core';
 import { openEngine } from '@tidemark/store';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { PointColumns } from '../spool/point-columns.ts';
 import { tempDir } from '../testing/test-parts.ts';
 import { EarlierValues } from './earlier-values.ts';
 import { ReadingChecks } from './reading-checks.ts';

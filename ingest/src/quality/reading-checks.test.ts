@@ -1,6 +1,5 @@
-import { type Field, loadConfig, type QualityCheck, type Sensor, tagsOf } from '@tidemark/core';
+import { type Field, loadConfig, PointColumns, type QualityCheck, type Sensor, tagsOf } from '@tidemark/core';
 import { describe, expect, it } from 'vitest';
-import { PointColumns } from '../spool/point-columns.ts';
 import { ReadingChecks } from './reading-checks.ts';
 import { SensorStates } from './sensor-states.ts';
 import { sensorOf } from './testing/sensors.ts';

@@ -1,3 +1,4 @@
+import type { PointColumns } from '@tidemark/core';
 import {
   type Config,
   type QualityCheck,
@@ -6,7 +7,6 @@ import {
   type SensorDirectory,
   type Tag,
 } from '@tidemark/core';
-import type { PointColumns } from '../spool/point-columns.ts';
 import { KnownTimes } from './known-times.ts';
 import { createMetricRules, type MetricRules } from './metric-rules.ts';
 import type { SensorState, SensorStates, SeriesState } from './sensor-states.ts';

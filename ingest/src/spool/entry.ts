@@ -1,7 +1,15 @@
-import { encodeExactLine, type JournalEntry, type Point, parseLines } from '@tidemark/core';
-import { PointColumns } from './point-columns.ts';
+import {
+  encodeExactLine,
+  type JournalEntry,
+  LineFault,
+  lineScanner,
+  type Point,
+  PointColumns,
+  TimeColumn,
+  type TimeUnitName,
+  timeUnits,
+} from '@tidemark/core';
 import { holdsPoints, type RecordKind, recordKinds } from './record.ts';
-import { TimeColumn } from './time-column.ts';
 
 /**
  * The entries of one commit or one read, by column. Entries wait in memory until the store has them: as columns
@@ -34,7 +42,7 @@ export class EntryBlock {
     end: number,
     kind: number,
     acceptedNs: bigint,
-    points: readonly Point[],
+    points: readonly Point[] | PointColumns,
     payload: string,
   ): void {
     this.#starts.push(start);
@@ -42,7 +50,8 @@ export class EntryBlock {
     this.#kinds.push(kind);
     this.#acceptedNs.push(acceptedNs);
     this.#payloads.push(points.length > 0 ? '' : payload);
-    for (const point of points) this.points.push(point);
+    if (points instanceof PointColumns) this.points.append(points);
+    else for (const point of points) this.points.push(point);
     this.#pointEnds.push(this.points.length);
   }
 
@@ -168,13 +177,30 @@ export function encodePoints(points: readonly Point[], seriesKeyOf: (point: Poin
   return points.map((point) => encodeExactLine(point, seriesKeyOf(point))).join('\n');
 }
 
-/** The points of a record's text; undefined when a line cannot be read, which is a bug or damage that the CRC missed. */
-export function decodePoints(kind: number, text: string): Point[] | undefined {
-  if (!holdsPoints(kind)) return [];
-  const points: Point[] = [];
-  for (const line of parseLines(text, { escapes: 'all' })) {
-    if ('problem' in line || line.point.timeNs === undefined) return undefined;
-    points.push(line.point as Point);
+/** Line protocol as it came, as a record's bytes. */
+export function encodeLines(lines: Uint8Array, unit: TimeUnitName): Uint8Array {
+  return Buffer.concat([Buffer.from(`#${unit}\n`), lines]);
+}
+
+/** The points of a record; undefined when a line cannot be read, which is a bug or damage that the CRC missed. */
+export function decodePoints(kind: number, payload: Buffer): PointColumns | undefined {
+  const points = new PointColumns();
+  if (!holdsPoints(kind)) return points;
+  if (kind === recordKinds.lines) lineScanner.reset(payload, { unit: timeUnits[unitOf(payload)] });
+  else lineScanner.reset(payload, { escapes: 'all' });
+  try {
+    while (!lineScanner.atEnd()) {
+      if (!lineScanner.scanLine()) continue;
+      if (!lineScanner.hasTime) return undefined;
+      points.pushLine(lineScanner);
+    }
+  } catch (error) {
+    if (error instanceof LineFault) return undefined;
+    throw error;
   }
   return points;
+}
+
+function unitOf(payload: Buffer): TimeUnitName {
+  return payload.toString('latin1', 1, payload.indexOf(10)) as TimeUnitName;
 }

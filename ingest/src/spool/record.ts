@@ -1,3 +1,5 @@
+import { crc32 } from 'node:zlib';
+
 /**
  * One record of a segment: a header of 24 bytes, then the payload. Little endian.
  *
@@ -18,8 +20,11 @@ const NAMES_DELIVERY = 2;
 /** The largest payload a record may hold; a longer length is damage. */
 const MAX_PAYLOAD_BYTES = 256 * 1024 * 1024;
 
-/** What a record's payload is. */
-export const recordKinds = { points: 1, refusal: 2, latePoints: 3 } as const;
+/**
+ * What a record's payload is: points as exact lines, a refusal as JSON, late points as exact lines, or line protocol
+ * as it came, behind a comment line that names the unit of its timestamps.
+ */
+export const recordKinds = { points: 1, refusal: 2, latePoints: 3, lines: 4 } as const;
 export type RecordKind = (typeof recordKinds)[keyof typeof recordKinds];
 
 /** A message whose readings were stamped, so that the same one is known when it is sent again. */
@@ -51,7 +56,7 @@ export interface DecodedRecord {
 
 /** True for the kinds that hold points. */
 export function holdsPoints(kind: number): boolean {
-  return kind === recordKinds.points || kind === recordKinds.latePoints;
+  return kind !== recordKinds.refusal;
 }
 
 /** Bytes that records are encoded into one after another; grows by doubling. */
@@ -69,12 +74,12 @@ export class RecordBuffer {
     return this.#bytes.subarray(0, this.length);
   }
 
-  push(kind: RecordKind, acceptedNs: bigint, payload: string, stamps?: RecordStamps): void {
+  push(kind: RecordKind, acceptedNs: bigint, payload: string | Uint8Array, stamps?: RecordStamps): void {
     const start = this.length;
     this.#reserve(RECORD_HEADER_BYTES + DELIVERY_BYTES + payload.length * 3);
     const flags = flagsOf(stamps);
     const payloadStart = start + headerBytes(flags);
-    const payloadBytes = this.#bytes.write(payload, payloadStart);
+    const payloadBytes = this.#writePayload(payload, payloadStart);
     const end = payloadStart + payloadBytes;
     this.#view.setUint32(start, MARKER, true);
     this.#view.setUint32(start + 4, payloadBytes, true);
@@ -83,6 +88,12 @@ export class RecordBuffer {
     if (stamps?.delivery) this.#writeDelivery(start + RECORD_HEADER_BYTES, stamps.delivery);
     this.#view.setUint32(start + 8, checksum(this.#bytes, start, end), true);
     this.length = end;
+  }
+
+  #writePayload(payload: string | Uint8Array, start: number): number {
+    if (typeof payload === 'string') return this.#bytes.write(payload, start);
+    this.#bytes.set(payload, start);
+    return payload.length;
   }
 
   clear(): void {
@@ -171,8 +182,13 @@ export function findMarker(bytes: Buffer, position: number): number {
 /** `crcTable[n * 256 + byte]`: what a byte does to the CRC when n more bytes follow it. */
 const crcTable = makeCrcTable();
 
+/** Records that are so long are worth a call into zlib. */
+const LONG_BYTES = 512;
+
 /** CRC-32 (ISO 3309), eight bytes a step: for records of some 80 bytes half the time of a call into zlib.crc32. */
 function checksum(bytes: Buffer, start: number, end: number): number {
+  if (end - start >= LONG_BYTES)
+    return crc32(bytes.subarray(start + 12, end), crc32(bytes.subarray(start + 4, start + 8)));
   const crc = crcOf(bytes, start + 4, start + 8, -1);
   return ~crcOf(bytes, start + 12, end, crc) >>> 0;
 }

@@ -90,9 +90,15 @@ function nextReadable(bytes: Buffer, from: number, isRest: boolean): number {
 
 /** False when the text within a sound checksum can't be read: that must not stop what lies behind it. */
 function pushRecord(block: EntryBlock, start: number, record: DecodedRecord): boolean {
-  const text = record.payload.toString('utf8');
-  const points = decodePoints(record.kind, text);
+  const points = decodePoints(record.kind, record.payload);
   if (points === undefined) return false;
-  block.push(start, record.end, record.kind, record.acceptedNs, points, text);
+  block.push(
+    start,
+    record.end,
+    record.kind,
+    record.acceptedNs,
+    points,
+    points.length > 0 ? '' : record.payload.toString('utf8'),
+  );
   return true;
 }

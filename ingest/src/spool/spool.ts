@@ -6,6 +6,7 @@ import {
   messageOf,
   type PartHealth,
   type Point,
+  type PointColumns,
   type Registry,
   TidemarkError,
 } from '@tidemark/core';
@@ -158,15 +159,22 @@ export class Spool {
   append(
     kind: RecordKind,
     acceptedNs: bigint,
-    payload: string,
-    points: readonly Point[],
+    payload: string | Uint8Array,
+    points: readonly Point[] | PointColumns,
     done?: Done,
     stamps?: RecordStamps,
   ): void {
     const batch = this.#pending;
     const start = batch.buffer.length;
     batch.buffer.push(kind, acceptedNs, payload, stamps);
-    batch.block.push(start, batch.buffer.length, kind, acceptedNs, points, payload);
+    batch.block.push(
+      start,
+      batch.buffer.length,
+      kind,
+      acceptedNs,
+      points,
+      typeof payload === 'string' ? payload : '',
+    );
     if (kind === recordKinds.refusal) batch.holdsRefusal = true;
     if (stamps?.areNew) batch.lastStampNs = acceptedNs;
     if (done) batch.dones.push(done);

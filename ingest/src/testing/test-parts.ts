@@ -7,6 +7,7 @@ import {
   isOwnMeasurement,
   loadConfig,
   type Point,
+  type PointColumns,
   type Registry,
   silentLogger,
   systemClock,
@@ -161,7 +162,8 @@ export class FakeEngine implements Pick<Engine, 'write' | 'sync' | 'position' | 
     this.isDown = true;
   }
 
-  async write(points: readonly Point[]): Promise<RejectedPoint[]> {
+  async write(given: PointColumns): Promise<RejectedPoint[]> {
+    const points = given.toArray();
     await this.nextWrites.shift()?.();
     if (this.isDown) throw new Error('the store is down');
     const isRefused = (point: Point): boolean => this.refused.has(fieldOf(point));

@@ -8,6 +8,7 @@ import {
   type Logger,
   messageOf,
   type Point,
+  PointColumns,
   type Reading,
   type Registry,
   TidemarkError,
@@ -124,8 +125,9 @@ export class EmbeddedEngine implements Engine {
     await session.database.close();
   }
 
-  async write(points: readonly Point[]): Promise<readonly RejectedPoint[]> {
-    if (points.length === 0) return [];
+  async write(given: readonly Point[] | PointColumns): Promise<readonly RejectedPoint[]> {
+    if (given.length === 0) return [];
+    const points = given instanceof PointColumns ? given : PointColumns.of(given);
     if (this.#session === undefined && this.#failure !== undefined) await this.#reopen();
     const { writer, compaction, database } = this.#opened();
     await compaction.keepUp();

@@ -61,7 +61,7 @@ export class SeriesIndex {
   }
 
   /** The tag set of a point; undefined when there is none yet. */
-  find({ measurement, tags }: Labelled): TagSet | undefined {
+  find(measurement: string, tags: readonly Tag[]): TagSet | undefined {
     const cached = this.#byTags.get(tags);
     if (cached !== undefined && cached.measurement === measurement) return cached;
     const tagSet = this.#byMeasurement.get(measurement)?.get(keyOf(tags));

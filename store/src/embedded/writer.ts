@@ -8,7 +8,14 @@ import {
   INTEGER,
   VARCHAR,
 } from '@duckdb/node-api';
-import { type FieldType, type FieldValue, fieldTypeOf, type Point, Uint64 } from '@tidemark/core';
+import {
+  type FieldType,
+  type FieldValue,
+  fieldTypeOf,
+  type Point,
+  type PointColumns,
+  Uint64,
+} from '@tidemark/core';
 import type { RejectedPoint } from '../engine.ts';
 import { fitTypes, type TypePolicy } from '../type-policy.ts';
 import { isInvalidated } from './database.ts';
@@ -33,6 +40,9 @@ interface Rows {
   times: bigint[];
   values: DuckDBValue[];
 }
+
+/** What a batch brings to each table. */
+type Staged = Map<ArrivalTable, { type: FieldType; rows: Rows }>;
 
 /**
  * Appends points to the hot and late tables. It changes the series and the layout before the commit. When that
@@ -72,13 +82,13 @@ export class Writer {
   }
 
   /** Writes a batch in one transaction; the points it can't take come back, the rest is committed. */
-  async write(points: readonly Point[]): Promise<RejectedPoint[]> {
+  async write(points: PointColumns): Promise<RejectedPoint[]> {
     const rejected: RejectedPoint[] = [];
-    const rows = new Map<ArrivalTable, { type: FieldType; rows: Rows }>();
-    points.forEach((point, index) => {
-      const rejection = this.#stage(point, rows);
+    const rows: Staged = new Map();
+    for (let index = 0; index < points.length; index++) {
+      const rejection = this.#stage(points, index, rows);
       if (rejection !== undefined) rejected.push({ index, ...rejection });
-    });
+    }
     if (rows.size === 0) return rejected;
     const { nextId } = this.#series;
     this.#isIntact = false;
@@ -103,37 +113,35 @@ export class Writer {
     this.release([...this.#appenders.keys()]);
   }
 
-  #stage(
-    point: Point,
-    rows: Map<ArrivalTable, { type: FieldType; rows: Rows }>,
-  ): Omit<RejectedPoint, 'index'> | undefined {
-    const { timeNs } = point;
-    let { fields } = point;
+  #stage(points: PointColumns, index: number, rows: Staged): Omit<RejectedPoint, 'index'> | undefined {
+    const timeNs = points.times.at(index);
     if (timeNs < MIN_TIME_NS || timeNs > MAX_TIME_NS) {
       return { reason: 'store_rejected', detail: `time ${timeNs} is beyond 64 bits` };
     }
-    let tagSet = this.#series.find(point);
-    if (tagSet === undefined || !fitsKnownSeries(tagSet, point)) {
-      const fitting = fitTypes(point, this.#series.pinsOf(point.measurement), this.#typePolicy);
-      if (typeof fitting === 'string') return { reason: 'type_conflict', detail: fitting };
-      ({ fields } = fitting);
-      const fresh = fields.filter(([field]) => !tagSet?.series.has(field));
-      if (fresh.length > 0 && this.#series.size + fresh.length > this.#maxSeries)
-        return { reason: 'too_many_series', detail: fullText(this.#maxSeries, fresh) };
-      // What is refused leaves nothing in memory.
-      tagSet ??= this.#series.tagSetOf(point);
-      for (const [field, value] of fresh) this.#series.add(tagSet, field, fieldTypeOf(value));
-    }
+    const tagSet = this.#series.find(points.measurementOf(index), points.tagsOf(index));
+    if (tagSet === undefined || !fitsKnownSeries(tagSet, points, index))
+      return this.#stageNew(points.at(index), tagSet, rows);
+    for (let field = points.firstFieldOf(index); field < points.fieldEndOf(index); field++)
+      this.#stageValue(tagSet.series.get(points.fieldAt(field))!, timeNs, points.valueAt(field), rows);
+    return undefined;
+  }
+
+  /** A point that brings a series, or a value of another type than its series has. */
+  #stageNew(point: Point, known: TagSet | undefined, rows: Staged): Omit<RejectedPoint, 'index'> | undefined {
+    const fitting = fitTypes(point, this.#series.pinsOf(point.measurement), this.#typePolicy);
+    if (typeof fitting === 'string') return { reason: 'type_conflict', detail: fitting };
+    const { fields, timeNs } = fitting;
+    const fresh = fields.filter(([field]) => !known?.series.has(field));
+    if (fresh.length > 0 && this.#series.size + fresh.length > this.#maxSeries)
+      return { reason: 'too_many_series', detail: fullText(this.#maxSeries, fresh) };
+    // What is refused leaves nothing in memory.
+    const tagSet = known ?? this.#series.tagSetOf(point);
+    for (const [field, value] of fresh) this.#series.add(tagSet, field, fieldTypeOf(value));
     for (const [field, value] of fields) this.#stageValue(tagSet.series.get(field)!, timeNs, value, rows);
     return undefined;
   }
 
-  #stageValue(
-    series: Series,
-    timeNs: bigint,
-    value: FieldValue,
-    staged: Map<ArrivalTable, { type: FieldType; rows: Rows }>,
-  ): void {
+  #stageValue(series: Series, timeNs: bigint, value: FieldValue, staged: Staged): void {
     const tables = this.#layout.of(series.type);
     const isNewest = timeNs > series.lastTimeNs;
     const table = activeOf(isNewest ? tables.hot : tables.late);
@@ -209,9 +217,9 @@ export class Writer {
 }
 
 /** True when every field has its series and is of its type: the common case, and the quick one. */
-function fitsKnownSeries(tagSet: TagSet, { fields }: Point): boolean {
-  for (const [field, value] of fields) {
-    if (tagSet.series.get(field)?.type !== fieldTypeOf(value)) return false;
+function fitsKnownSeries(tagSet: TagSet, points: PointColumns, index: number): boolean {
+  for (let field = points.firstFieldOf(index); field < points.fieldEndOf(index); field++) {
+    if (tagSet.series.get(points.fieldAt(field))?.type !== fieldTypeOf(points.valueAt(field))) return false;
   }
   return true;
 }

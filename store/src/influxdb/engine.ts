@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Config, messageOf, type Point, type Reading, type Window } from '@tidemark/core';
+import { type Config, messageOf, type Point, PointColumns, type Reading, type Window } from '@tidemark/core';
 import type {
   Engine,
   Expiry,
@@ -54,9 +54,10 @@ export class InfluxEngine implements Engine {
     await isDone;
   }
 
-  write(points: readonly Point[]): Promise<readonly RejectedPoint[]> {
+  write(given: readonly Point[] | PointColumns): Promise<readonly RejectedPoint[]> {
     return this.#change(async () => {
-      if (points.length === 0) return [];
+      if (given.length === 0) return [];
+      const points = given instanceof PointColumns ? given.toArray() : given;
       const types = await this.#loadTypes();
       return writeBatch(points, { connection: this.#connection, types, typePolicy: this.#typePolicy });
     });

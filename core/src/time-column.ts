@@ -11,13 +11,30 @@ export class TimeColumn {
     this.#view.setBigInt64(this.#length++ * BYTES, timeNs, true);
   }
 
+  get length(): number {
+    return this.#length;
+  }
+
+  /** As two halves: the lower and the upper 32 bits. */
+  pushWords(low: number, high: number): void {
+    if (this.#length * BYTES === this.#view.byteLength) this.#grow();
+    const at = this.#length++ * BYTES;
+    this.#view.setInt32(at, low, true);
+    this.#view.setInt32(at + BYTES / 2, high, true);
+  }
+
   at(index: number): bigint {
     return this.#view.getBigInt64(index * BYTES, true);
   }
 
   /** In ms, rounded to some 0.2 µs; of two times the later is never the smaller. */
   msAt(index: number): number {
-    return (this.highAt(index) * 2 ** 32 + this.lowAt(index)) / 1e6;
+    return this.nsAt(index) / 1e6;
+  }
+
+  /** As a double, which holds times of now to some 0.2 µs. */
+  nsAt(index: number): number {
+    return this.highAt(index) * 2 ** 32 + this.lowAt(index);
   }
 
   /** The lower half of the nanoseconds, unsigned. */

@@ -1,4 +1,5 @@
-import type { FieldValue, Point, Tag } from '@tidemark/core';
+import type { LineScanner } from './line-scanner.ts';
+import type { FieldValue, Point, Tag } from './point.ts';
 import { TimeColumn } from './time-column.ts';
 
 /** Points by column. Who reads many of them reads the columns: a point of its own is some objects each time. */
@@ -12,6 +13,12 @@ export class PointColumns {
   readonly #floats: number[] = [];
   /** Values of the other types, by the field's index. */
   readonly #others = new Map<number, FieldValue>();
+
+  static of(points: Iterable<Point>): PointColumns {
+    const columns = new PointColumns();
+    for (const point of points) columns.push(point);
+    return columns;
+  }
 
   get length(): number {
     return this.#fieldEnds.length;
@@ -29,6 +36,41 @@ export class PointColumns {
     this.#fieldEnds.push(this.#fields.length);
   }
 
+  /** The line that was read last, which has a time. */
+  pushLine({ series, fieldCount, names, floats, others, timeLow, timeHigh }: LineScanner): void {
+    this.#measurements.push(series.measurement);
+    this.#tags.push(series.tags);
+    this.times.pushWords(timeLow, timeHigh);
+    for (const [index, value] of others) this.#others.set(this.#fields.length + index, value);
+    for (let index = 0; index < fieldCount; index++) {
+      this.#fields.push(names[index]!);
+      this.#floats.push(floats[index]!);
+    }
+    this.#fieldEnds.push(this.#fields.length);
+  }
+
+  /** Those of `points` from `start` up to `end`. */
+  append(points: PointColumns, start = 0, end = points.length): void {
+    const firstField = points.firstFieldOf(start);
+    const shift = this.#fields.length - firstField;
+    for (let index = start; index < end; index++) {
+      this.#measurements.push(points.#measurements[index]!);
+      this.#tags.push(points.#tags[index]!);
+      this.times.pushWords(points.times.lowAt(index), points.times.highAt(index));
+      this.#fieldEnds.push(points.#fieldEnds[index]! + shift);
+    }
+    const fieldEnd = end === 0 ? 0 : points.fieldEndOf(end - 1);
+    for (let field = firstField; field < fieldEnd; field++) {
+      this.#fields.push(points.#fields[field]!);
+      this.#floats.push(points.#floats[field]!);
+    }
+    if (points.#others.size === 0) return;
+    for (let field = firstField; field < fieldEnd; field++) {
+      const value = points.#others.get(field);
+      if (value !== undefined) this.#others.set(field + shift, value);
+    }
+  }
+
   /** The point, made anew for each call. */
   at(index: number): Point {
     const start = this.firstFieldOf(index);
@@ -42,6 +84,11 @@ export class PointColumns {
       fields,
       timeNs: this.times.at(index),
     };
+  }
+
+  /** All of them, made anew for each call. */
+  toArray(): Point[] {
+    return Array.from({ length: this.length }, (_, index) => this.at(index));
   }
 
   measurementOf(index: number): string {
