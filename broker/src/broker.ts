@@ -17,14 +17,13 @@ import {
   TidemarkError,
 } from '@tidemark/core';
 import type { Aedes, AuthenticateError, Client } from 'aedes';
-import type { ClassicLevel } from 'classic-level';
 import { createWebSocketStream, WebSocketServer } from 'ws';
 import { Acceptance } from './acceptance.ts';
 import { BrokerMetrics } from './metrics.ts';
 import { PlatformTopics } from './platform-topics.ts';
 import { QuietAedes } from './quiet-aedes.ts';
 import type { SessionLimits } from './session-store.ts';
-import { openSessions } from './sessions.ts';
+import { closeSessions, openSessions, type SessionDb } from './sessions.ts';
 
 /** A subscriber that takes nothing for this long is disconnected, so that it is gone within 10 s. */
 const DRAIN_TIMEOUT_MS = 8000;
@@ -58,7 +57,9 @@ export class Broker {
   readonly #acceptance: Acceptance;
   readonly #webSockets: WebSocketServer;
   #aedes: QuietAedes | undefined;
-  #sessions: ClassicLevel<string, unknown> | undefined;
+  #sessions: SessionDb | undefined;
+  /** Where the session database is that was found damaged at the start. */
+  #damagedSessions: string | undefined;
   #server: Server | undefined;
   #topics: PlatformTopics | undefined;
   readonly #sockets = new Set<Socket>();
@@ -85,8 +86,12 @@ export class Broker {
     const { dataDir, mqtt, host } = config;
     this.#sessions = await openSessions({
       directory: join(dataDir, 'broker'),
+      clock,
       logger,
-      onDamage: () => this.#metrics.sessionRepairs.inc(),
+      onDamage: (keptAt) => {
+        this.#damagedSessions = keptAt;
+        this.#metrics.damagedSessions.inc();
+      },
     });
     this.#aedes = await QuietAedes.open({
       db: this.#sessions,
@@ -140,7 +145,7 @@ export class Broker {
     this.#webSockets.close();
     this.#acceptance.stop();
     await aedes?.sessions.stop();
-    await this.#sessions?.close();
+    if (this.#sessions) await closeSessions(this.#sessions, this.#options.logger);
   }
 
   /** The TCP port in use. */
@@ -158,12 +163,15 @@ export class Broker {
   }
 
   health(): PartHealth {
-    const isListening = this.#server?.listening === true;
-    return {
-      name: 'broker',
-      status: isListening ? 'pass' : 'fail',
-      message: isListening ? `${this.#aedes?.connectedClients ?? 0} clients` : 'not listening',
-    };
+    if (this.#server?.listening !== true)
+      return { name: 'broker', status: 'fail', message: 'not listening' };
+    const clients = `${this.#aedes?.connectedClients ?? 0} clients`;
+    const lost = this.#damagedSessions;
+    const message =
+      lost === undefined
+        ? clients
+        : `${clients}; MQTT sessions and retained messages from before the start are lost: they were damaged, and are kept in ${lost}`;
+    return { name: 'broker', status: 'pass', message };
   }
 
   #authenticate(

@@ -44,7 +44,7 @@ export class BrokerMetrics {
   readonly tooLargePackets: Counter;
   readonly clientErrors: Counter;
   readonly refusedLogins: Counter;
-  readonly sessionRepairs: Counter;
+  readonly damagedSessions: Counter;
   readonly frozenClients: Counter;
   readonly #dropped: Counter<'reason'>;
   readonly #closed: Counter<'reason'>;
@@ -94,9 +94,9 @@ export class BrokerMetrics {
       'refused_logins_total',
       'Connections refused for wrong or missing credentials',
     );
-    this.sessionRepairs = counter(
-      'session_repairs_total',
-      'Starts that found the MQTT sessions damaged; some may be lost',
+    this.damagedSessions = counter(
+      'damaged_sessions_total',
+      'Databases of MQTT sessions and retained messages set aside at a start because they were damaged',
     );
     new Gauge({
       name: 'tidemark_broker_connections',

@@ -23,14 +23,15 @@ const nameCalls = ['rename', 'unlink', 'rmdir', 'mkdir'];
 const mappedSuffix = '-shm';
 
 /**
- * A folder on a disk whose power fails. It follows the system calls of one process, and knows of every file
- * and every name what is on stable storage: what an fsync covered that began after the change had returned,
- * and of a name only what an fsync of its folder covered. A call it does not understand is an error.
+ * A folder on a disk whose power fails. It follows the system calls of a process and its children, and knows of
+ * every file and every name what is on stable storage: what an fsync covered that began after the change had
+ * returned, and of a name only what an fsync of its folder covered. A call it does not understand is an error.
  */
 export class Disk {
   readonly #root: string;
   readonly #tree = new FolderNode();
-  readonly #descriptors = new Map<number, Descriptor>();
+  /** By number and path: processes that run at the same time each count from zero. */
+  readonly #descriptors = new Map<string, Descriptor>();
   /** Files that a call was at work on when the process ended: what it did of it is unknown. */
   readonly #unfinished = new Map<SystemCall, string[]>();
 
@@ -48,7 +49,7 @@ export class Disk {
     const isBegin = call.end === call.start;
     if (call.name === 'close') {
       // Another thread may be given the number before this call is seen to end.
-      if (isBegin) this.#descriptors.delete(call.descriptor);
+      if (isBegin) this.#descriptors.delete(keyOf(call));
       return;
     }
     if (Number.isNaN(call.result)) {
@@ -98,7 +99,6 @@ export class Disk {
   }
 
   #openFile(call: SystemCall): void {
-    this.#descriptors.delete(call.result);
     const path = call.strings[0]!.toString();
     if (!this.#isInside(path)) return;
     const flags = /O_[A-Z_|]+/.exec(call.text)?.[0].split('|') ?? [];
@@ -110,7 +110,8 @@ export class Disk {
       node = new FileNode();
       this.#folderOf(path).change(call.end, [[basename(path), node]]);
     } else if (node instanceof FileNode && flags.includes('O_TRUNC')) node.truncate(call.end, 0);
-    this.#descriptors.set(call.result, { node, position: 0, isAppending: flags.includes('O_APPEND') });
+    const isAppending = flags.includes('O_APPEND');
+    this.#descriptors.set(`${call.result} ${path}`, { node, position: 0, isAppending });
   }
 
   #changeNames(call: SystemCall): void {
@@ -131,7 +132,7 @@ export class Disk {
   }
 
   #useDescriptor(call: SystemCall): void {
-    const descriptor = this.#descriptors.get(call.descriptor);
+    const descriptor = this.#descriptors.get(keyOf(call));
     if (call.name === 'mmap') return;
     if (!descriptor) throw new Error(`${call.file} was opened out of sight`);
     const { node } = descriptor;
@@ -147,7 +148,7 @@ export class Disk {
 
   /** The kernel tells of a write that failed once, and takes the pages for clean: a later fsync says nothing. */
   #failSync(call: SystemCall): void {
-    const node = this.#descriptors.get(call.descriptor)?.node;
+    const node = this.#descriptors.get(keyOf(call))?.node;
     if (!node) return;
     this.failedSyncs++;
     node.lose(call.start);
@@ -169,6 +170,10 @@ export class Disk {
     if (folder instanceof FolderNode) return folder;
     throw new Error(`the folder of ${path} is not known to be there`);
   }
+}
+
+function keyOf({ descriptor, file }: SystemCall): string {
+  return `${descriptor} ${file}`;
 }
 
 function write(call: SystemCall, descriptor: Descriptor, node: FileNode): void {
