@@ -17,13 +17,14 @@ import {
   TidemarkError,
 } from '@tidemark/core';
 import type { Aedes, AuthenticateError, Client } from 'aedes';
+import type { ClassicLevel } from 'classic-level';
 import { createWebSocketStream, WebSocketServer } from 'ws';
 import { Acceptance } from './acceptance.ts';
 import { BrokerMetrics } from './metrics.ts';
 import { PlatformTopics } from './platform-topics.ts';
 import { QuietAedes } from './quiet-aedes.ts';
 import type { SessionLimits } from './session-store.ts';
-import { closeSessions, openSessions, type SessionDb } from './sessions.ts';
+import { closeSessions, openSessions } from './sessions.ts';
 
 /** A subscriber that takes nothing for this long is disconnected, so that it is gone within 10 s. */
 const DRAIN_TIMEOUT_MS = 8000;
@@ -57,7 +58,7 @@ export class Broker {
   readonly #acceptance: Acceptance;
   readonly #webSockets: WebSocketServer;
   #aedes: QuietAedes | undefined;
-  #sessions: SessionDb | undefined;
+  #sessions: ClassicLevel<string, unknown> | undefined;
   /** Where the session database is that was found damaged at the start. */
   #damagedSessions: string | undefined;
   #server: Server | undefined;
@@ -163,8 +164,7 @@ export class Broker {
   }
 
   health(): PartHealth {
-    if (this.#server?.listening !== true)
-      return { name: 'broker', status: 'fail', message: 'not listening' };
+    if (this.#server?.listening !== true) return { name: 'broker', status: 'fail', message: 'not listening' };
     const clients = `${this.#aedes?.connectedClients ?? 0} clients`;
     const lost = this.#damagedSessions;
     const message =

@@ -130,6 +130,17 @@ it('retains on no more topics than its limit, and delivers all the same', async 
   await Promise.all([listener.client.endAsync(), later.client.endAsync()]);
 });
 
+it('keeps the last of the messages that are retained on a topic at the same time', async () => {
+  const { sessions } = broker.aedes;
+  const message = { cmd: 'publish', topic: 'state/a', qos: 0, retain: true, dup: false } as const;
+  for (let round = 0; round < 100; round++) {
+    const payloads = ['1', '2', '3', String(round)].map((payload) => Buffer.from(payload));
+    await Promise.all(payloads.map((payload) => sessions.storeRetained({ ...message, payload })));
+    const kept: PublishPacket[] = await sessions.createRetainedStreamCombi(['state/a']).toArray();
+    expect(kept.map(({ payload }) => String(payload))).toEqual([String(round)]);
+  }
+});
+
 it('a will that a crash left behind is removed when its client comes again', async () => {
   const will = { cmd: 'publish', topic: 'devices/a', payload: Buffer.from('0'), qos: 1 } as const;
   const packet = { ...will, retain: false, dup: false };

@@ -1,13 +1,13 @@
-import { Readable } from 'node:stream';
-import { type Clock, claimOf, type Logger } from '@tidemark/core';
+import type { Clock, Logger } from '@tidemark/core';
 import type { Client, PublishPacket, Subscription } from 'aedes';
-import LevelPersistence, { type StoredPacket } from 'aedes-persistence-level/asyncPersistence.js';
+import type { StoredPacket } from 'aedes-persistence-level/asyncPersistence.js';
 import type { ClassicLevel } from 'classic-level';
 import { type Change, GroupWriter } from './group-writer.ts';
 import { LimitedLog } from './limited-log.ts';
 import type { BrokerMetrics, DropReason } from './metrics.ts';
 import type { Outbox } from './outbox.ts';
 import { ReceivedIds } from './received-ids.ts';
+import { RetainedStore } from './retained-store.ts';
 import {
   outgoingOf,
   type QueuedMessage,
@@ -15,11 +15,10 @@ import {
   rangeOf,
   SessionQueue,
   storedKeys,
-  upTo,
 } from './session-queue.ts';
 import { SessionRecords } from './session-records.ts';
 import { type Match, StoredSubscriptions } from './stored-subscriptions.ts';
-import { grantOf, isHidden, isShared } from './subscriptions.ts';
+import { grantOf, isShared } from './subscriptions.ts';
 
 export interface SessionLimits {
   queue: QueueLimits;
@@ -40,8 +39,6 @@ interface SessionStoreOptions {
 }
 
 const SWEEP_EVERY_MS = 10_000;
-const RETAINED = 'retained:';
-const WILL = 'will:';
 /**
  * Restored for a session without subscriptions, so that Aedes tells its client that it is there (it counts
  * subscriptions to know). Shared subscriptions are refused, so it comes to nothing.
@@ -50,16 +47,13 @@ const placeholder: Subscription = { topic: '$share/none/none', qos: 0 };
 
 /**
  * What outlives a connection. Sessions, their subscriptions, their queues and the ids of received QoS 2 messages
- * are kept here, bounded and in order; retained messages and wills as aedes-persistence-level keeps them. That
- * package takes a subscription that another one overlaps for the same, orders queues by the id of the broker's
- * process and knows no limit; and Aedes stores the id of a QoS 2 message before the message, so that a crash
- * between the two loses it.
+ * are kept here, bounded and in order. aedes-persistence-level takes a subscription that another one overlaps for
+ * the same, orders queues by the id of the broker's process and knows no limit; and Aedes stores the id of a QoS 2
+ * message before the message, so that a crash between the two loses it.
  */
-export class SessionStore extends LevelPersistence {
+export class SessionStore extends RetainedStore {
   /** Called before a change of the stored subscriptions. */
   onChange: () => void = () => {};
-  /** Retained messages that match a filter and are not stored: the platform's own. */
-  ownRetained: (filter: string) => Iterable<StoredPacket> = () => [];
   /** How the messages to a client that is connected go out. */
   outboxOf: (client: Client) => Outbox | undefined = () => undefined;
   /** Sessions ended since the start because their clients stayed away. */
@@ -69,7 +63,6 @@ export class SessionStore extends LevelPersistence {
   readonly #metrics: BrokerMetrics;
   readonly #unwritten: LimitedLog;
   readonly #unreadable: LimitedLog;
-  readonly #retainedUnread: LimitedLog;
   readonly #writer: GroupWriter;
   readonly #records: SessionRecords;
   readonly #subscriptions: StoredSubscriptions;
@@ -78,22 +71,18 @@ export class SessionStore extends LevelPersistence {
   readonly #online = new Map<string, Outbox>();
   /** Sessions that are just being removed. */
   readonly #ending = new Map<string, Promise<void>>();
-  readonly #retained = new Set<string>();
-  /** Clients whose wills are stored. */
-  readonly #wills = new Set<string>();
   readonly #received: ReceivedIds;
   /** Messages that were queued before they were acknowledged, by their properties. */
   readonly #queued = new WeakSet<object>();
   #sweeper: NodeJS.Timeout | undefined;
 
   constructor({ db, limits, metrics, clock, logger }: SessionStoreOptions) {
-    super(db);
+    super({ db, maxRetained: limits.maxRetained, metrics, logger });
     this.#db = db;
     this.#limits = limits;
     this.#metrics = metrics;
     this.#unwritten = new LimitedLog(logger, 'MQTT sessions could not be written');
     this.#unreadable = new LimitedLog(logger, 'connections are closed: their sessions cannot be read');
-    this.#retainedUnread = new LimitedLog(logger, 'subscribers lack retained messages: they cannot be read');
     this.#writer = new GroupWriter(db, (error) => this.#unwritten.tell(error));
     this.#records = new SessionRecords(this.#writer, clock);
     this.#subscriptions = new StoredSubscriptions(this.#writer);
@@ -101,28 +90,23 @@ export class SessionStore extends LevelPersistence {
   }
 
   /** Takes over what the broker before this one left. */
-  async load(): Promise<void> {
+  override async load(): Promise<void> {
+    await super.load();
     await this.#subscriptions.load(this.#db);
     await this.#records.load(this.#db);
     await this.#received.load(this.#db);
     for await (const { clientId, key } of storedKeys(this.#db)) this.#queueOf(clientId).recount(key);
-    for await (const key of this.#db.keys({ gte: RETAINED, lt: upTo(RETAINED) })) {
-      this.#retained.add(key.slice(RETAINED.length));
-    }
-    for await (const key of this.#db.keys({ gte: WILL, lt: upTo(WILL) })) {
-      this.#wills.add(decodeURIComponent(key.slice(WILL.length)));
-    }
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_EVERY_MS);
   }
 
   /** Resolves when everything that was decided has been written. */
-  async stop(): Promise<void> {
+  override async stop(): Promise<void> {
     clearInterval(this.#sweeper);
+    await super.stop();
     await Promise.all(this.#ending.values());
     await this.#writer.flush();
     this.#unwritten.stop();
     this.#unreadable.stop();
-    this.#retainedUnread.stop();
   }
 
   get awayCount(): number {
@@ -131,10 +115,6 @@ export class SessionStore extends LevelPersistence {
 
   get subscriptionCount(): number {
     return this.#subscriptions.size;
-  }
-
-  get retainedCount(): number {
-    return this.#retained.size;
   }
 
   get queuedCount(): number {
@@ -342,51 +322,5 @@ export class SessionStore extends LevelPersistence {
   async keepReceived({ properties }: PublishPacket): Promise<void> {
     const changes = this.#received.takeChanges(properties);
     if (changes.length > 0) await this.#writer.write(...changes);
-  }
-
-  // --- retained messages and wills
-
-  override async storeRetained(packet: StoredPacket): Promise<void> {
-    const { topic, payload } = packet;
-    if (payload.length === 0) {
-      this.#retained.delete(topic);
-    } else if (!this.#retained.has(topic) && this.#retained.size >= this.#limits.maxRetained) {
-      this.#metrics.drop('retained_full');
-      return;
-    } else {
-      this.#retained.add(topic);
-    }
-    await super.storeRetained(packet);
-  }
-
-  override createRetainedStreamCombi(filters: string[]): Readable {
-    return Readable.from(this.#retainedFor(filters));
-  }
-
-  /** Never fails: Aedes listens for no error of the stream, which would end the process. */
-  async *#retainedFor(filters: readonly string[]): AsyncGenerator<StoredPacket> {
-    try {
-      for (const filter of filters) {
-        yield* this.ownRetained(filter);
-        for await (const packet of super.createRetainedStream(filter) as AsyncIterable<StoredPacket>) {
-          if (!isHidden(packet.topic, filter)) yield packet;
-        }
-      }
-    } catch (error) {
-      this.#metrics.drop('retained_unreadable');
-      this.#retainedUnread.tell(error);
-    }
-  }
-
-  /** A will that may not be published is not stored: the wills left by a crash are published all or none. */
-  override async putWill(client: Client, packet: StoredPacket): Promise<void> {
-    if (claimOf(packet.topic).kind === 'own') return;
-    this.#wills.add(client.id);
-    await super.putWill(client, packet);
-  }
-
-  /** Aedes asks for it at each connection: who has left no will costs no look at the database. */
-  override async delWill(client: { id: string }): Promise<unknown> {
-    return this.#wills.delete(client.id) ? super.delWill(client) : undefined;
   }
 }

@@ -2,11 +2,12 @@ import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger, systemClock } from '@tidemark/core';
+import type { ClassicLevel } from 'classic-level';
 import { expect, it, onTestFinished } from 'vitest';
-import { closeSessions, openSessions, type SessionDb } from './sessions.ts';
+import { closeSessions, openSessions } from './sessions.ts';
 
 interface Start {
-  db: SessionDb;
+  db: ClassicLevel<string, unknown>;
   /** Where damaged databases were put. */
   keptAt: string[];
   logged: { msg: string; reason?: string }[];
@@ -21,7 +22,9 @@ async function sessionsFolder(): Promise<string> {
 async function start(directory: string): Promise<Start> {
   const keptAt: string[] = [];
   const logged: Start['logged'] = [];
-  const logger = createLogger('error', { write: (line) => void logged.push(JSON.parse(line) as { msg: string }) });
+  const logger = createLogger('error', {
+    write: (line) => void logged.push(JSON.parse(line) as { msg: string }),
+  });
   const onDamage = (path: string): void => void keptAt.push(path);
   const db = await openSessions({ directory, clock: systemClock, logger, onDamage });
   onTestFinished(() => db.close());
@@ -92,7 +95,10 @@ it.each(damages)('with %s the broker begins anew, and says so', async (_name, da
   await db.put('retained', 'again');
   await closeSessions(db, createLogger('silent'));
   const next = await start(directory);
-  expect({ found: await next.db.get('retained'), keptAt: next.keptAt }).toEqual({ found: 'again', keptAt: [] });
+  expect({ found: await next.db.get('retained'), keptAt: next.keptAt }).toEqual({
+    found: 'again',
+    keptAt: [],
+  });
 });
 
 it('damage to what was closed in order is met as well', async () => {

@@ -6,7 +6,7 @@ import { type Clock, type Logger, TidemarkError } from '@tidemark/core';
 import { ClassicLevel } from 'classic-level';
 import { DAMAGED, damageOf } from './session-damage.ts';
 
-export type SessionDb = ClassicLevel<string, unknown>;
+type Sessions = ClassicLevel<string, unknown>;
 
 interface SessionsOptions {
   /** Made when it is not there. */
@@ -33,13 +33,13 @@ const crashes = ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGTRAP'];
  * aside, and the broker begins with none. It is not repaired: LevelDB's repair checks no checksum of its log, and
  * would give out what a power cut left of a message for the message.
  */
-export async function openSessions(options: SessionsOptions): Promise<SessionDb> {
+export async function openSessions(options: SessionsOptions): Promise<Sessions> {
   const { directory } = options;
   await mkdir(directory, { recursive: true });
   const files = await readdir(directory);
   const isNew = !files.some((name) => databaseFile.test(name));
   const isClosed = files.includes(CLOSED) && files.includes('CURRENT');
-  // LevelDB syncs the folder before it changes anything, so that the mark does not come back after a power cut.
+  // LevelDB syncs the folder when it opens: after a power cut the mark is not back beside what was written since.
   await rm(join(directory, CLOSED), { force: true });
   if (!isNew && !isClosed) {
     const reason = await check(directory);
@@ -56,7 +56,7 @@ export async function openSessions(options: SessionsOptions): Promise<SessionDb>
 }
 
 /** Closes the database and marks it, so that the next start need not check it. */
-export async function closeSessions(db: SessionDb, logger: Logger): Promise<void> {
+export async function closeSessions(db: Sessions, logger: Logger): Promise<void> {
   await db.close();
   const directory = db.location;
   try {
@@ -65,13 +65,16 @@ export async function closeSessions(db: SessionDb, logger: Logger): Promise<void
     await writeFile(join(directory, CLOSED), '', { flush: true });
     await sync(directory);
   } catch (error) {
-    logger.warn({ err: error, directory }, 'the MQTT sessions could not be synced: the next start checks them');
+    logger.warn(
+      { err: error, directory },
+      'the MQTT sessions could not be synced: the next start checks them',
+    );
   }
 }
 
-async function openIn(directory: string): Promise<SessionDb> {
+async function openIn(directory: string): Promise<Sessions> {
   const isNew = !(await readdir(directory)).includes('CURRENT');
-  const db: SessionDb = new ClassicLevel(directory, { valueEncoding: 'json' });
+  const db: Sessions = new ClassicLevel(directory, { valueEncoding: 'json' });
   await db.open();
   if (isNew) {
     // Until its next table LevelDB has nothing on stable storage that names the new database.
@@ -97,7 +100,10 @@ function check(directory: string): Promise<string | undefined> {
   });
 }
 
-async function setAside(reason: string, { directory, clock, logger, onDamage }: SessionsOptions): Promise<void> {
+async function setAside(
+  reason: string,
+  { directory, clock, logger, onDamage }: SessionsOptions,
+): Promise<void> {
   const keptAt = join(directory, ASIDE, String(clock.nowNs()));
   await mkdir(keptAt, { recursive: true });
   let bytes = 0;

@@ -62,7 +62,8 @@ it('a session database that ends the process which opens it costs the sessions, 
   const device = await RawMqtt.connect(after.mqttUrl, 'rule');
   device.publish('sensors/s1/temperature', '22.5', { messageId: 1 });
   await device.until(({ cmd }) => cmd === 'puback');
-  expect((await allReadings(after.httpUrl)).map(({ value }) => value)).toEqual([21.5, 22.5]);
+  const temperatures = async () => (await allReadings(after.httpUrl)).map(({ temperature }) => temperature);
+  await expect.poll(temperatures).toEqual([21.5, 22.5]);
   expect(await after.end('SIGTERM')).toBe(0);
 
   const next = await startPlatform({ dataDir });

@@ -387,6 +387,23 @@ describe.skipIf(!requireTool('influxd', binary))(
       },
     );
 
+    test('a rename that values of two types of a field stand in the way of copies nothing', async () => {
+      await engine.write([at(1)]);
+      // Of another writer, each in a week of its own: influxd lets a field have a type in each shard.
+      const lines = ['travellers,sensor=s x="far" 1000000000', 'travellers,sensor=s x=1 8640001000000000'];
+      for (const line of lines) expect(await new Connection(settings()).write(line)).toBe(undefined);
+      const renamed = engine.renameSensor('s', 'new');
+      await expect(renamed).rejects.toMatchObject({
+        code: 'conflict',
+        message: expect.stringMatching(/"x"/),
+      });
+      expect(await engine.deleteSensor('new')).toEqual({ points: 0 });
+      expect(await engine.deleteSensor('s')).toEqual({ points: 3 });
+      await engine.write([at(1)]);
+      await engine.renameSensor('s', 'new');
+      expect(await engine.deleteSensor('new')).toEqual({ points: 1 });
+    });
+
     test('what was written is there after the server is killed', async () => {
       for (let batch = 0; batch < 5; batch += 1) {
         await engine.write(Array.from({ length: 200 }, (_, index) => at(batch * 200 + index)));

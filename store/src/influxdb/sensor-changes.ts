@@ -63,6 +63,7 @@ export async function renameSensor(connection: Connection, from: string, to: str
     if (!hasBegun && total(await partsOf(connection, to)) > 0) {
       throw new TidemarkError('conflict', `the store has data of ${JSON.stringify(to)} already`);
     }
+    for (const part of parts) assertCopyable(part);
     await setMark(connection, from, to);
     for (const part of parts) await copyPart(connection, part, from, to);
     await checkCopy(connection, parts, from, to);
@@ -122,15 +123,18 @@ async function deleteParts(connection: Connection, parts: readonly Part[], senso
   }
 }
 
+/** A copy would have one type for each field. */
+function assertCopyable({ measurement, fields }: Part): void {
+  const clashing = fields.find(
+    ({ field }, index) => fields.findIndex((one) => one.field === field) !== index,
+  );
+  if (clashing === undefined) return;
+  const message = `field ${JSON.stringify(clashing.field)} of ${measurement} has values of several types: it cannot be copied`;
+  throw new TidemarkError('conflict', message);
+}
+
 /** Copies page by page; the time at a page's end is taken as a whole, since no order is known within it. */
 async function copyPart(connection: Connection, part: Part, from: string, to: string): Promise<void> {
-  const clashing = part.fields.find(
-    ({ field }, index) => part.fields.findIndex((one) => one.field === field) !== index,
-  );
-  if (clashing !== undefined) {
-    const message = `field ${JSON.stringify(clashing.field)} of ${part.measurement} has values of several types: it cannot be copied`;
-    throw new TidemarkError('conflict', message);
-  }
   let { fromNs } = always;
   for (;;) {
     const page = await select(connection, part, from, { fromNs, toNs: always.toNs, limit: pageRows });
