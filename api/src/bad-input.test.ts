@@ -9,9 +9,9 @@ beforeAll(async () => {
 });
 afterAll(() => platform.stop());
 
-function post(body: string, contentType = 'application/json'): Promise<Response> {
+function post(body: string, contentType = 'application/json', path = '/api/v1/readings'): Promise<Response> {
   const init = { method: 'POST', body, headers: { 'content-type': contentType } };
-  return Promise.resolve(platform.app.request('/api/v1/readings', init));
+  return Promise.resolve(platform.app.request(path, init));
 }
 
 const paths = ['readings', 'readings/first', 'readings/last', 'latest', 'windows', 'quarantine'].map(
@@ -101,6 +101,29 @@ describe('whatever is asked', () => {
       }),
     );
   });
+
+  it('of statistics is computed, or refused with errors that say why', async () => {
+    const key = fc.constantFrom('v', 'text', 'from', 'to', '0', '__proto__', 'constructor', '');
+    const member = fc.oneof(value, fc.jsonValue(), fc.array(fc.oneof(value, fc.jsonValue())));
+    const bodies = fc.oneof(
+      fc.json(),
+      fc.string(),
+      fc
+        .tuple(fc.dictionary(key, member), fc.boolean())
+        .map(([rest, isDated]) => JSON.stringify({ ...(isDated && { from: 0, to: 'now' }), ...rest })),
+    );
+    await fc.assert(
+      fc.asyncProperty(bodies, async (body) => {
+        const response = await post(body, 'application/json', '/compute/metrics');
+        const { result, errors } = (await response.json()) as { result: object; errors: string[] };
+        expect([200, 400]).toContain(response.status);
+        expect(Object.keys(result).length > 0).toBe(response.status === 200);
+        if (response.status === 400) expect(errors.length).toBeGreaterThan(0);
+        for (const error of errors) expect(error).toMatch(/^(Unexpected|Missing|not valid JSON) /);
+      }),
+      { numRuns: 400 },
+    );
+  }, 60_000);
 
   it('and whatever is sent is taken, or refused as a problem', async () => {
     const bodies = fc.oneof(fc.json(), fc.string());
