@@ -57,6 +57,16 @@ export interface WindowsQuery extends ReadingFilter {
   fill: Fill;
 }
 
+/** Which points: those of the listed measurements, of any tags and types. */
+export interface PointsQuery extends ReadingFilter {
+  /** None is no point. */
+  measurements: readonly string[];
+  /** Inclusive. */
+  fromNs: bigint;
+  /** Exclusive. */
+  toNs: bigint;
+}
+
 /** A point the store will never take, as it is; the rest of its batch was written. */
 export interface RejectedPoint {
   /** Position in the batch. */
@@ -146,6 +156,14 @@ export interface Engine {
 
   /** Windows ordered by metric, then the `by` tags, then time. `metrics` empty means every numeric one. */
   windows(query: WindowsQuery): Promise<Window[]>;
+
+  /**
+   * All that is stored and matches, in pages of some 30 000 values and some MB, however much it is: each value once, in no
+   * promised order, a point with any part of the fields of its time. What is written or removed meanwhile may be
+   * missing. `metrics` are names of fields, text ones with or without `_text`. Rejects with `conflict` when InfluxDB
+   * holds a field in several types.
+   */
+  points(query: PointsQuery): AsyncIterable<readonly Point[]>;
 
   /** Measurements with their fields' types. */
   fields(): Promise<{ measurement: string; field: string; type: FieldType }[]>;

@@ -5,6 +5,7 @@ import { identityContract } from './contract/identity.ts';
 import { latestContract } from './contract/latest.ts';
 import { lifecycleContract } from './contract/lifecycle.ts';
 import { modelContract } from './contract/model.ts';
+import { pointsContract } from './contract/points.ts';
 import { policyContract } from './contract/policies.ts';
 import { purgeContract } from './contract/purge.ts';
 import { randomWindowsContract } from './contract/random-windows.ts';
@@ -26,6 +27,7 @@ export function engineContract(name: string, source: EngineSource): void {
     identityContract(subject);
     conflictContract(subject);
     readingsContract(subject);
+    pointsContract(subject);
     latestContract(subject);
     windowsContract(subject);
     randomWindowsContract(subject);

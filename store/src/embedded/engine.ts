@@ -18,6 +18,7 @@ import type {
   Engine,
   Expiry,
   LatestValue,
+  PointsQuery,
   ReadingFilter,
   ReadingsQuery,
   RejectedPoint,
@@ -34,6 +35,7 @@ import type { Layout } from './layout.ts';
 import { loadLayout, loadSeries } from './load.ts';
 import { Oldest } from './oldest.ts';
 import { openingError } from './opening.ts';
+import { scanPoints } from './points.ts';
 import { Purge } from './purge.ts';
 import { Reader } from './reader.ts';
 import { latestValues, queryReadings } from './readings.ts';
@@ -200,6 +202,16 @@ export class EmbeddedEngine implements Engine {
     return this.#read((reader) => queryWindows(reader, query));
   }
 
+  async *points(query: PointsQuery): AsyncGenerator<readonly Point[]> {
+    const { reader } = this.#opened();
+    try {
+      yield* scanPoints(reader, query);
+    } catch (error) {
+      this.#noteDamage(error);
+      throw error;
+    }
+  }
+
   async fields(): Promise<{ measurement: string; field: string; type: FieldType }[]> {
     return this.#opened().reader.series.fields();
   }
@@ -316,11 +328,15 @@ export class EmbeddedEngine implements Engine {
     try {
       return await read(this.#opened().reader);
     } catch (error) {
-      if (error instanceof TidemarkError && error.code === 'store_damaged') this.#damage = error.message;
+      this.#noteDamage(error);
       if (!isInvalidated(error)) throw error;
       await this.#failed(error, false);
       return read(this.#opened().reader);
     }
+  }
+
+  #noteDamage(error: unknown): void {
+    if (error instanceof TidemarkError && error.code === 'store_damaged') this.#damage = error.message;
   }
 
   async #changeSensor<T>(change: (changes: SensorChanges) => Promise<T>): Promise<T> {

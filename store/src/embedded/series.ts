@@ -128,6 +128,25 @@ export class SeriesIndex {
     return selected;
   }
 
+  /** Series of these measurements that pass the filter, by id. */
+  selectFrom(measurements: readonly string[], { sensors, locations, metrics }: ReadingFilter): Series[] {
+    const wantedSensors = toSet(sensors);
+    const wantedLocations = toSet(locations);
+    const wantedMetrics = toSet(metrics);
+    const selected: Series[] = [];
+    for (const measurement of new Set(measurements)) {
+      for (const { sensor, location, series } of this.#byMeasurement.get(measurement)?.values() ?? []) {
+        if (wantedSensors?.has(sensor) === false) continue;
+        if (wantedLocations && (location === undefined || !wantedLocations.has(location))) continue;
+        for (const item of series.values()) {
+          if (!wantedMetrics || wantedMetrics.has(item.metric) || wantedMetrics.has(item.field))
+            selected.push(item);
+        }
+      }
+    }
+    return selected.sort((one, other) => one.id - other.id);
+  }
+
   /** What the platform's own measurements have of a sensor. */
   tagSetsOf(sensor: string): TagSet[] {
     return sensorMeasurements.flatMap((measurement) => {

@@ -4,6 +4,7 @@ import type {
   Engine,
   Expiry,
   LatestValue,
+  PointsQuery,
   ReadingFilter,
   ReadingsQuery,
   RejectedPoint,
@@ -16,6 +17,7 @@ import type { TypePolicy } from '../type-policy.ts';
 import { Connection } from './connection.ts';
 import { FieldTypes } from './field-types.ts';
 import { queryLatest } from './latest.ts';
+import { queryPoints } from './points.ts';
 import { oldestTimes, purge } from './purge.ts';
 import { queryReadings } from './readings.ts';
 import { type FieldInfo, loadFields } from './schema.ts';
@@ -91,6 +93,11 @@ export class InfluxEngine implements Engine {
 
   windows(query: WindowsQuery): Promise<Window[]> {
     return this.#run(() => queryWindows(this.#connection, query));
+  }
+
+  /** Not waited for at the end: its request is cut off. */
+  points(query: PointsQuery): AsyncIterable<readonly Point[]> {
+    return queryPoints(this.#connection, query);
   }
 
   fields(): Promise<FieldInfo[]> {

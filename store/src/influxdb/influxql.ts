@@ -35,12 +35,13 @@ export function fieldExpression(metric: string, cast: Cast): string {
 
 /** ` FROM "readings" WHERE …` with the time range and the tags of the filter. */
 export function fromReadings(range: TimeRange, filter: ReadingFilter): string {
-  const conditions = [
-    timeCondition(range),
-    ...anyOf('sensor', filter.sensors),
-    ...anyOf('location', filter.locations),
-  ];
+  const conditions = [timeCondition(range), ...filterConditions(filter)];
   return ` FROM ${quoteName(READINGS)} WHERE ${conditions.join(' AND ')}`;
+}
+
+/** The tags of the filter as conditions that all have to hold. */
+export function filterConditions({ sensors, locations }: ReadingFilter): string[] {
+  return [...anyOf('sensor', sensors), ...anyOf('location', locations)];
 }
 
 /** The range as a condition; its end is inclusive there, since InfluxQL knows no time 2^63 − 1. */

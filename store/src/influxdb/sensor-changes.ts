@@ -1,23 +1,12 @@
-import {
-  encodeLine,
-  type Field,
-  type FieldType,
-  type FieldValue,
-  type Point,
-  type Tag,
-  TidemarkError,
-  Uint64,
-} from '@tidemark/core';
+import { encodeLine, type Point, type Tag, TidemarkError } from '@tidemark/core';
 import { sensorMeasurements } from '../sensor-measurements.ts';
-import { timeOf } from './cells.ts';
 import type { Connection } from './connection.ts';
-import { quoteName, quoteText, timeCondition } from './influxql.ts';
+import { quoteName, quoteText } from './influxql.ts';
 import { encodeName } from './names.ts';
+import { type Columns, expressionOf, pagesOf, refuseClashing } from './pages.ts';
 import { loadFields, loadTagKeys } from './schema.ts';
 
-/** Rows that are copied at a time. */
-const pageRows = 10_000;
-/** Most rows of one sensor at one time, and series of one measurement. */
+/** Series of one measurement. */
 const maxRows = 1_000_000;
 /** Fields of one statement. */
 const maxColumns = 500;
@@ -25,16 +14,8 @@ const maxColumns = 500;
 const renames = 'tidemark_renames';
 const always = { fromNs: 0n, toNs: 2n ** 63n };
 
-interface PartField {
-  field: string;
-  type: FieldType;
-}
-
 /** What a sensor has in one measurement; names as InfluxDB has them. */
-interface Part {
-  measurement: string;
-  fields: PartField[];
-  tags: string[];
+interface Part extends Columns {
   /** Values: one for each field and time. */
   points: number;
 }
@@ -63,7 +44,7 @@ export async function renameSensor(connection: Connection, from: string, to: str
     if (!hasBegun && total(await partsOf(connection, to)) > 0) {
       throw new TidemarkError('conflict', `the store has data of ${JSON.stringify(to)} already`);
     }
-    for (const part of parts) assertCopyable(part);
+    for (const part of parts) refuseClashing(part);
     await setMark(connection, from, to);
     for (const part of parts) await copyPart(connection, part, from, to);
     await checkCopy(connection, parts, from, to);
@@ -92,7 +73,7 @@ async function partsOf(connection: Connection, sensor: string): Promise<Part[]> 
 async function countValues(
   connection: Connection,
   measurement: string,
-  fields: readonly PartField[],
+  fields: Columns['fields'],
   sensor: string,
 ): Promise<number[]> {
   const counts: number[] = [];
@@ -109,10 +90,6 @@ async function countValues(
   return counts;
 }
 
-function expressionOf({ field, type }: PartField): string {
-  return `${quoteName(field)}::${type}`;
-}
-
 function total(parts: readonly Part[]): number {
   return parts.reduce((sum, { points }) => sum + points, 0);
 }
@@ -123,32 +100,9 @@ async function deleteParts(connection: Connection, parts: readonly Part[], senso
   }
 }
 
-/** A copy would have one type for each field. */
-function assertCopyable({ measurement, fields }: Part): void {
-  const clashing = fields.find(
-    ({ field }, index) => fields.findIndex((one) => one.field === field) !== index,
-  );
-  if (clashing === undefined) return;
-  const message = `field ${JSON.stringify(clashing.field)} of ${measurement} has values of several types: it cannot be copied`;
-  throw new TidemarkError('conflict', message);
-}
-
-/** Copies page by page; the time at a page's end is taken as a whole, since no order is known within it. */
 async function copyPart(connection: Connection, part: Part, from: string, to: string): Promise<void> {
-  let { fromNs } = always;
-  for (;;) {
-    const page = await select(connection, part, from, { fromNs, toNs: always.toNs, limit: pageRows });
+  for await (const page of pagesOf(connection, part, { ...always, conditions: [ofSensor(from)] }))
     await writeCopies(connection, page, to);
-    const last = page.at(-1);
-    if (last === undefined || page.length < pageRows) return;
-    const lastNs = last.timeNs;
-    await writeCopies(
-      connection,
-      await select(connection, part, from, { fromNs: lastNs, toNs: lastNs + 1n }),
-      to,
-    );
-    fromNs = lastNs + 1n;
-  }
 }
 
 /** Nothing may be deleted that is not there twice. */
@@ -163,47 +117,6 @@ async function checkCopy(
   if (isComplete && total(await partsOf(connection, from)) === points) return;
   const message = `${JSON.stringify(from)} changed while it was copied to ${JSON.stringify(to)}: rename it again`;
   throw new TidemarkError('store_unavailable', message, { retryable: true });
-}
-
-interface Rows {
-  fromNs: bigint;
-  toNs: bigint;
-  limit?: number;
-}
-
-async function select(connection: Connection, part: Part, sensor: string, rows: Rows): Promise<Point[]> {
-  const { measurement, fields, tags } = part;
-  const columns = [...fields.map(expressionOf), ...tags.map((tag) => `${quoteName(tag)}::tag`)];
-  const limit = rows.limit === undefined ? '' : ` LIMIT ${rows.limit}`;
-  const where = `WHERE ${ofSensor(sensor)} AND ${timeCondition(rows)} ORDER BY time${limit}`;
-  const [series = []] = await connection.query(
-    [`SELECT ${columns.join(', ')} FROM ${quoteName(measurement)} ${where}`],
-    maxRows,
-  );
-  return series.flatMap(({ values }) => values).map((row) => toPoint(row, part));
-}
-
-function toPoint(row: readonly unknown[], { measurement, fields, tags }: Part): Point {
-  const cells = row.slice(1);
-  return {
-    measurement,
-    fields: fields.flatMap(({ field, type }, index): Field[] => {
-      const cell = cells[index];
-      return cell === null || cell === undefined ? [] : [[field, fieldValueOf(cell, type)]];
-    }),
-    tags: tags.flatMap((tag, index): Tag[] => {
-      const value = cells[fields.length + index];
-      return typeof value === 'string' && value !== '' ? [[tag, value]] : [];
-    }),
-    timeNs: timeOf(row[0]),
-  };
-}
-
-function fieldValueOf(cell: unknown, type: FieldType): FieldValue {
-  if (type === 'float') return Number(cell);
-  if (type === 'integer') return BigInt(cell as number | bigint);
-  if (type === 'unsigned') return new Uint64(BigInt(cell as number | bigint));
-  return cell as FieldValue;
 }
 
 async function writeCopies(connection: Connection, points: readonly Point[], to: string): Promise<void> {
