@@ -27,16 +27,19 @@ export async function* scanPoints(reader: Reader, query: PointsQuery): AsyncGene
   for (const type of fieldTypes) {
     const series = wanted.filter((one) => one.type === type);
     if (series.length === 0) continue;
-    for (const range of rangesOf(reader.layout.of(type).partitions, query)) {
-      const blocks: Block[] = [{ type, series, ...range }];
-      for (let block = blocks.pop(); block !== undefined; block = blocks.pop()) {
-        const found = await measure(reader, block);
-        if (found === undefined) continue;
-        const parts = found.pages <= 1 ? [] : cut(found.block, Math.ceil(found.pages));
-        if (parts.length > 1) blocks.push(...parts.reverse());
-        else yield await readBlock(reader, found.block);
-      }
-    }
+    for (const range of rangesOf(reader.layout.of(type).partitions, query))
+      yield* scanBlock(reader, { type, series, ...range });
+  }
+}
+
+async function* scanBlock(reader: Reader, whole: Block): AsyncGenerator<readonly Point[]> {
+  const blocks = [whole];
+  for (let block = blocks.pop(); block !== undefined; block = blocks.pop()) {
+    const found = await measure(reader, block);
+    if (found === undefined) continue;
+    const parts = found.pages <= 1 ? [] : cut(found.block, Math.ceil(found.pages));
+    if (parts.length > 1) blocks.push(...parts.reverse());
+    else yield await readBlock(reader, found.block);
   }
 }
 
