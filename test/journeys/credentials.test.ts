@@ -1,21 +1,17 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
-import { type PlatformProcess, runTidemark, startPlatform } from '../support/platform-process.ts';
+import { expect, it } from 'vitest';
+import { type PlatformProcess, runTidemark } from '../support/platform-process.ts';
+import { initCredentials, startPlatformWithToken } from '../support/platform-with-token.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 // A platform that other machines can reach: bound to every address, with what `tidemark init` created.
-
-interface Created {
-  user: { name: string; password: string; path: string };
-  token: { token: string; path: string };
-}
 
 const open = ['/', '/ping', '/ready', '/health', '/docs', '/openapi.json'];
 const closed = ['/api/v1/latest', '/api/v1/readings', '/api/v1/quarantine', '/api/v1/live', '/metrics'];
 
 it('asks for a password over MQTT and WebSocket, and stores only what came with it', async () => {
-  const { platform, created } = await start();
+  const { platform, created } = await startPlatformWithToken();
   const { name, password } = created.user;
   const logins = [
     { options: [], isRight: false },
@@ -40,7 +36,7 @@ it('asks for a password over MQTT and WebSocket, and stores only what came with 
 });
 
 it('asks for a token over HTTP wherever data is, and says so', async () => {
-  const { platform, created } = await start();
+  const { platform, created } = await startPlatformWithToken();
   for (const path of open) expect([path, (await ask(platform, path)).ok]).toEqual([path, true]);
   for (const path of closed) {
     for (const token of [undefined, 'nonsense', created.user.password]) {
@@ -56,8 +52,8 @@ it('asks for a token over HTTP wherever data is, and says so', async () => {
 });
 
 it('takes the new secrets at once when they are rotated, and the old ones no more', async () => {
-  const { platform, created, dataDir } = await start();
-  const rotated = await init(dataDir, '--rotate');
+  const { platform, created, dataDir } = await startPlatformWithToken();
+  const rotated = await initCredentials(dataDir, '--rotate');
   const statuses = [created, rotated].map(
     async ({ token }) => (await ask(platform, '/metrics', token.token)).status,
   );
@@ -71,7 +67,7 @@ it('takes the new secrets at once when they are rotated, and the old ones no mor
 
 it('keeps the secrets where only their owner reads them, and hashes in the database', async () => {
   const dataDir = join(await tempDir(), 'data');
-  const { user, token } = await init(dataDir);
+  const { user, token } = await initCredentials(dataDir);
   const modes = [dataDir, join(dataDir, 'secrets'), user.path, token.path].map(
     (path) => statSync(path).mode & 0o777,
   );
@@ -83,22 +79,6 @@ it('keeps the secrets where only their owner reads them, and hashes in the datab
   expect(database).not.toContain(user.password);
   expect(database).not.toContain(token.token);
 });
-
-async function start(): Promise<{ platform: PlatformProcess; created: Created; dataDir: string }> {
-  const dataDir = await tempDir();
-  const created = await init(dataDir);
-  const platform = await startPlatform({ dataDir, env: { TIDEMARK_HOST: '0.0.0.0' } });
-  onTestFinished(async () => void (await platform.end('SIGTERM')));
-  return { platform, created, dataDir };
-}
-
-async function init(dataDir: string, ...options: string[]): Promise<Created> {
-  const { code, stdout } = await runTidemark(['init', '--json', ...options], {
-    env: { TIDEMARK_DATA_DIR: dataDir },
-  });
-  expect(code).toBe(0);
-  return JSON.parse(stdout) as Created;
-}
 
 function ask({ httpUrl }: PlatformProcess, path: string, token?: string): Promise<Response> {
   return fetch(

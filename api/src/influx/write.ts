@@ -116,14 +116,17 @@ export function influxWrite(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
     const { db, rp, precision = 'ns' } = c.req.query();
     if (db === undefined || db === '') return influxFault(400, 'missing db');
     if (db !== ours || !['', 'autogen', 'default', undefined].includes(rp))
-      return influxFault(
-        404,
-        `no dbrp mapping found; there is database ${JSON.stringify(ours)} with autogen`,
-      );
+      return influxFault(404, noDatabase(db, rp, ours));
     const unit = v1Units[precision] ?? precision;
     if (!(unit in timeUnits)) return influxFault(400, 'invalid precision; use one of n, u, ms, s, m, h');
     return write(c, parts, unit as TimeUnitName);
   });
+}
+
+/** In the words of InfluxDB 2, then in those of 1: Telegraf keeps its metrics where it reads these, and drops them else. */
+function noDatabase(db: string, rp: string | undefined, ours: string): string {
+  const asked = JSON.stringify(rp === undefined || db !== ours ? db : `${db}/${rp}`);
+  return `no dbrp mapping found; database not found: ${asked}; there is ${JSON.stringify(ours)} with autogen`;
 }
 
 async function write(c: Context<ApiEnv>, parts: ApiParts, unit: TimeUnitName): Promise<Response> {

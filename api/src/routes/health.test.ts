@@ -35,7 +35,9 @@ describe('GET /ready and /ping', () => {
   it('tell serving from being up', async () => {
     let isReady = false;
     platform = await startTestPlatform({ isReady: () => isReady });
-    expect((await platform.app.request('/ping')).status).toBe(204);
+    const ping = await platform.app.request('/ping');
+    expect(ping.status).toBe(204);
+    expect(ping.headers.get('x-influxdb-version')).toBe('1.8.10-tidemark.0.0.0-test');
     const waiting = await platform.app.request('/ready');
     expect(waiting.status).toBe(503);
     expect(await waiting.json()).toMatchObject({ code: 'unavailable' });

@@ -55,12 +55,25 @@ const readyRoute = createRoute({
   },
 });
 
+/** The InfluxDB whose `/write` and `/query` clients may expect; the rest of the version is ours. */
+const likeInfluxdb = '1.8.10';
+
 const pingRoute = createRoute({
   method: 'get',
   path: '/ping',
-  tags: ['Operation'],
+  tags: ['Operation', 'InfluxDB'],
   summary: 'Whether the process answers',
-  responses: { 204: { description: 'It does' } },
+  description:
+    "Clients of InfluxDB read `X-Influxdb-Version`: the version 1 whose routes are served, with Tidemark's behind it.",
+  responses: {
+    204: {
+      description: 'It does',
+      headers: z.object({
+        'X-Influxdb-Version': z.string().openapi({ example: '1.8.10-tidemark.0.1.0' }),
+        'X-Influxdb-Build': z.literal('tidemark'),
+      }),
+    },
+  },
 });
 
 const metricsRoute = createRoute({
@@ -102,7 +115,12 @@ export function health(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
     return c.json({ status: 'ready' as const, failed, checks: isOpen ? checks : [] }, 200);
   });
 
-  app.openapi(pingRoute, (c) => c.body(null, 204));
+  app.openapi(pingRoute, (c) =>
+    c.body(null, 204, {
+      'X-Influxdb-Version': `${likeInfluxdb}-tidemark.${parts.build.version}`,
+      'X-Influxdb-Build': 'tidemark',
+    }),
+  );
 
   app.openapi(metricsRoute, async (c) =>
     c.text(await parts.metrics.metrics(), 200, { 'content-type': parts.metrics.contentType }),
