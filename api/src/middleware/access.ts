@@ -13,7 +13,11 @@ export function checkAccess(access: Access): MiddlewareHandler<ApiEnv> {
     const { path } = c.req;
     const isOpen = openPaths.has(path) || openFolders.some((folder) => path.startsWith(folder));
     if (!isOpen && !isTrusted(access, c)) {
-      throw new TidemarkError('unauthorized', 'send an API token: "Authorization: Bearer <token>"');
+      const orPassword = isInfluxPath(path) ? ', or as the password, with any user name' : '';
+      throw new TidemarkError(
+        'unauthorized',
+        `send an API token: "Authorization: Bearer <token>"${orPassword}`,
+      );
     }
     await next();
   };
