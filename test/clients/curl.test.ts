@@ -33,7 +33,7 @@ describe.skipIf(!requireTool('curl', findProgram('curl')))('curl', () => {
         ['wrong', '401'],
       ] as const) {
         for (const [way, { options, query }] of Object.entries(waysOf(shown))) {
-          const line = `readings,sensor=${version}-${way} right=${shown === token} 1`;
+          const line = `readings,sensor=${version}-${way} value=${Number(shown === token)} 1`;
           const answer = await status(`${platform.httpUrl}${path}${query}`, options, line);
           expect([version, way, answer]).toEqual([version, way, expected]);
         }
@@ -42,7 +42,7 @@ describe.skipIf(!requireTool('curl', findProgram('curl')))('curl', () => {
     }
     const stored = await allReadings(platform.httpUrl, '', token);
     const ways = Object.keys(waysOf(token)).sort();
-    expect(stored.map(({ sensor, right }) => [sensor, right])).toEqual(
+    expect(stored.map(({ sensor, value }) => [sensor, value])).toEqual(
       ['v1', 'v2'].flatMap((version) => ways.map((way) => [`${version}-${way}`, 1])),
     );
   });

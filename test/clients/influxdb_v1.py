@@ -32,8 +32,6 @@ def write(client):
     client.write_points([record])
     kinds = {"i": 2**53 + 1, "b": True, "f": 0.1, "s": "ä"}
     client.write_points([{"measurement": "kinds", "time": 1, "fields": kinds}])
-    # Home Assistant asks with nothing whether it may write.
-    client.write_points([])
 
 
 def write_batches(client):

@@ -24,7 +24,7 @@ def write_at_once(client):
     """Every precision and kind of record; one request each."""
     with client.write_api(write_options=SYNCHRONOUS) as api:
         for precision, per_second in (("ns", 10**9), ("us", 10**6), ("ms", 1000), ("s", 1)):
-            record = point(precision, SECOND, SECOND * per_second, precision)
+            record = point(precision, 0.1, SECOND * per_second, precision)
             api.write(bucket="tidemark", record=record, write_precision=precision)
         moment = datetime.fromtimestamp(SECOND, timezone.utc)
         api.write(bucket="tidemark", record=point("datetime", 1.5, moment))
@@ -34,13 +34,11 @@ def write_at_once(client):
         api.write(bucket="tidemark", record=["readings,sensor=line value=1 1", "readings,sensor=line value=2 2"])
         types = Point("kinds").field("i", 2**53 + 1).field("b", True).field("f", 0.1).field("s", "ä")
         api.write(bucket="tidemark", record=types.time(1))
-        # Home Assistant asks with nothing whether it may write.
-        api.write(bucket="tidemark", record=b"")
 
 
 def write_batches(client):
     """In the background, 500 points a request."""
-    options = WriteOptions(batch_size=500, flush_interval=60_000, jitter_interval=0, max_retries=0)
+    options = WriteOptions(batch_size=500, jitter_interval=0, max_retries=0)
     faults = []
     with client.write_api(write_options=options, error_callback=lambda _, __, error: faults.append(str(error))) as api:
         for n in range(2750):
@@ -51,7 +49,7 @@ def write_batches(client):
 def write_later(client):
     """As Home Assistant does."""
     with client.write_api(write_options=ASYNCHRONOUS) as api:
-        results = [api.write(bucket="tidemark", record=point("later", n, n + 1)) for n in range(20)]
+        results = [api.write(bucket="tidemark", record=point("later", n / 8, n + 1)) for n in range(20)]
         return [result.get() for result in results]
 
 
