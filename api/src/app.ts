@@ -9,6 +9,7 @@ import { securityHeaders } from './middleware/security-headers.ts';
 import type { ApiEnv, ApiParts } from './parts.ts';
 import { createErrorHandler, invalidFields, issuesOf, problemOf } from './problem.ts';
 import { audit } from './routes/audit.ts';
+import { backup } from './routes/backup.ts';
 import { computeMetrics } from './routes/compute-metrics.ts';
 import { discard } from './routes/discard.ts';
 import { docs } from './routes/docs.ts';
@@ -69,6 +70,7 @@ export function createApp(parts: ApiParts): ApiApp {
   discard(app, parts);
   audit(app, parts);
   storage(app, parts);
+  backup(app, parts);
   health(app, parts);
   docs(app, parts);
   page(app, parts);

@@ -1,6 +1,7 @@
 import type {
   Acceptor,
   Access,
+  Backup,
   Clock,
   Config,
   Freshness,
@@ -32,6 +33,7 @@ export interface ApiParts {
   history: SensorHistory;
   quality: Quality;
   storage: Storage;
+  backup: Backup;
   freshness: Freshness;
   access: Access;
   /** State of every part; asks the store, which may take some seconds to give no answer. */

@@ -39,10 +39,37 @@ export async function ask(
     throw refusal(response.status, answer);
   } catch (error) {
     if (error instanceof TidemarkError) throw error;
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    const message = `cannot ask ${base} (${messageOf(cause)}); is Tidemark running there (npm start)?`;
+    throw unreachable(base, error);
+  }
+}
+
+/** Begins a GET whose answer is long; its body has no limit of time. Throws what the platform refuses. */
+export async function openAnswer(
+  { url: base, token }: HttpConnection,
+  path: string,
+): Promise<AsyncIterable<Uint8Array>> {
+  const headers = new Headers();
+  if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
+  const response = await fetch(`${base}/api/v1/${path}`, { headers }).catch((error: unknown) => {
+    throw unreachable(base, error);
+  });
+  if (!response.ok || response.body === null) throw refusal(response.status, await response.text());
+  return cutOffTold(base, response.body);
+}
+
+async function* cutOffTold(base: string, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    const message = `the answer of ${base} was cut off; its log says why`;
     throw new TidemarkError('unavailable', message, { cause: error, retryable: true });
   }
+}
+
+function unreachable(base: string, error: unknown): TidemarkError {
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  const message = `cannot ask ${base} (${messageOf(cause)}); is Tidemark running there (npm start)?`;
+  return new TidemarkError('unavailable', message, { cause: error, retryable: true });
 }
 
 /** An answer that is no success, told by its problem document (RFC 9457). */

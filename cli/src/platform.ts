@@ -110,6 +110,7 @@ export class Platform {
       history: ingest.history,
       quality,
       storage: retention,
+      backup: ingest.backup,
       freshness,
       access,
       health: async () => [...localHealth(), await engineHealth(engine)],

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import type { QueryParameters } from './ask.ts';
+import { addBackupCommands } from './backup-commands.ts';
 import { withConfig, withHttp, withOutput, withRange } from './command-options.ts';
 import { mqttUrlOption } from './connection.ts';
 import type { DemoOptions } from './demo.ts';
@@ -41,6 +42,7 @@ export function createProgram(): Command {
   addQualityCommand(program);
   addQuarantineCommands(program);
   addRegistryCommands(program);
+  addBackupCommands(program);
   return program;
 }
 

@@ -385,6 +385,23 @@ export interface Storage {
   state(): Promise<StorageState>;
 }
 
+/** A backup that was begun; it holds the store's file until it is closed. */
+export interface BackupRun {
+  /** The backup, as `decodeBackup` reads it; closes itself at the end. To be called once. */
+  chunks(): AsyncIterable<Uint8Array>;
+  /** Ends it, wherever it is; may be called again. */
+  close(): Promise<void>;
+}
+
+/** Copies of all that the platform holds, made while it runs. */
+export interface Backup {
+  /**
+   * Begins one. What was acknowledged before the call is in it. Throws `conflict` while another is made, or where the
+   * store is not ours to copy, and a retryable `store_unavailable`.
+   */
+  begin(): Promise<BackupRun>;
+}
+
 /** Brings queries up to date with what was acknowledged before them. */
 export interface Freshness {
   /** Waits up to `timeoutMs` for the store to hold all that is durable now; returns the lag left, in ms. */

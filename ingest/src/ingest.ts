@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type {
   Acceptor,
+  Backup as BackupPort,
   Clock,
   Config,
   Freshness,
@@ -15,6 +16,7 @@ import type {
   SensorHistory,
 } from '@tidemark/core';
 import type { AuditLog, Engine, MetaDb, SensorRegistry } from '@tidemark/store';
+import { Backup } from './backup.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { ClockLimits } from './clock-limits.ts';
 import { DeliveryMemory } from './delivery-memory.ts';
@@ -51,6 +53,7 @@ export class Ingest {
   readonly freshness: Freshness;
   readonly history: SensorHistory;
   readonly quality: QualityPort;
+  readonly backup: BackupPort;
   readonly #options: IngestOptions;
   readonly #metrics: IngestMetrics;
   readonly #store: QuarantineStore;
@@ -59,6 +62,7 @@ export class Ingest {
   readonly #lateness: Lateness;
   readonly #batchWriter: BatchWriter;
   readonly #history: StoredHistory;
+  readonly #backup: Backup;
   readonly #quarantineWriter: QuarantineWriter;
   readonly #quality: Quality;
   #pipeline: Pipeline | undefined;
@@ -103,6 +107,13 @@ export class Ingest {
       renamedIds: options.registrar.renamedIds,
     });
     this.freshness = this.#batchWriter;
+    this.#backup = new Backup({
+      ...options,
+      dataDir: config.dataDir,
+      spool: this.#spool,
+      writer: this.#batchWriter,
+    });
+    this.backup = this.#backup;
     this.#history = new StoredHistory({ ...options, registry: options.registrar, writer: this.#batchWriter });
     this.history = this.#history;
     this.#quarantineWriter = new QuarantineWriter({ ...options, spool: this.#spool, store });
@@ -112,6 +123,7 @@ export class Ingest {
   /** Recovers the log, then takes up writing where the cursors stand. The engine must have started. */
   async start(): Promise<void> {
     const { clock, config, registrar, logger } = this.#options;
+    await this.#backup.start();
     await this.#spool.start();
     await this.#batchWriter.takeBack();
     const stamper = new Stamper(this.#spool.lastStampNs, (byNs) => {

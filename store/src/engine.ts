@@ -99,6 +99,14 @@ export interface StorageReport {
   oldestNs: ReadonlyMap<string, bigint>;
 }
 
+/** The store's file as it was at one moment, while it is written to. */
+export interface StoreSnapshot {
+  bytes: number;
+  /** Throws a retryable `unavailable` when the file could not be held for so long. */
+  read(position: number, length: number): Promise<Uint8Array>;
+  release(): void;
+}
+
 /**
  * Where points are kept. Numbers of a metric are floats (booleans are 0 and 1); text metrics are in
  * `<metric>_text` and take part in readings and latest, not in windows.
@@ -179,6 +187,12 @@ export interface Engine {
    * afterwards is there until the next call. Rejects with a retryable `store_unavailable`; part may be gone then.
    */
   purge(expiries: readonly Expiry[]): Promise<{ points: number }>;
+
+  /**
+   * The store's file with all that was written before, held until it is released; one at a time. Rejects with
+   * `conflict` where the store is a server's, and with a retryable `store_unavailable`.
+   */
+  snapshot(): Promise<StoreSnapshot>;
 
   /** A time that the oldest `bytes` of all points are before, roughly; undefined where the store does not tell. */
   timeOfOldest(bytes: number): Promise<bigint | undefined>;

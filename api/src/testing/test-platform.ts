@@ -64,6 +64,7 @@ export async function startTestPlatform(
       renameOf: () => undefined,
     },
     engine,
+    backup: { begin: () => Promise.reject(new Error('played by no test')) },
     storage: new Retention({ ...shared, engine }),
     acceptor,
     journal,

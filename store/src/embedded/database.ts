@@ -9,6 +9,8 @@ import type {
   DuckDBValue,
 } from '@duckdb/node-api';
 import { type Clock, messageOf, TidemarkError } from '@tidemark/core';
+import type { StoreSnapshot } from '../engine.ts';
+import { HeldFile } from './held-file.ts';
 import { type LogCut, openRepaired } from './log-repair.ts';
 import { markStore, openingError, refuseLostStore } from './opening.ts';
 import { baseTables, LAYOUT_VERSION, positionTable } from './schema.ts';
@@ -49,6 +51,7 @@ export class Database {
   readonly #idleReaders: DuckDBConnection[];
   readonly #slots = new Slots({ limit: MAX_READS, maxWaiting: MAX_WAITING_READS });
 
+  readonly #held: HeldFile;
   #isCompactionInterrupted = false;
   /** The log of ours up to which the points are here, as of the last `savePosition`. */
   #position: number | undefined;
@@ -58,6 +61,7 @@ export class Database {
   private constructor(file: string, instance: DuckDBInstance, connections: DuckDBConnection[]) {
     const [writer, compactor, ...readers] = connections;
     this.file = file;
+    this.#held = new HeldFile(file);
     this.#instance = instance;
     this.writer = writer!;
     this.#compactor = compactor!;
@@ -152,6 +156,7 @@ export class Database {
   async checkpoint({ always = false } = {}): Promise<boolean> {
     const logBytes = (await stat(`${this.file}.wal`).catch(() => undefined))?.size ?? 0;
     if (logBytes === 0) return true;
+    if (this.#held.isHeldAt(logBytes)) return false;
     if (logBytes < MAX_LOG_BYTES && !always) return false;
     const { bavail, bsize } = await statfs(dirname(this.file));
     if (bavail * bsize < 2 * logBytes + SPARE_BYTES) return false;
@@ -174,6 +179,16 @@ export class Database {
     return bytes + ((await stat(`${this.file}.wal`).catch(() => undefined))?.size ?? 0);
   }
 
+  /**
+   * Checkpoints, and makes no other until what is answered is released. No write and no step of compaction may be
+   * running. Rejects with a retryable `store_unavailable` when it cannot be done now.
+   */
+  async hold(): Promise<StoreSnapshot> {
+    if (await this.checkpoint({ always: true })) return this.#held.hold();
+    const message = 'the store cannot be brought up to date on the disk; is there room? Try again';
+    throw new TidemarkError('store_unavailable', message, { retryable: true });
+  }
+
   /** The position saved last that is still here; undefined when none ever was. */
   get position(): number | undefined {
     return this.#position;
@@ -194,6 +209,7 @@ export class Database {
     await this.#slots.drain();
     for (const connection of [this.writer, this.#compactor, ...this.#idleReaders]) connection.closeSync();
     this.#instance.closeSync();
+    await this.#held.close();
     openFiles.delete(this.file);
   }
 

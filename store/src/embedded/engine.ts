@@ -23,6 +23,7 @@ import type {
   ReadingsQuery,
   RejectedPoint,
   StorageReport,
+  StoreSnapshot,
   StoreStatus,
   WindowsQuery,
 } from '../engine.ts';
@@ -249,6 +250,12 @@ export class EmbeddedEngine implements Engine {
       const message = `nothing more can be purged now: ${messageOf(error)}`;
       throw new TidemarkError('store_unavailable', message, { cause: error, retryable: true });
     }
+  }
+
+  async snapshot(): Promise<StoreSnapshot> {
+    if (this.#failure !== undefined) await this.#reopen();
+    const { compaction, database } = this.#opened();
+    return compaction.betweenSteps(() => this.#writes.run(() => database.hold()));
   }
 
   async timeOfOldest(bytes: number): Promise<bigint | undefined> {

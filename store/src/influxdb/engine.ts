@@ -1,5 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Config, messageOf, type Point, PointColumns, type Reading, type Window } from '@tidemark/core';
+import {
+  type Config,
+  messageOf,
+  type Point,
+  PointColumns,
+  type Reading,
+  TidemarkError,
+  type Window,
+} from '@tidemark/core';
 import type {
   Engine,
   Expiry,
@@ -9,6 +17,7 @@ import type {
   ReadingsQuery,
   RejectedPoint,
   StorageReport,
+  StoreSnapshot,
   StoreStatus,
   WindowsQuery,
 } from '../engine.ts';
@@ -123,6 +132,11 @@ export class InfluxEngine implements Engine {
 
   /** The server does not tell how much disk a bucket takes. */
   async timeOfOldest(): Promise<undefined> {}
+
+  async snapshot(): Promise<StoreSnapshot> {
+    const message = 'the points are in InfluxDB; back them up with its own `influx backup`';
+    throw new TidemarkError('conflict', message);
+  }
 
   async #loadTypes(): Promise<FieldTypes> {
     if (this.#types !== undefined) return this.#types;
