@@ -1,6 +1,7 @@
 // `npm run bench` runs every benchmark and prints one table; `npm run bench -- NAME` one of them.
 import { availableParallelism, cpus } from 'node:os';
 import { computeMetrics } from './compute-metrics.ts';
+import { lineProtocol } from './line-protocol.ts';
 import { mqttPublish } from './mqtt-publish.ts';
 import { series } from './series.ts';
 import { start } from './start.ts';
@@ -10,6 +11,7 @@ const benchmarks: Record<string, () => Promise<Row[]>> = {
   start,
   series,
   'mqtt-publish': mqttPublish,
+  'line-protocol': lineProtocol,
   'compute-metrics': computeMetrics,
 };
 
