@@ -41,10 +41,10 @@ export function parseLines(lines: string | Uint8Array, options: ScanOptions = {}
 
 /** The point of the line that was scanned last. */
 function pointOf(scanned: LineScanner): ParsedPoint {
-  const { fieldCount, names, floats, others } = scanned;
+  const { fieldCount, floats, others } = scanned;
   const fields: Field[] = [];
   for (let index = 0; index < fieldCount; index++)
-    fields.push([names[index]!, others.get(index) ?? floats[index]!]);
+    fields.push([scanned.fields[index]!.name, others.get(index) ?? floats[index]!]);
   const { measurement, tags } = scanned.series;
   return { measurement, tags, fields, timeNs: scanned.hasTime ? scanned.timeNs : undefined };
 }

@@ -183,6 +183,16 @@ describe('parseLines', () => {
     }
   });
 
+  it('takes the last value of a field that stands twice, also among more fields than it knows', () => {
+    const fields = Array.from({ length: 300 }, (_, n) => `f${n}=${n}`).join(',');
+    const { fields: read } = pointOf(`m ${fields},f299=1,f0=2i,f\\299="x" 1`);
+    expect(read).toHaveLength(301);
+    expect([read[0], read[299]]).toEqual([
+      ['f0', 2n],
+      ['f299', 1],
+    ]);
+  });
+
   it('knows no more series than it may, and reads the rest anew', () => {
     const scanner = new LineScanner(10);
     scanner.reset(Buffer.from(Array.from({ length: 100 }, (_, n) => `m,a=${n % 37} f=${n}`).join('\n')));

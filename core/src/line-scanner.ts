@@ -53,7 +53,7 @@ export class LineScanner {
   series: LineSeries = noLine;
   /** How many fields it has; each name stands once. */
   fieldCount = 0;
-  readonly names: string[] = [];
+  readonly fields: LineField[] = [];
   /** Values that are floats; 0 where `others` has one of another type. */
   readonly floats: number[] = [];
   /** Values of other types, by index; empty where all are floats. */
@@ -189,13 +189,13 @@ export class LineScanner {
       const field = this.#scanFieldKey(expected);
       if (field.name === 'time' && !this.#escapesAll) throw new LineFault('invalid field name: "time"');
       if (field.lastLine === this.#scanned) {
-        const earlier = this.names.indexOf(field.name);
+        const earlier = this.fields.indexOf(field);
         this.others.delete(earlier);
         this.#scanValue(earlier);
       } else {
         field.lastLine = this.#scanned;
         const index = this.fieldCount++;
-        this.names[index] = field.name;
+        this.fields[index] = field;
         this.#scanValue(index);
       }
       if (this.#bytes[this.position] !== COMMA) return;
@@ -227,8 +227,11 @@ export class LineScanner {
     const same = fields.find((field) => field.name === name);
     if (same !== undefined) return same;
     const field = { name, bytes: Uint8Array.prototype.slice.call(bytes, start, end), lastLine: 0 };
-    if (fields.length < KNOWN_FIELDS) fields.push(field);
-    return field;
+    if (fields.length < KNOWN_FIELDS) {
+      fields.push(field);
+      return field;
+    }
+    return this.fields.find((earlier, index) => index < this.fieldCount && earlier.name === name) ?? field;
   }
 
   #scanValue(index: number): void {

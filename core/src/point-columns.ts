@@ -37,13 +37,13 @@ export class PointColumns {
   }
 
   /** The line that was read last, which has a time. */
-  pushLine({ series, fieldCount, names, floats, others, timeLow, timeHigh }: LineScanner): void {
+  pushLine({ series, fieldCount, fields, floats, others, timeLow, timeHigh }: LineScanner): void {
     this.#measurements.push(series.measurement);
     this.#tags.push(series.tags);
     this.times.pushWords(timeLow, timeHigh);
     for (const [index, value] of others) this.#others.set(this.#fields.length + index, value);
     for (let index = 0; index < fieldCount; index++) {
-      this.#fields.push(names[index]!);
+      this.#fields.push(fields[index]!.name);
       this.#floats.push(floats[index]!);
     }
     this.#fieldEnds.push(this.#fields.length);

@@ -20,6 +20,7 @@ import { Backup } from './backup.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { ClockLimits } from './clock-limits.ts';
 import { DeliveryMemory } from './delivery-memory.ts';
+import { FieldPins } from './field-pins.ts';
 import { SpoolJournal } from './journal.ts';
 import { Lateness } from './lateness.ts';
 import { IngestMetrics } from './metrics.ts';
@@ -142,6 +143,7 @@ export class Ingest {
         offClock: this.#metrics.offClock,
       }),
       placement: new Placement({ registrar, limits: config.registry, metrics: this.#metrics }),
+      pins: await this.#loadPins(),
       clock,
       metrics: this.#metrics,
       limits: config.ingest,
@@ -157,6 +159,18 @@ export class Ingest {
     this.#batchWriter.start();
     this.#quarantineWriter.start();
     this.#quality.start();
+  }
+
+  /** What is not known while the store is out, the store finds when it is written. */
+  async #loadPins(): Promise<FieldPins> {
+    const { config, engine, logger } = this.#options;
+    const pins = new FieldPins(config.store.typePolicy);
+    try {
+      for (const field of await engine.fields()) pins.pin(field);
+    } catch (error) {
+      logger.warn({ err: error }, 'the types of fields are not known yet: conflicts show in the quarantine');
+    }
+    return pins;
   }
 
   /** Ends with everything accepted in the log, and in the store if that takes it in time. Sources must have stopped. */

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ClockLimits } from './clock-limits.ts';
 import { DeliveryMemory } from './delivery-memory.ts';
+import { FieldPins } from './field-pins.ts';
 import { Lateness } from './lateness.ts';
 import { Pipeline } from './pipeline.ts';
 import { Placement } from './placement.ts';
@@ -27,6 +28,7 @@ async function startPipeline(directory?: string): Promise<{ pipeline: Pipeline; 
     deliveries,
     placement: new Placement({ registrar: await startRegistry(), limits: loadConfig().registry, metrics }),
     lateness: new Lateness({ allowedMs: 60_000 }),
+    pins: new FieldPins('quarantine'),
     clockLimits: new ClockLimits({ maxFutureMs: 60_000, skewMs: 30_000, offClock: metrics.offClock }),
     clock: { nowNs: () => nowNs, monotonicMs: () => 0 },
     metrics,

@@ -23,13 +23,14 @@ import {
 import { decodeItems, decodeMetricMessage, decodeSensorMessage } from './decoders/json.ts';
 import { decodeLines } from './decoders/lines.ts';
 import type { DeliveryMemory } from './delivery-memory.ts';
+import type { FieldPins } from './field-pins.ts';
 import { type GivenFault, giveTimes, rawOf, stampsByIndex } from './given-faults.ts';
 import type { Lateness } from './lateness.ts';
 import { MessageStamps } from './message-stamps.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { placeLine } from './place-line.ts';
 import type { KnownSensor, Placement } from './placement.ts';
-import { readPlainLines } from './plain-lines.ts';
+import { PlainLines } from './plain-lines.ts';
 import { encodeRefusal } from './quarantine/refusal.ts';
 import { SettledOutcome } from './settled-outcome.ts';
 import type { Done } from './spool/batch.ts';
@@ -45,6 +46,7 @@ interface PipelineOptions {
   placement: Placement;
   lateness: Lateness;
   clockLimits: ClockLimits;
+  pins: FieldPins;
   clock: Clock;
   metrics: IngestMetrics;
   limits: Limits;
@@ -64,6 +66,8 @@ type LineSubmission = Submission & { source: 'line_protocol' };
 interface Message {
   /** The bytes that lines stand in; those of the store were never a message. */
   payload: Uint8Array | undefined;
+  /** True for line protocol by HTTP: each line refused is told to its sender. */
+  isAnswered: boolean;
   stamps: MessageStamps;
   nowNs: bigint;
   faults: Fault[];
@@ -73,9 +77,11 @@ interface Message {
 /** The acceptance path: decode ▶ stamp and validate ▶ place ▶ spool (append, fsync) ▶ answer. */
 export class Pipeline implements Acceptor {
   readonly #options: PipelineOptions;
+  readonly #plainLines: PlainLines;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
+    this.#plainLines = new PlainLines({ ...options, maxFields: options.limits.maxFieldsPerReading });
   }
 
   accept(submission: Submission, done: (error?: TidemarkError) => void): Outcome {
@@ -85,7 +91,7 @@ export class Pipeline implements Acceptor {
       return nothingAccepted;
     }
     if (submission.source === 'line_protocol') {
-      const points = this.#readPlainLines(submission);
+      const points = this.#plainLines.read(submission, this.#options.clock.nowNs());
       if (points !== undefined) return this.#acceptLines(submission, points, done);
     }
     const decoded = this.#decode(submission);
@@ -98,12 +104,6 @@ export class Pipeline implements Acceptor {
     this.#append(submission, settled, refused, stamps, done);
     this.#options.metrics.count(submission.source, points.length, refused, stamps.areRepeated);
     return new SettledOutcome(points, faults);
-  }
-
-  #readPlainLines(submission: LineSubmission): PointColumns | undefined {
-    const { clockLimits, clock, limits } = this.#options;
-    const maxFields = limits.maxFieldsPerReading;
-    return readPlainLines(submission, { clockLimits, nowNs: clock.nowNs(), maxFields });
   }
 
   #acceptLines({ source, payload, unit }: LineSubmission, points: PointColumns, done: Done): Outcome {
@@ -146,7 +146,8 @@ export class Pipeline implements Acceptor {
   /** Fixes every time and place, once, and refuses times out of range and what the registry does not allow. */
   #settle(decoded: Decoded, submission: Submission, stamps: MessageStamps, nowNs: bigint): Settled {
     const payload = 'payload' in submission ? submission.payload : undefined;
-    const message: Message = { payload, stamps, nowNs, faults: [], late: undefined };
+    const isAnswered = submission.source === 'line_protocol';
+    const message: Message = { payload, isAnswered, stamps, nowNs, faults: [], late: undefined };
     // A message holds readings or lines, never both.
     const isLines = decoded.lines.length > 0;
     const all = isLines
@@ -179,7 +180,8 @@ export class Pipeline implements Acceptor {
     return point;
   }
 
-  #settleLine({ index, start, end, point: line }: DraftLine, message: Message): Point | undefined {
+  #settleLine(draft: DraftLine, message: Message): Point | undefined {
+    const { index, start, end, point: line } = draft;
     const { placement } = this.#options;
     const sensor = line.measurement === READINGS ? tagOf(line.tags, 'sensor') : undefined;
     const known = sensor === undefined ? undefined : placement.find(sensor);
@@ -192,11 +194,24 @@ export class Pipeline implements Acceptor {
       return undefined;
     }
     const point = { ...line, timeNs };
-    if (line.measurement !== READINGS) return point;
+    if (line.measurement !== READINGS) return this.#hasItsTypes(point, draft, message) ? point : undefined;
     const raw = message.payload?.subarray(start, end);
     const placed = placeLine(placement, point, { index, raw }, message.faults);
     if (placed && sensor !== undefined) this.#noteLate(known ?? placement.find(sensor), placed, message);
     return placed;
+  }
+
+  /** Whether line protocol that somebody waits for an answer to has the types of its fields; else it is refused. */
+  #hasItsTypes(
+    point: Point,
+    { index, start, end }: DraftLine,
+    { isAnswered, payload, faults }: Message,
+  ): boolean {
+    const problem = isAnswered ? this.#options.pins.problemOf(point) : undefined;
+    if (problem === undefined) return true;
+    const raw = payload?.subarray(start, end);
+    faults.push({ index, raw, reason: 'type_conflict', detail: `line ${index + 1}: ${problem}` });
+    return false;
   }
 
   /** The time that a reading brings; a stamp when it brings none, or when its sensor's clock is not trusted. */

@@ -3,6 +3,7 @@ import type { SensorRegistry } from '@tidemark/store';
 import { expect, it, vi } from 'vitest';
 import { ClockLimits } from './clock-limits.ts';
 import { DeliveryMemory } from './delivery-memory.ts';
+import { FieldPins } from './field-pins.ts';
 import { Lateness } from './lateness.ts';
 import { Pipeline } from './pipeline.ts';
 import { Placement } from './placement.ts';
@@ -27,6 +28,7 @@ async function start({ mode = 'open', limits = {} }: StartOptions = {}) {
       metrics,
     }),
     lateness: new Lateness({ allowedMs: 60_000 }),
+    pins: new FieldPins('quarantine'),
     clockLimits: new ClockLimits({ maxFutureMs: 60_000, skewMs: 30_000, offClock: metrics.offClock }),
     clock: { nowNs: () => 1000n, monotonicMs: () => 0 },
     metrics,

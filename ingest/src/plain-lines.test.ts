@@ -2,17 +2,23 @@ import { type Point, parseLines, type TimeUnitName, timeUnits } from '@tidemark/
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { ClockLimits } from './clock-limits.ts';
-import { readPlainLines } from './plain-lines.ts';
+import { FieldPins } from './field-pins.ts';
+import { PlainLines } from './plain-lines.ts';
 import { decodePoints, encodeLines } from './spool/entry.ts';
 import { recordKinds } from './spool/record.ts';
 
 const nowNs = 1_700_000_000_000_000_000n;
 const hourMs = 3_600_000;
 
-function read(lines: string | Buffer, unit: TimeUnitName = 'ns', offClock = { behind: 0, ahead: 0 }) {
+function read(
+  lines: string | Buffer,
+  unit: TimeUnitName = 'ns',
+  offClock = { behind: 0, ahead: 0 },
+  pins = new FieldPins('coerce'),
+) {
   const clockLimits = new ClockLimits({ maxFutureMs: 24 * hourMs, skewMs: hourMs, offClock });
   const submission = { source: 'line_protocol', topic: '/write', payload: Buffer.from(lines), unit } as const;
-  return readPlainLines(submission, { clockLimits, nowNs, maxFields: 3 });
+  return new PlainLines({ clockLimits, pins, maxFields: 3 }).read(submission, nowNs);
 }
 
 const name = fc.constantFrom('m', 'weather', 'a\\ b', 'é', 'x\\,y');
@@ -69,6 +75,19 @@ it.each([
   const offClock = { behind: 0, ahead: 0 };
   expect(read(lines, 'ns', offClock)).toBeUndefined();
   expect(offClock).toEqual({ behind: 0, ahead: 0 });
+});
+
+it('leaves a value of another type than its field has to the parser, and then pins nothing', () => {
+  const pins = new FieldPins('quarantine');
+  const offClock = { behind: 0, ahead: 0 };
+  const of = (lines: string) => read(lines, 'ns', offClock, pins)?.length;
+  expect(of('m,t=a f=1 1000000\nm,t=b f="x" 1000001')).toBeUndefined();
+  expect(pins.typeOf('m', 'f')).toBeUndefined();
+  expect(of('m,t=a f=1 1000000\nm,t=b f=2,g=1i 1000001\nn f="x" 1000001')).toBe(3);
+  expect(['f', 'g'].map((field) => pins.typeOf('m', field))).toEqual(['float', 'integer']);
+  expect(of('m,t=c g=1 1000000')).toBeUndefined();
+  expect(of('m,t=c g=1i,f=5 1000000')).toBe(1);
+  expect(of('m,t=c g=1i,f=true 1000000')).toBeUndefined();
 });
 
 it('counts times that are far off the clock', () => {

@@ -2,6 +2,7 @@ import { loadConfig, type Sensor, type Submission } from '@tidemark/core';
 import { expect, it } from 'vitest';
 import { ClockLimits } from './clock-limits.ts';
 import { DeliveryMemory } from './delivery-memory.ts';
+import { FieldPins } from './field-pins.ts';
 import { Lateness } from './lateness.ts';
 import { Pipeline } from './pipeline.ts';
 import { Placement } from './placement.ts';
@@ -29,6 +30,7 @@ async function start(sensor?: Partial<Sensor> & { id: string }) {
     deliveries: new DeliveryMemory(),
     placement: new Placement({ registrar, limits: loadConfig().registry, metrics }),
     lateness: new Lateness({ allowedMs: 60_000 }),
+    pins: new FieldPins('quarantine'),
     clockLimits: new ClockLimits({
       maxFutureMs: 24 * 3_600_000,
       skewMs: 3_600_000,

@@ -36,6 +36,13 @@ async function post(url: string, body: BodyInit, headers: Record<string, string>
 const write = (query: string, body: BodyInit, headers?: Record<string, string>): Promise<Answer> =>
   post(`${platform.httpUrl}${query}`, body, headers);
 
+/** The readings of a sensor, once the store holds so many. */
+async function stored(sensor: string, count: number): Promise<Record<string, unknown>[]> {
+  const read = () => allReadings(platform.httpUrl, `sensor=${sensor}`);
+  await expect.poll(read, { timeout: 30_000 }).toHaveLength(count);
+  return read();
+}
+
 async function quarantined(): Promise<{ id: string; reason: string; topic: string; text: string }[]> {
   const response = await fetch(`${platform.httpUrl}/api/v1/quarantine?limit=1000&source=line_protocol`);
   const { items } = (await response.json()) as { items: { payload: string }[] };
@@ -52,8 +59,9 @@ it.each([
   expect(await write(query, `readings,sensor=unit temperature=${time} ${time}`)).toMatchObject({
     status: 204,
   });
-  const items = await allReadings(platform.httpUrl, 'sensor=unit');
-  expect(items).toContainEqual(expect.objectContaining({ temperature: Number(time) }));
+  const sees = expect.objectContaining({ temperature: Number(time) });
+  const read = () => allReadings(platform.httpUrl, 'sensor=unit');
+  await expect.poll(read, { timeout: 30_000 }).toContainEqual(sees);
 });
 
 it('stores the good lines around a bad one, which is named and kept; replayed, it is stored too', async () => {
@@ -69,7 +77,7 @@ it('stores the good lines around a bad one, which is named and kept; replayed, i
     message: `partial write: line 4322: unable to parse '${lines[4321]}': bad timestamp dropped=1`,
     lines: [{ line: 4322, reason: 'bad_line' }],
   });
-  expect(await allReadings(platform.httpUrl, 'sensor=batch')).toHaveLength(4999);
+  await stored('batch', 4999);
   const [item] = await quarantined();
   expect(item).toMatchObject({ reason: 'bad_line', topic: '/write?precision=s', text: lines[4321] });
   const payload = Buffer.from('readings,sensor=batch value=4321 1600004321').toString('base64');
@@ -79,7 +87,7 @@ it('stores the good lines around a bad one, which is named and kept; replayed, i
     body: JSON.stringify({ payload }),
   });
   expect(await replay.json()).toMatchObject({ replayed: 1 });
-  const values = (await allReadings(platform.httpUrl, 'sensor=batch')).map(({ value }) => value as number);
+  const values = (await stored('batch', 5000)).map(({ value }) => value as number);
   expect(values.sort((a, b) => a - b)).toEqual(Array.from({ length: 5000 }, (_, n) => n));
 });
 
@@ -90,7 +98,7 @@ it('reads gzip, comments, CRLF and newlines in strings, in parts that end where 
   const body = `${text}${'readings,sensor=long value=3 1600000000000000002\n'.repeat(10_000)}`;
   const answer = await write('/write?db=tidemark', gzipSync(body), { 'content-encoding': 'gzip' });
   expect(answer.status).toBe(204);
-  const items = await allReadings(platform.httpUrl, 'sensor=long');
+  const items = await stored('long', 3);
   expect(items.map(({ value }) => value).sort()).toEqual([1, 2, 3]);
   expect(items.find(({ value }) => value === 1)).toMatchObject({ note });
 });
@@ -107,7 +115,25 @@ it('refuses a line that is no UTF-8, and one from the far future, alone', async 
     { line: 2, reason: 'invalid_utf8' },
     { line: 3, reason: 'time_out_of_range' },
   ]);
-  expect(await allReadings(platform.httpUrl, 'sensor=mixed')).toHaveLength(2);
+  await stored('mixed', 2);
+});
+
+it('refuses values of another type than their field has, at once, and stores the rest of the batch', async () => {
+  const url = '/api/v2/write?bucket=tidemark';
+  expect(await write(url, 'typed,t=a value=1 1000000')).toMatchObject({ status: 204 });
+  const lines =
+    'typed,t=a value="one" 1000001\nreadings,sensor=typed value=1 1600000000000000000\ntyped,t=b value=2i 1000002';
+  expect(await write(url, lines)).toMatchObject({
+    status: 422,
+    message: expect.stringContaining(
+      'line 1: field type conflict: input field "value" on measurement "typed" is type string, already exists as type float',
+    ),
+    lines: [
+      { line: 1, reason: 'type_conflict' },
+      { line: 3, reason: 'type_conflict' },
+    ],
+  });
+  await stored('typed', 1);
 });
 
 it('says what is wrong with a body, or too large, in the form of InfluxDB', async () => {
@@ -150,6 +176,18 @@ describe.skipIf(!requireTool('influxd', influxdBinary))('beside influxd', () => 
     const [theirs, ours] = await both(path, 'm f=1 1');
     expect(ours!.status).toBe(theirs!.status);
     expect(ours!.message.startsWith(theirs!.message)).toBe(true);
+  });
+
+  it('a value of another type than its field has is judged as it judges', async () => {
+    const path = '/api/v2/write?org=tidemark&bucket=tidemark';
+    await both(path, 'kind f=1 1');
+    for (const line of ['kind f=1i 2', 'kind f="x" 2', 'kind f=t 2', 'kind f=1u 2']) {
+      const [theirs, ours] = await both(path, line);
+      expect([ours!.status, ours!.message.replace('line 1: ', '')]).toEqual([
+        theirs!.status,
+        theirs!.message,
+      ]);
+    }
   });
 
   it.each([

@@ -177,8 +177,10 @@ class LineIntake {
     const refused = this.#refused.sort((one, other) => one.index - other.index);
     const status = refused.some(({ code }) => badLines.has(code)) ? 400 : 422;
     const details = refused.map(({ detail }) => detail).join('\n');
-    const message =
-      this.#accepted === 0 ? details : `partial write: ${details} dropped=${this.#refusedCount}`;
+    const hasConflict = refused.every(({ code }) => code === 'type_conflict');
+    const isPartial = this.#accepted > 0 || hasConflict;
+    const head = hasConflict ? 'failure writing points to database: ' : '';
+    const message = isPartial ? `${head}partial write: ${details} dropped=${this.#refusedCount}` : details;
     const lines = refused.map(({ index, code, detail }) => ({ line: index + 1, reason: code, detail }));
     return influxFault(status, message, { line: lines[0]!.line, lines });
   }
