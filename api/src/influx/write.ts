@@ -123,7 +123,7 @@ export function influxWrite(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
   });
 }
 
-/** In the words of InfluxDB 2, then in those of 1: Telegraf keeps its metrics where it reads these, and drops them else. */
+/** In the words of InfluxDB 2, then in those of 1, by which Telegraf and other clients of 1 know this fault. */
 function noDatabase(db: string, rp: string | undefined, ours: string): string {
   const asked = JSON.stringify(rp === undefined || db !== ours ? db : `${db}/${rp}`);
   return `no dbrp mapping found; database not found: ${asked}; there is ${JSON.stringify(ours)} with autogen`;
