@@ -57,6 +57,8 @@ function fillGroup(
   functions: readonly WindowFunction[],
 ): Window[] {
   const filled: Window[] = [];
+  // One for all, since there may be a million.
+  const same = fill === 'previous' || fill === 'linear' ? undefined : constants(fill, functions);
   let next = 0;
   for (const timeNs of starts) {
     const present = group[next];
@@ -65,7 +67,8 @@ function fillGroup(
       next += 1;
       continue;
     }
-    const values = fillValues({ before: group[next - 1], after: present, timeNs, fill, functions });
+    const gap = { before: group[next - 1], after: present, timeNs, functions };
+    const values = same ?? (fill === 'linear' ? lineValues(gap) : previousValues(gap));
     filled.push({ ...group[0]!, timeNs, values });
   }
   return filled;
@@ -75,31 +78,32 @@ interface Gap {
   before: Window | undefined;
   after: Window | undefined;
   timeNs: bigint;
-  fill: Exclude<Fill, 'none'>;
   functions: readonly WindowFunction[];
 }
 
-function fillValues({ before, after, timeNs, fill, functions }: Gap): Values {
-  if (fill === 'previous' && before !== undefined) return before.values;
+function constants(fill: number | 'null', functions: readonly WindowFunction[]): Values {
   return new Map(
     functions.map((fn) => {
-      const value = fill === 'linear' ? between(before, after, timeNs, fn) : constant(fill, fn);
+      if (fill === 'null') return [fn, isCount(fn) ? 0 : null];
+      return [fn, isCount(fn) ? Math.trunc(fill) + 0 : fill];
+    }),
+  );
+}
+
+function previousValues({ before, functions }: Gap): Values {
+  return before?.values ?? new Map(functions.map((fn) => [fn, null]));
+}
+
+function lineValues(gap: Gap): Values {
+  return new Map(
+    gap.functions.map((fn) => {
+      const value = between(gap, fn);
       return [fn, value !== null && isCount(fn) ? Math.trunc(value) + 0 : value];
     }),
   );
 }
 
-function constant(fill: Exclude<Fill, 'none' | 'linear'>, fn: WindowFunction): number | null {
-  if (typeof fill === 'number') return fill;
-  return fill === 'null' && isCount(fn) ? 0 : null;
-}
-
-function between(
-  before: Window | undefined,
-  after: Window | undefined,
-  timeNs: bigint,
-  fn: WindowFunction,
-): number | null {
+function between({ before, after, timeNs }: Gap, fn: WindowFunction): number | null {
   const from = before?.values.get(fn) ?? null;
   const to = after?.values.get(fn) ?? null;
   if (before === undefined || after === undefined || from === null || to === null) return null;

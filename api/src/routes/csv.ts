@@ -1,8 +1,6 @@
-/** Rows as CSV (RFC 4180) with a header line; null is an empty cell. */
-export function toCsv(columns: readonly string[], rows: readonly Record<string, unknown>[]): string {
-  const lines = [columns.map(cell).join(',')];
-  for (const row of rows) lines.push(columns.map((column) => cell(row[column])).join(','));
-  return `${lines.join('\r\n')}\r\n`;
+/** A line of CSV (RFC 4180), its end included; null is an empty cell. */
+export function csvLine(cells: readonly unknown[]): string {
+  return `${cells.map(cell).join(',')}\r\n`;
 }
 
 function cell(value: unknown): string {

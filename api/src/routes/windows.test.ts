@@ -116,6 +116,29 @@ describe('GET /api/v1/windows', () => {
     expect(lines[3]).toBe('');
   });
 
+  it('answers thousands of windows whole, in pieces', async () => {
+    const long = 'from=2026-05-01T12:00:00Z&to=2026-05-01T12:41:40Z&every=1s&fn=count,max&fill=null';
+    const { response } = await get(long);
+    const list = await response.clone().json();
+    expect(list).toMatchObject({ count: 2500, isEmpty: false, next: null });
+    expect(list.items.map(({ time }: { time: string }) => time)).toEqual(
+      Array.from({ length: 2500 }, (_, second) =>
+        new Date(Date.UTC(2026, 4, 1, 12, 0, second)).toISOString().replace('.000', ''),
+      ),
+    );
+    let pieces = 0;
+    for await (const _ of response.body!) pieces += 1;
+    expect(pieces).toBeGreaterThan(3);
+    const { response: csv } = await get(long, { accept: 'text/csv' });
+    const lines = (await csv.text()).split('\r\n');
+    expect(lines).toHaveLength(2502);
+    expect(lines.slice(119, 122)).toEqual([
+      '2026-05-01T12:01:58Z,temperature,1,118',
+      '2026-05-01T12:01:59Z,temperature,1,119',
+      '2026-05-01T12:02:00Z,temperature,0,',
+    ]);
+  });
+
   it.each([
     ['text/html,application/json;q=0.9,*/*;q=0.8', 'application/json'],
     ['application/json, text/csv;q=0.5', 'application/json'],

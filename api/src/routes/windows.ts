@@ -1,12 +1,10 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import {
   type Fill,
-  formatTime,
   NS_PER_DAY,
   NS_PER_SECOND,
   parseDuration,
   parseWindowFunction,
-  type Window,
   type WindowFunction,
   type WindowTag,
   windowFunctions,
@@ -14,8 +12,8 @@ import {
 import type { ApiEnv, ApiParts } from '../parts.ts';
 import { invalidFields } from '../problem.ts';
 import { filterParameters, listParameter, rangeParameters, toFilter, toRange } from '../query.ts';
-import { jsonContent, listOf, listSchema, problems, windowSchema } from '../schemas.ts';
-import { toCsv } from './csv.ts';
+import { jsonContent, listSchema, problems, windowSchema } from '../schemas.ts';
+import { csvPieces, jsonPieces, toTextStream } from './window-text.ts';
 
 const defaultFunctions: WindowFunction[] = ['count', 'min', 'mean', 'max'];
 const defaultRangeNs = 3600n * NS_PER_SECOND;
@@ -92,10 +90,10 @@ export function windows(app: OpenAPIHono<ApiEnv>, { engine, clock }: ApiParts): 
       by,
       fill: readFill(query.fill),
     });
-    const items = found.map((window) => toJson(window, by, functions));
-    if (!wantsCsv(c.req.header('accept'))) return c.json(listOf(items), 200);
-    const csv = toCsv(['time', 'metric', ...by, ...functions], items);
-    return c.body(csv, 200, { 'content-type': 'text/csv; charset=utf-8' });
+    const isCsv = wantsCsv(c.req.header('accept'));
+    const pieces = isCsv ? csvPieces(found, { by, functions }) : jsonPieces(found, { by, functions });
+    const contentType = isCsv ? 'text/csv; charset=utf-8' : 'application/json';
+    return c.body(toTextStream(pieces), 200, { 'content-type': contentType });
   });
 }
 
@@ -103,16 +101,6 @@ export function windows(app: OpenAPIHono<ApiEnv>, { engine, clock }: ApiParts): 
 function defaultEveryNs({ fromNs, toNs }: { fromNs: bigint; toNs: bigint }): bigint {
   const rangeNs = toNs - fromNs;
   return lengthsNs.find((lengthNs) => rangeNs <= lengthNs * mostDefaultWindows) ?? lengthsNs.at(-1)!;
-}
-
-function toJson(window: Window, by: readonly WindowTag[], functions: readonly WindowFunction[]) {
-  const json: Record<string, unknown> & { time: string; metric: string } = {
-    time: formatTime(window.timeNs),
-    metric: window.metric,
-  };
-  for (const tag of by) json[tag] = window[tag] ?? null;
-  for (const fn of functions) json[fn] = window.values.get(fn) ?? null;
-  return json;
 }
 
 function readEvery(text: string): bigint {
