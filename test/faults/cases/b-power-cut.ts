@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bench } from '../bench.ts';
 import type { FaultCase } from '../fault-case.ts';
+import { metricsOf } from '../oracle/metrics.ts';
 import { assertKept } from '../oracle/verify.ts';
 import { Disk } from '../power-cut/disk.ts';
 import { follow, straceNeed, tracing } from '../power-cut/follow.ts';
@@ -15,7 +16,7 @@ export const faultCase: FaultCase = {
   id: 'b',
   title: 'power cuts: what was not fsynced is lost',
   criterion:
-    'With nothing left but what an fsync had covered, or with random sectors of the rest, no acknowledged reading is missing.',
+    'With nothing left but what an fsync had covered, or with random sectors of the rest, no acknowledged reading is missing, and the database of MQTT sessions can be read.',
   needs: [straceNeed],
   limitSeconds: { short: 180, long: 1800 },
   async run(bench) {
@@ -29,10 +30,12 @@ export const faultCase: FaultCase = {
       bench.publish({ protocol: 'http', connections: 2, batch: 20, ratePerSecond: 500, prefix: 'http' }),
     ];
     const readyMs: number[] = [];
+    let damagedSessions = 0;
     for (let cut = 0; cut < cuts; cut++) {
       const log = join(bench.directory, `strace-${cut}.log`);
       const platform = await bench.startPlatform(onDisk(root, log));
       readyMs.push(platform.readyMs);
+      damagedSessions += await damagedSessionsOf(bench);
       await Promise.all(publishers.map((publisher) => publisher.untilMore(LEAST_ACKNOWLEDGED)));
       await delay(bench.random() * MOST_RUNNING_MS);
       await endAbruptly(bench, platform);
@@ -46,9 +49,11 @@ export const faultCase: FaultCase = {
       bench.progress(`power cut ${cut + 1} of ${cuts}`);
     }
     await bench.startPlatform({ dataDir: join(root, 'data') });
+    damagedSessions += await damagedSessionsOf(bench);
     const summaries = await Promise.all(publishers.map((publisher) => publisher.stop()));
     const { acknowledged, missing, duplicates } = await assertKept({ httpUrl: bench.httpUrl, summaries });
     assert.equal(duplicates, 0);
+    assert.equal(damagedSessions, 0);
     return {
       counts: { cuts, acknowledged, missing, duplicates },
       recorded: { slowestReadyMs: Math.max(...readyMs) },
@@ -60,6 +65,11 @@ function onDisk(root: string, log: string) {
   // Small segments, so that some are begun, passed by the cursors and removed in each round.
   const env = { TIDEMARK_SPOOL_SEGMENT_BYTES: '100000' };
   return { dataDir: join(root, 'data'), env, under: tracing(log) };
+}
+
+async function damagedSessionsOf({ httpUrl }: Bench): Promise<number> {
+  const metrics = await metricsOf(httpUrl);
+  return metrics.get('tidemark_broker_damaged_sessions_total') ?? Number.NaN;
 }
 
 /** Mostly from full work, sometimes from within an orderly stop. */
