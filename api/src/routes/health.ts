@@ -61,7 +61,7 @@ const likeInfluxdb = '1.8.10';
 const pingRoute = createRoute({
   method: 'get',
   path: '/ping',
-  tags: ['Operation', 'InfluxDB'],
+  tags: ['Operation'],
   summary: 'Whether the process answers',
   description:
     "Clients of InfluxDB read `X-Influxdb-Version`: the version 1 whose routes are served, with Tidemark's behind it.",
