@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { downsampleWidths } from './downsample.ts';
 import { type Issue, TidemarkError } from './errors.ts';
 import { parseMaxAge } from './max-age.ts';
 import { qualityChecks } from './ports.ts';
@@ -298,6 +299,14 @@ export const configSchema = z.strictObject({
         .default(600_000)
         .describe('How often it is looked for what is to go')
         .meta({ env: 'TIDEMARK_RETENTION_EVERY_MS' }),
+    })
+    .prefault({}),
+  downsample: z
+    .strictObject({
+      every: list(z.enum(downsampleWidths))
+        .default([])
+        .describe('Widths of windows that readings are summed up in: `1h` makes measurement `readings_1h`')
+        .meta({ env: 'TIDEMARK_DOWNSAMPLE_EVERY' }),
     })
     .prefault({}),
   influx: z

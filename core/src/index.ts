@@ -2,6 +2,7 @@ export * from './backup-format.ts';
 export * from './clock.ts';
 export * from './clock-watch.ts';
 export * from './config.ts';
+export * from './downsample.ts';
 export * from './errors.ts';
 export * from './ids.ts';
 export * from './json.ts';

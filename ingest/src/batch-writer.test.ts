@@ -1,5 +1,5 @@
 import * as timers from 'node:timers/promises';
-import { createLogger, silentLogger, systemClock, TidemarkError } from '@tidemark/core';
+import { createLogger, type PointColumns, silentLogger, systemClock, TidemarkError } from '@tidemark/core';
 import { afterEach, expect, it, onTestFinished, vi } from 'vitest';
 import { BatchWriter } from './batch-writer.ts';
 import { QuarantineStore } from './quarantine/quarantine-store.ts';
@@ -42,6 +42,8 @@ async function startWriter(
     engine?: FakeEngine;
     quarantine?: QuarantineStore;
     logger?: typeof silentLogger;
+    onWritten?: (points: PointColumns) => void;
+    beforeSave?: () => void;
   } = {},
 ): Promise<Parts> {
   const spoolParts = options.spool ?? (await startSpool());
@@ -58,6 +60,8 @@ async function startWriter(
     batchBytes: 1e6,
     batchAgeMs: options.batchAgeMs ?? 1,
     renamedIds: new Map(),
+    onWritten: options.onWritten ?? (() => {}),
+    beforeSave: options.beforeSave ?? (() => {}),
   });
   await writer.takeBack();
   writer.start();
@@ -318,6 +322,28 @@ it('the cursor passes only what the store has made durable', async () => {
   await expect.poll(() => parts.spool.cursor('store'), { timeout: 20_000 }).toBe(parts.spool.endOffset);
   expect(cursorAtSync).toBe(0);
   await expect.poll(() => parts.writer.health().status).toBe('pass');
+});
+
+it('tells what the store has, and the cursor waits until that is kept', async () => {
+  const told: bigint[] = [];
+  const kept: number[] = [];
+  let isFailing = true;
+  const parts = await startWriter({
+    onWritten: (points) => told.push(...points.toArray().map(({ timeNs }) => timeNs)),
+    beforeSave: () => {
+      kept.push(told.length);
+      if (isFailing) throw new Error('meta.db cannot be written');
+    },
+  });
+  await append(parts, 0, 10);
+  await parts.writer.flush(60_000);
+  expect(told).toEqual(range(0, 10).map((n) => pointOf(n).timeNs));
+  await expect.poll(() => kept.length, { timeout: 10_000 }).toBeGreaterThan(0);
+  expect(parts.spool.cursor('store')).toBe(0);
+  expect(parts.writer.health().status).toBe('fail');
+  isFailing = false;
+  await expect.poll(() => parts.spool.cursor('store'), { timeout: 10_000 }).toBe(parts.spool.endOffset);
+  expect(kept.at(-1)).toBe(10);
 });
 
 it('a log that cannot be read turns health red and is read again', async () => {

@@ -42,6 +42,10 @@ interface BatchWriterOptions {
   logger: Logger;
   /** Ids that sensors had before they were renamed, each with the one of now. */
   renamedIds: ReadonlyMap<string, string>;
+  /** Told of the points that the store has now. */
+  onWritten?: (points: PointColumns) => void;
+  /** Called before the durable cursor passes what was told of; it stays when this throws. */
+  beforeSave?: () => void;
   /** A batch is written when it has so many points, so many spooled bytes, or is so old. */
   batchPoints: number;
   batchBytes: number;
@@ -320,6 +324,7 @@ export class BatchWriter implements Freshness {
     const stopTimer = metrics.storeSeconds.startTimer();
     const rejected = await engine.write(points);
     stopTimer();
+    this.#options.onWritten?.(points);
     if (rejected.length > 0) this.#setAside(batch, points, rejected);
     metrics.batches.inc();
     metrics.storedPoints.inc(points.length - rejected.length);
@@ -396,6 +401,7 @@ export class BatchWriter implements Freshness {
     if (position <= spool.cursor('store')) return;
     try {
       await engine.sync(position);
+      this.#options.beforeSave?.();
       await spool.advance('store', position);
       this.#syncing.ended();
     } catch (error) {

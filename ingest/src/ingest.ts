@@ -20,6 +20,7 @@ import { Backup } from './backup.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { ClockLimits } from './clock-limits.ts';
 import { DeliveryMemory } from './delivery-memory.ts';
+import { Downsampling } from './downsampling/downsampling.ts';
 import { FieldPins } from './field-pins.ts';
 import { SpoolJournal } from './journal.ts';
 import { Lateness } from './lateness.ts';
@@ -65,6 +66,7 @@ export class Ingest {
   readonly #history: StoredHistory;
   readonly #backup: Backup;
   readonly #quarantineWriter: QuarantineWriter;
+  readonly #downsampling: Downsampling;
   readonly #quality: Quality;
   #pipeline: Pipeline | undefined;
   #desk: Desk | undefined;
@@ -99,7 +101,10 @@ export class Ingest {
     this.quality = this.#quality;
     // What the acceptor refuses is counted from the log, as readings are; what the store refuses never comes by there.
     store.watch((items) => this.#quality.countRefused(items.filter(({ source }) => source === 'store')));
+    this.#downsampling = new Downsampling({ ...options, between: (work) => this.#batchWriter.between(work) });
     this.#batchWriter = new BatchWriter({
+      onWritten: (points) => this.#downsampling.noteWritten(points),
+      beforeSave: () => this.#downsampling.save(),
       ...options,
       ...config.ingest,
       spool: this.#spool,
@@ -155,10 +160,12 @@ export class Ingest {
       freshness: this.freshness,
       metrics: this.#metrics,
     });
+    this.#downsampling.takeUp();
     this.#history.start();
     this.#batchWriter.start();
     this.#quarantineWriter.start();
     this.#quality.start();
+    this.#downsampling.start();
   }
 
   /** What is not known while the store is out, the store finds when it is written. */
@@ -177,6 +184,7 @@ export class Ingest {
   async stop(): Promise<void> {
     await this.#spool.drain();
     this.#history.stop();
+    await this.#downsampling.stop();
     await this.#batchWriter.stop();
     await this.#quarantineWriter.stop();
     await this.#quality.stop();
@@ -198,6 +206,7 @@ export class Ingest {
       this.#spool.health(),
       this.#batchWriter.health(),
       this.#history.health(),
+      this.#downsampling.health(),
       this.#quarantineWriter.health(),
       this.#quality.health(),
     ];

@@ -116,6 +116,7 @@ const migrations = [
    ) STRICT, WITHOUT ROWID;`,
   `ALTER TABLE sensor_renames ADD COLUMN actor TEXT NOT NULL DEFAULT 'local';
    ALTER TABLE sensor_renames ADD COLUMN note TEXT;`,
+  'CREATE TABLE downsample_dirty (every TEXT PRIMARY KEY, ranges TEXT NOT NULL) STRICT, WITHOUT ROWID;',
 ];
 
 /** Opens the control database (`meta.db`), bringing an older schema up to date and refusing a newer one. */

@@ -1,4 +1,4 @@
-import { READINGS } from '@tidemark/core';
+import { downsampledMeasurement, downsampleWidths, READINGS } from '@tidemark/core';
 
 /** The platform's own measurements that have a tag `sensor`: what is deleted and renamed with a sensor. */
 export const sensorMeasurements: readonly string[] = [
@@ -7,4 +7,5 @@ export const sensorMeasurements: readonly string[] = [
   'alerts',
   'quality',
   'sensor_state',
+  ...downsampleWidths.map(downsampledMeasurement),
 ];
