@@ -27,3 +27,4 @@ export * from './time-column.ts';
 export * from './topics.ts';
 export * from './window.ts';
 export * from './yaml.ts';
+export * from './zone-offsets.ts';

@@ -12,6 +12,8 @@ export interface SelectStatement {
   fill: FillOption;
   /** Of time; the only thing that InfluxQL orders by. */
   order: 'asc' | 'desc';
+  /** True when the order was asked for. */
+  isOrdered: boolean;
   limit: number;
   offset: number;
   seriesLimit: number;
@@ -62,6 +64,8 @@ export type Expression =
   | { kind: 'string'; value: string }
   | { kind: 'boolean'; value: boolean }
   | { kind: 'duration'; ns: bigint }
+  /** Never parsed: what `now()` and times in quotes become. */
+  | { kind: 'time'; ns: bigint }
   | { kind: 'regex'; source: string }
   | { kind: 'reference'; name: string; cast: CastType | undefined }
   | { kind: 'wildcard'; of: 'field' | 'tag' | undefined }

@@ -1,7 +1,7 @@
 import { EmbeddedActionsParser, type IParserErrorMessageProvider } from 'chevrotain';
 import type { CastType, Expression, Operator } from './ast.ts';
 import * as t from './lexer.ts';
-import { durationNs, regexSource, unquote } from './literals.ts';
+import { durationNs, integerOf, regexSource, unquote } from './literals.ts';
 import { negated, treeOf } from './operators.ts';
 
 const k = t.keyword;
@@ -89,8 +89,8 @@ export abstract class ExpressionGrammar extends EmbeddedActionsParser {
         { ALT: (): Expression => ({ kind: 'number', value: Number(this.CONSUME(t.Decimal).image) }) },
         {
           ALT: (): Expression => {
-            const { image } = this.CONSUME(t.Integer);
-            return this.ACTION(() => ({ kind: 'integer', value: BigInt(image) }));
+            const token = this.CONSUME(t.Integer);
+            return this.ACTION(() => ({ kind: 'integer', value: integerOf(token) }));
           },
         },
         {

@@ -1,25 +1,12 @@
 import { EMPTY_ALT, type IParserErrorMessageProvider } from 'chevrotain';
-import type {
-  Dimension,
-  Expression,
-  FillOption,
-  KeyCondition,
-  MeasurementSource,
-  SelectField,
-  SelectStatement,
-  ShowStatement,
-  ShowTarget,
-  Source,
-  Statement,
-} from './ast.ts';
-import { assertTime, fillOf, zoneOf } from './clauses.ts';
-import { ExpressionGrammar, operandWords } from './expression-grammar.ts';
+import type { KeyCondition, MeasurementSource, ShowStatement, ShowTarget, Statement } from './ast.ts';
 import * as t from './lexer.ts';
+import { SelectGrammar } from './select-grammar.ts';
 
 const k = t.keyword;
 
 /** One rule for each production; each answers its part of the tree. */
-export class Grammar extends ExpressionGrammar {
+export class Grammar extends SelectGrammar {
   constructor(errorMessageProvider: IParserErrorMessageProvider) {
     super(errorMessageProvider);
     this.performSelfAnalysis();
@@ -45,223 +32,6 @@ export class Grammar extends ExpressionGrammar {
       }),
   );
 
-  readonly select = this.RULE('select', (): SelectStatement => {
-    this.CONSUME(k('SELECT'));
-    const fields: SelectField[] = [];
-    this.AT_LEAST_ONE_SEP({
-      SEP: t.Comma,
-      ERR_MSG: operandWords,
-      DEF: () => fields.push(this.SUBRULE(this.field)),
-    });
-    this.CONSUME(k('FROM'));
-    const sources: Source[] = [];
-    this.AT_LEAST_ONE_SEP2({
-      SEP: t.Comma,
-      ERR_MSG: 'identifier',
-      DEF: () => sources.push(this.SUBRULE(this.source)),
-    });
-    const where = this.SUBRULE(this.whereClause);
-    const groupBy: Dimension[] = [];
-    this.OPTION(() => {
-      this.CONSUME(k('GROUP'));
-      this.CONSUME(k('BY'));
-      this.AT_LEAST_ONE_SEP3({
-        SEP: t.Comma,
-        ERR_MSG: operandWords,
-        DEF: () => groupBy.push(this.SUBRULE(this.dimension)),
-      });
-    });
-    const fill = this.SUBRULE(this.fillClause);
-    const order = this.SUBRULE(this.orderClause);
-    const limits = this.SUBRULE(this.limits);
-    const timeZone = this.SUBRULE(this.timeZoneClause);
-    return { kind: 'select', fields, sources, where, groupBy, fill, order, ...limits, timeZone };
-  });
-
-  readonly field = this.RULE('field', (): SelectField => {
-    const expression = this.SUBRULE(this.regexOrExpression);
-    let alias: string | undefined;
-    this.OPTION(() => {
-      this.CONSUME(k('AS'));
-      alias = this.SUBRULE(this.name);
-    });
-    return { expression, alias };
-  });
-
-  readonly source = this.RULE(
-    'source',
-    (): Source =>
-      this.OR({
-        ERR_MSG: 'identifier',
-        DEF: [
-          {
-            ALT: (): Source => {
-              this.CONSUME(t.OpenParen);
-              const select = this.SUBRULE(this.select);
-              this.CONSUME(t.CloseParen);
-              return { kind: 'subquery', select };
-            },
-          },
-          { ALT: (): Source => this.SUBRULE(this.measurement) },
-        ],
-      }),
-  );
-
-  /** `name`, `rp.name`, `db.rp.name`, `db..name`; a regular expression may stand for the name. */
-  readonly measurement = this.RULE('measurement', (): MeasurementSource => {
-    const parts: (string | undefined)[] = [];
-    let regex: string | undefined;
-    this.OR({
-      ERR_MSG: 'identifier',
-      DEF: [
-        {
-          ALT: () => {
-            regex = this.SUBRULE(this.regex);
-          },
-        },
-        {
-          ALT: () => {
-            parts.push(this.SUBRULE(this.name));
-            this.MANY(() => {
-              this.CONSUME(t.Dot);
-              this.OR2([
-                {
-                  ALT: () => {
-                    regex = this.SUBRULE2(this.regex);
-                  },
-                },
-                { ALT: () => parts.push(this.SUBRULE2(this.name)) },
-                { ALT: () => parts.push(undefined) },
-              ]);
-            });
-          },
-        },
-      ],
-    });
-    const name = regex === undefined ? parts.pop() : undefined;
-    const retentionPolicy = parts.pop();
-    return { kind: 'measurement', database: parts.pop(), retentionPolicy, name, regex };
-  });
-
-  readonly dimension = this.RULE(
-    'dimension',
-    (): Dimension =>
-      this.OR({
-        ERR_MSG: operandWords,
-        DEF: [
-          { ALT: (): Dimension => ({ kind: 'regex', source: this.SUBRULE(this.regex) }) },
-          {
-            ALT: (): Dimension => {
-              this.CONSUME(t.Star);
-              return { kind: 'wildcard' };
-            },
-          },
-          {
-            ALT: (): Dimension => {
-              const name = this.SUBRULE(this.name);
-              let args: Expression[] | undefined;
-              this.OPTION(() => {
-                this.CONSUME(t.OpenParen);
-                const list: Expression[] = [];
-                this.MANY_SEP({ SEP: t.Comma, DEF: () => list.push(this.SUBRULE(this.expression)) });
-                this.CONSUME(t.CloseParen);
-                args = list;
-              });
-              return args === undefined ? { kind: 'tag', name } : { kind: 'call', name, args };
-            },
-          },
-        ],
-      }),
-  );
-
-  readonly whereClause = this.RULE('whereClause', (): Expression | undefined => {
-    let where: Expression | undefined;
-    this.OPTION(() => {
-      this.CONSUME(k('WHERE'));
-      where = this.SUBRULE(this.expression);
-    });
-    return where;
-  });
-
-  /** `fill(…)`; `fill` is no reserved word. */
-  readonly fillClause = this.RULE('fillClause', (): FillOption => {
-    let fill: FillOption = { kind: 'null' };
-    this.OPTION({
-      GATE: () => this.LA(1).image.toLowerCase() === 'fill',
-      DEF: () => {
-        this.CONSUME(t.Identifier);
-        this.CONSUME(t.OpenParen);
-        let argument: Expression | undefined;
-        this.OPTION2(() => {
-          argument = this.SUBRULE(this.expression);
-        });
-        this.CONSUME(t.CloseParen);
-        fill = this.ACTION(() => fillOf(argument));
-      },
-    });
-    return fill;
-  });
-
-  readonly orderClause = this.RULE('orderClause', (): 'asc' | 'desc' => {
-    let order: 'asc' | 'desc' = 'asc';
-    this.OPTION(() => {
-      this.CONSUME(k('ORDER'));
-      this.CONSUME(k('BY'));
-      this.OPTION2(() => {
-        const by = this.SUBRULE(this.name);
-        this.ACTION(() => assertTime(by));
-      });
-      this.OPTION3(() =>
-        this.OR([
-          { ALT: () => this.CONSUME(k('ASC')) },
-          {
-            ALT: () => {
-              this.CONSUME(k('DESC'));
-              order = 'desc';
-            },
-          },
-        ]),
-      );
-    });
-    return order;
-  });
-
-  readonly limits = this.RULE('limits', () => {
-    const limits = { limit: 0, offset: 0, seriesLimit: 0, seriesOffset: 0 };
-    this.OPTION(() => {
-      this.CONSUME(k('LIMIT'));
-      limits.limit = Number(this.CONSUME(t.Integer).image);
-    });
-    this.OPTION2(() => {
-      this.CONSUME(k('OFFSET'));
-      limits.offset = Number(this.CONSUME2(t.Integer).image);
-    });
-    this.OPTION3(() => {
-      this.CONSUME(k('SLIMIT'));
-      limits.seriesLimit = Number(this.CONSUME3(t.Integer).image);
-    });
-    this.OPTION4(() => {
-      this.CONSUME(k('SOFFSET'));
-      limits.seriesOffset = Number(this.CONSUME4(t.Integer).image);
-    });
-    return limits;
-  });
-
-  readonly timeZoneClause = this.RULE('timeZoneClause', (): string | undefined => {
-    let zone: string | undefined;
-    this.OPTION({
-      GATE: () => this.LA(1).image.toLowerCase() === 'tz',
-      DEF: () => {
-        this.CONSUME(t.Identifier);
-        this.CONSUME(t.OpenParen);
-        const argument = this.SUBRULE(this.expression);
-        this.CONSUME(t.CloseParen);
-        zone = this.ACTION(() => zoneOf(argument));
-      },
-    });
-    return zone;
-  });
-
   readonly show = this.RULE('show', (): ShowStatement => {
     this.CONSUME(k('SHOW'));
     const target = this.SUBRULE(this.showTarget);
@@ -273,7 +43,7 @@ export class Grammar extends ExpressionGrammar {
     const sources = this.SUBRULE(this.showSources);
     const withKey = this.SUBRULE(this.withKeyClause, { ARGS: [target === 'tag values'] });
     const where = this.SUBRULE(this.whereClause);
-    const order = this.SUBRULE(this.orderClause);
+    const { order } = this.SUBRULE(this.orderClause);
     const { limit, offset } = this.SUBRULE(this.limits);
     return { kind: 'show', target, database, sources, withKey, where, order, limit, offset };
   });

@@ -1,3 +1,9 @@
 export * from './ast.ts';
-export { parseInfluxql } from './parse.ts';
-export { ParseError } from './parse-error.ts';
+export * from './columns.ts';
+export * from './compile.ts';
+export * from './data-type.ts';
+export * from './format.ts';
+export * from './functions.ts';
+export * from './query-error.ts';
+export * from './time-range.ts';
+export * from './walk.ts';

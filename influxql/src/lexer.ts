@@ -67,23 +67,23 @@ export const Dot = symbol('.');
 export const OpenParen = symbol('(');
 export const CloseParen = symbol(')');
 export const Cast = symbol('::');
-export const Colon = symbol(':');
+const Colon = symbol(':');
 export const Star = symbol('*', isOperator);
 export const Plus = symbol('+', isOperator);
 export const Minus = symbol('-', isOperator);
-export const Slash = symbol('/', isOperator);
-export const Percent = symbol('%', isOperator);
-export const Ampersand = symbol('&', isOperator);
-export const Bar = symbol('|', isOperator);
-export const Caret = symbol('^', isOperator);
+const Slash = symbol('/', isOperator);
+const Percent = symbol('%', isOperator);
+const Ampersand = symbol('&', isOperator);
+const Bar = symbol('|', isOperator);
+const Caret = symbol('^', isOperator);
 export const Equals = symbol('=', isOperator);
 export const NotEquals = createToken({ name: '!=', pattern: /!=|<>/, ...isOperator });
 export const Matches = symbol('=~', { categories: [MatchOperator] });
 export const MatchesNot = symbol('!~', { categories: [MatchOperator] });
-export const LessOrEqual = symbol('<=', isOperator);
-export const Less = symbol('<', isOperator);
-export const GreaterOrEqual = symbol('>=', isOperator);
-export const Greater = symbol('>', isOperator);
+const LessOrEqual = symbol('<=', isOperator);
+const Less = symbol('<', isOperator);
+const GreaterOrEqual = symbol('>=', isOperator);
+const Greater = symbol('>', isOperator);
 
 /** Behind these a slash divides; anywhere else it begins a regular expression. */
 const operands: TokenType[] = [

@@ -1,4 +1,6 @@
 import { parseDuration } from '@tidemark/core';
+import type { IToken } from 'chevrotain';
+import { ParseError } from './parse-error.ts';
 
 const escapes: Record<string, string> = { n: '\n' };
 
@@ -16,4 +18,11 @@ export function regexSource(image: string): string {
 /** `1h30m` in nanoseconds; `u` is a microsecond too. */
 export function durationNs(image: string): bigint {
   return parseDuration(image.replace(/(\d)u(?!s)/g, '$1us')) ?? 0n;
+}
+
+/** An integer of 64 bits at most, as InfluxDB reads it. */
+export function integerOf({ image, startLine = 1, startColumn = 1 }: IToken): bigint {
+  const value = BigInt(image);
+  if (value < 2n ** 64n) return value;
+  throw new ParseError(`unable to parse integer at line ${startLine}, char ${startColumn}`);
 }

@@ -8,11 +8,14 @@ import {
 } from 'chevrotain';
 import type { Statement } from './ast.ts';
 import { Grammar } from './grammar.ts';
-import { BadString, lexer, Regex } from './lexer.ts';
+import { BadString, BinaryOperator, lexer, MatchOperator, Regex, Semicolon } from './lexer.ts';
 import { ParseError } from './parse-error.ts';
 
-/** Deeper nesting is refused, so that no query can exhaust the stack. */
+/** Deeper nesting and longer expressions are refused, so that no query can exhaust the stack. */
 const MAX_DEPTH = 200;
+const MAX_OPERATORS = 2000;
+/** Reading takes the main thread some 3 µs a character at worst. */
+const MAX_LENGTH = 128 * 1024;
 
 const statementWords = 'SELECT, DELETE, SHOW, CREATE, DROP, EXPLAIN, GRANT, REVOKE, ALTER, SET, KILL';
 
@@ -29,6 +32,7 @@ const grammar = new Grammar(expectations);
 
 /** The statements of a query; throws ParseError with the message that InfluxDB gives, as far as we know it. */
 export function parseInfluxql(text: string): Statement[] {
+  if (text.length > MAX_LENGTH) throw new ParseError(`query is longer than ${MAX_LENGTH} characters`);
   const { tokens } = lexer.tokenize(text);
   assertShallow(tokens);
   grammar.input = tokens;
@@ -40,11 +44,20 @@ export function parseInfluxql(text: string): Statement[] {
 
 function assertShallow(tokens: readonly IToken[]): void {
   let depth = 0;
-  for (const { image } of tokens) {
+  let operators = 0;
+  for (const { image, tokenType } of tokens) {
     if (image === '(') depth++;
     else if (image === ')') depth--;
     if (depth > MAX_DEPTH) throw new ParseError(`parentheses are nested more than ${MAX_DEPTH} deep`);
+    // Signs stand before one another without a bound of their own.
+    if (tokenType.CATEGORIES?.some((category) => isOperator(category))) operators++;
+    if (tokenType === Semicolon) operators = 0;
+    if (operators > MAX_OPERATORS) throw new ParseError(`statement has more than ${MAX_OPERATORS} operators`);
   }
+}
+
+function isOperator(category: TokenType): boolean {
+  return category === BinaryOperator || category === MatchOperator;
 }
 
 /** True when nothing but a semicolon, or nothing at all, stands before the token. */
@@ -58,6 +71,9 @@ function describe(fault: IRecognitionException, text: string): string {
   const { tokenType, image, startLine = 1, startColumn = 1 } = token;
   const at = (line: number, column: number): string => `at line ${line}, char ${column}`;
   const found = (word: string, place: string): string => `found ${word}, expected ${message} ${place}`;
+  if (message === statementWords && statementWords.split(', ').includes(tokenType.name)) {
+    return `${tokenType.name} is not supported, only SELECT and SHOW are`;
+  }
   if (tokenType === EOF) return found('EOF', at(...endOf(text)));
   if (tokenType === BadString) return found(image.slice(1), at(startLine, startColumn - 1));
   if (tokenType === Regex) return found('/', at(startLine, startColumn));

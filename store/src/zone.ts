@@ -1,4 +1,4 @@
-import { floorDivide, messageOf, NS_PER_DAY, NS_PER_MS, NS_PER_SECOND, TidemarkError } from '@tidemark/core';
+import { floorDivide, NS_PER_DAY, NS_PER_SECOND, TidemarkError, zoneOffsets } from '@tidemark/core';
 import { MAX_WINDOWS } from './engine.ts';
 
 /** A stretch of time in which a zone's offset from UTC does not change. */
@@ -33,6 +33,8 @@ interface WindowRange {
   everyNs: bigint | undefined;
   /** IANA name; undefined means UTC. */
   timeZone: string | undefined;
+  /** How long after midnight windows begin; none where it is missing. */
+  shiftNs?: bigint;
 }
 
 /** The part of a `WindowRange` that says how windows lie, not which of them are wanted. */
@@ -54,7 +56,7 @@ const maxEveryNs = 36_525n * NS_PER_DAY;
  * change, so that a repeated hour has windows of its own.
  * Throws `bad_request` for an unknown zone, and for more than MAX_WINDOWS windows.
  */
-export function windowSpans({ fromNs, toNs, everyNs, timeZone }: WindowRange): WindowSpan[] {
+export function windowSpans({ fromNs, toNs, everyNs, timeZone, shiftNs = 0n }: WindowRange): WindowSpan[] {
   if (everyNs === undefined) {
     return fromNs < toNs ? [{ startNs: fromNs, endNs: toNs, everyNs: toNs - fromNs }] : [];
   }
@@ -65,7 +67,10 @@ export function windowSpans({ fromNs, toNs, everyNs, timeZone }: WindowRange): W
   }
   if (fromNs >= toNs) return [];
   const { earlierNs, laterNs } = surroundings(fromNs, toNs, everyNs);
-  const segments = offsetSegments({ fromNs: earlierNs, toNs: laterNs, timeZone });
+  const segments = offsetSegments({ fromNs: earlierNs, toNs: laterNs, timeZone }).map((segment) => ({
+    ...segment,
+    offsetNs: segment.offsetNs - shiftNs,
+  }));
   const spans = trim(layOut(segments, { everyNs }), fromNs, toNs);
   const windows = countWindows(spans);
   if (windows > BigInt(MAX_WINDOWS)) {
@@ -193,23 +198,4 @@ function findChange(offsetAt: (timeNs: bigint) => bigint, beforeNs: bigint, afte
     else high = middle;
   }
   return high * NS_PER_SECOND;
-}
-
-function zoneOffsets(timeZone: string): (timeNs: bigint) => bigint {
-  let format: Intl.DateTimeFormat;
-  try {
-    format = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' });
-  } catch (cause) {
-    throw new TidemarkError('bad_request', `no such time zone: ${JSON.stringify(timeZone)}`, {
-      cause: messageOf(cause),
-      issues: [{ path: 'tz', message: 'no such time zone' }],
-    });
-  }
-  return (timeNs) => {
-    const text = format.format(Number(floorDivide(timeNs, NS_PER_MS)));
-    // "GMT" alone is UTC; seconds occur in Liberia until 1972.
-    const [, sign, hours, minutes, seconds] = /GMT([+-])(\d\d):(\d\d)(?::(\d\d))?$/.exec(text) ?? [];
-    const size = Number(hours ?? 0) * 3600 + Number(minutes ?? 0) * 60 + Number(seconds ?? 0);
-    return BigInt(sign === '-' ? -size : size) * NS_PER_SECOND;
-  };
 }

@@ -25,6 +25,7 @@ async function isRefused(owner: string, imported: string): Promise<boolean> {
 
 it.each([
   ['core', '@tidemark/store'],
+  ['influxql', '@tidemark/store'],
   ['store', '@tidemark/ingest'],
   ['broker', '@tidemark/store'],
   ['ingest', '@tidemark/broker'],
@@ -40,6 +41,7 @@ it.each([
 
 it.each([
   ['store', '@tidemark/core'],
+  ['store', '@tidemark/influxql/parser'],
   ['ingest', '@tidemark/store'],
   ['api', '@tidemark/store/testing'],
   ['cli', '@tidemark/broker'],

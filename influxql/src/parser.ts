@@ -1,0 +1,2 @@
+export { parseInfluxql } from './parse.ts';
+export { ParseError } from './parse-error.ts';
