@@ -10,6 +10,7 @@ import type {
   WindowFunction,
   WindowTag,
 } from '@tidemark/core';
+import type { Statement } from '@tidemark/influxql';
 
 /** Which readings: an empty or missing list means all. */
 export interface ReadingFilter {
@@ -173,6 +174,8 @@ export interface Engine {
    */
   points(query: PointsQuery): AsyncIterable<readonly Point[]>;
 
+  readonly influxql: InfluxqlPort;
+
   /** Measurements with their fields' types. */
   fields(): Promise<{ measurement: string; field: string; type: FieldType }[]>;
 
@@ -197,6 +200,65 @@ export interface Engine {
   /** A time that the oldest `bytes` of all points are before, roughly; undefined where the store does not tell. */
   timeOfOldest(bytes: number): Promise<bigint | undefined>;
 }
+
+/** How a store answers InfluxQL: itself, or by passing what is asked on to a server that speaks it. */
+export type InfluxqlPort =
+  | {
+      kind: 'own';
+      /**
+       * Answers one statement. Throws QueryError where InfluxDB answers with an error, and a retryable
+       * `store_unavailable` or `unavailable`.
+       */
+      answer(statement: Statement, options: QueryOptions): Promise<QuerySeries[]>;
+    }
+  | {
+      kind: 'passed';
+      /** Asks the server about the store's own database. Throws a retryable `store_unavailable`. */
+      pass(query: PassedQuery): Promise<PassedAnswer>;
+    };
+
+/** A query as it came over HTTP. */
+export interface PassedQuery {
+  text: string;
+  /** `epoch`, `chunked`, `chunk_size` and `pretty`, where they were given. */
+  parameters: Readonly<Record<string, string>>;
+  /** The media type asked for. */
+  accept: string | undefined;
+}
+
+/** A server's answer, as it came. */
+export interface PassedAnswer {
+  status: number;
+  contentType: string;
+  body: ReadableStream<Uint8Array> | null;
+}
+
+/** What one statement is answered by. */
+export interface QueryOptions {
+  /** What `now()` is. */
+  nowNs: bigint;
+  /** The name of the one database. */
+  database: string;
+}
+
+/** A value of an answer; times are in ns. */
+export type QueryValue = number | bigint | boolean | string | null;
+
+/** A series of an answer: rows of one measurement and set of tags. */
+export interface QuerySeries {
+  /** Undefined where the rows are of no measurement. */
+  name: string | undefined;
+  tags: ReadonlyMap<string, string> | undefined;
+  columns: readonly string[];
+  /** True when the first column is the time. */
+  hasTime: boolean;
+  /** IANA name of the zone that times are told in; undefined is UTC. */
+  timeZone?: string | undefined;
+  values: QueryValue[][];
+}
+
+/** Most rows that one InfluxQL statement is answered with. */
+export const MAX_QUERY_ROWS = 500_000;
 
 /** Most windows (rows, filled ones included) that one query may ask for; more is a `bad_request`. */
 export const MAX_WINDOWS = 1_000_000;

@@ -100,11 +100,18 @@ export class Database {
 
   /**
    * Runs a query on a reading connection, waiting for a free slot. The answer comes in pieces of some 2 000
-   * rows, by column, between which others get their turn on the main thread.
+   * rows, by column, between which others get their turn on the main thread. What takes longer than `timeoutMs`
+   * fails as interrupted.
    */
-  read(sql: string, parameters: Parameters, onRows: (columns: Columns) => void): Promise<void> {
+  read(
+    sql: string,
+    parameters: Parameters,
+    onRows: (columns: Columns) => void,
+    { timeoutMs }: { timeoutMs?: number | undefined } = {},
+  ): Promise<void> {
     return this.#slots.run(async () => {
       const connection = this.#idleReaders.pop()!;
+      const timer = timeoutMs === undefined ? undefined : setTimeout(() => connection.interrupt(), timeoutMs);
       try {
         const result = await run(connection, sql, parameters);
         for (;;) {
@@ -113,6 +120,7 @@ export class Database {
           onRows(chunk.getColumns());
         }
       } finally {
+        clearTimeout(timer);
         this.#idleReaders.push(connection);
       }
     });

@@ -14,11 +14,14 @@ import {
   TidemarkError,
   type Window,
 } from '@tidemark/core';
+import type { Statement } from '@tidemark/influxql';
 import type {
   Engine,
   Expiry,
   LatestValue,
   PointsQuery,
+  QueryOptions,
+  QuerySeries,
   ReadingFilter,
   ReadingsQuery,
   RejectedPoint,
@@ -73,6 +76,14 @@ interface Session {
 
 /** The store on a DuckDB file in this process. What `write` has resolved is on disk already. */
 export class EmbeddedEngine implements Engine {
+  readonly influxql = {
+    kind: 'own',
+    answer: async (statement: Statement, options: QueryOptions): Promise<QuerySeries[]> => {
+      // Loaded with the first query, so that the platform starts without it.
+      const { answerStatement } = await import('./query/answer.ts');
+      return this.#read((reader) => answerStatement(reader, statement, options));
+    },
+  } as const;
   readonly #options: EmbeddedOptions;
   #session: Session | undefined;
   #failure: string | undefined;

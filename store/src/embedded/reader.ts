@@ -37,18 +37,31 @@ export class Reader {
    * anything in its range. A statement is one snapshot, in which each point is in exactly one table; one that names a table that compaction has
    * dropped meanwhile fails as a whole, and is built anew.
    */
-  async read(
+  read(
     query: SourceQuery,
     build: (source: Source) => Statement,
     onRows: (columns: Columns) => void,
   ): Promise<void> {
+    return this.run(() => {
+      const source = buildSource(this.layout, this.series, query);
+      if (source === undefined) return undefined;
+      const { sql, parameters } = build(source);
+      return { sql, parameters: { ...source.parameters, ...parameters } };
+    }, onRows);
+  }
+
+  /** As `read`, for a statement over any number of sources, which `build` makes; undefined answers nothing. */
+  async run(
+    build: () => Statement | undefined,
+    onRows: (columns: Columns) => void,
+    options: { timeoutMs?: number } = {},
+  ): Promise<void> {
     for (let tries = 1; ; tries++) {
       const { version } = this.layout;
-      const source = buildSource(this.layout, this.series, query);
-      if (source === undefined) return;
-      const { sql, parameters } = build(source);
+      const statement = build();
+      if (statement === undefined) return;
       try {
-        return await this.#database.read(sql, { ...source.parameters, ...parameters }, onRows);
+        return await this.#database.read(statement.sql, statement.parameters ?? {}, onRows, options);
       } catch (error) {
         if (error instanceof TidemarkError) throw error;
         await this.layout.change;

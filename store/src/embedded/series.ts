@@ -200,6 +200,27 @@ export class SeriesIndex {
     }
   }
 
+  /** Names of the measurements that have a series. */
+  measurements(): string[] {
+    return [...this.#byMeasurement].filter(([, tagSets]) => tagSets.size > 0).map(([name]) => name);
+  }
+
+  /** Tag sets of a measurement; none when there is no such measurement. */
+  tagSetsIn(measurement: string): Iterable<TagSet> {
+    return this.#byMeasurement.get(measurement)?.values() ?? [];
+  }
+
+  /** The time of the newest point of all, or `otherwise` where that is later. */
+  newestNs(otherwise: bigint): bigint {
+    let newest = otherwise;
+    for (const tagSets of this.#byMeasurement.values()) {
+      for (const { series } of tagSets.values()) {
+        for (const { lastTimeNs } of series.values()) if (lastTimeNs > newest) newest = lastTimeNs;
+      }
+    }
+    return newest;
+  }
+
   /** Every measurement's fields with their types. */
   fields(): { measurement: string; field: string; type: FieldType }[] {
     return [...this.#types].flatMap(([measurement, pins]) =>

@@ -13,6 +13,8 @@ export interface SourceQuery {
   fromNs: bigint;
   /** Exclusive. */
   toNs: bigint;
+  /** Begins the names of the parameters, where a statement has several sources. */
+  prefix?: string;
 }
 
 /** A FROM clause that yields each wanted point once, as (series, time, value). */
@@ -36,12 +38,13 @@ export function buildSource(layout: Layout, index: SeriesIndex, query: SourceQue
   const base = [...partitionsIn(partitions, fromNs, lastNs), ...tablesIn(hot, fromNs, lastNs)];
   const late_ = tablesIn(late, fromNs, lastNs);
   if (base.length === 0 && late_.length === 0) return undefined;
+  const { prefix = '' } = query;
   const { condition, parameters } = wantedSeries(index, query);
-  const where = `WHERE time BETWEEN $from AND $last${condition}`;
+  const where = `WHERE time BETWEEN $${prefix}from AND $${prefix}last${condition}`;
   const rows = base.map(({ name }) => `SELECT series, time, value FROM ${quote(name)} ${where}`);
   return {
     sql: late_.length === 0 ? `(${rows.join(' UNION ALL ')})` : withLate(rows, late_, where),
-    parameters: { from: [fromNs, BIGINT], last: [lastNs, BIGINT], ...parameters },
+    parameters: { [`${prefix}from`]: [fromNs, BIGINT], [`${prefix}last`]: [lastNs, BIGINT], ...parameters },
   };
 }
 
@@ -66,19 +69,19 @@ export function arrivalOrder(generation: number): string {
 
 function wantedSeries(
   index: SeriesIndex,
-  { type, wanted }: SourceQuery,
+  { type, wanted, prefix = '' }: SourceQuery,
 ): { condition: string; parameters: Parameters } {
   if (wanted.length === index.countOf(type)) return { condition: '', parameters: {} };
   const ids = wanted.map(({ id }) => id);
   if (ids.length <= MAX_IDS_IN_CONDITION) {
-    const names = ids.map((_, position) => `s${position}`);
+    const names = ids.map((_, position) => `${prefix}s${position}`);
     return {
       condition: ` AND series IN (${names.map((name) => `$${name}`).join(', ')})`,
       parameters: Object.fromEntries(names.map((name, position) => [name, [ids[position]!, INTEGER]])),
     };
   }
   return {
-    condition: ' AND series IN (SELECT unnest($series))',
-    parameters: { series: [listValue(ids), LIST(INTEGER)] },
+    condition: ` AND series IN (SELECT unnest($${prefix}series))`,
+    parameters: { [`${prefix}series`]: [listValue(ids), LIST(INTEGER)] },
   };
 }

@@ -1,5 +1,6 @@
 import { HttpError, InfluxDB } from '@influxdata/influxdb-client';
 import { type Config, parseJson, TidemarkError } from '@tidemark/core';
+import type { PassedAnswer, PassedQuery } from '../engine.ts';
 import { describeOutage, outageOf, retryAfterMs } from './outage.ts';
 
 /** Rows of one group of a statement's answer; the first column is the time, a bigint. */
@@ -40,6 +41,7 @@ const aboutLines = /unable to parse|partial write|max key length exceeded/;
 
 /** One InfluxDB 2 bucket: lines in, InfluxQL out. Retries nothing; the caller does. */
 export class Connection {
+  readonly #influx: Config['influx'];
   readonly #transport: InfluxDB['transport'];
   readonly #timeoutMs: number;
   readonly #closing = new AbortController();
@@ -48,7 +50,9 @@ export class Connection {
   readonly #queryPath: string;
   #pinging: Promise<void> | undefined;
 
-  constructor({ url, token, org, bucket, timeoutMs }: Config['influx']) {
+  constructor(influx: Config['influx']) {
+    const { url, token, org, bucket, timeoutMs } = influx;
+    this.#influx = influx;
     this.#transport = new InfluxDB({ url, token, timeout: timeoutMs }).transport;
     this.#timeoutMs = timeoutMs;
     this.#writePath = `/api/v2/write?${new URLSearchParams({ org, bucket, precision: 'ns' })}`;
@@ -131,6 +135,34 @@ export class Connection {
       clearInterval(watch);
     }
     if (rest !== '') yield rest;
+  }
+
+  /**
+   * Asks what somebody else asks, about our bucket, and hands the answer on as it comes. The client's transport
+   * keeps neither the status nor the body of an error. Rejects with a retryable `store_unavailable`.
+   */
+  async pass({ text, parameters, accept }: PassedQuery): Promise<PassedAnswer> {
+    const signal = this.#patience(this.#timeoutMs);
+    const { url, token, bucket } = this.#influx;
+    try {
+      const response = await fetch(new URL('query', url.endsWith('/') ? url : `${url}/`), {
+        method: 'POST',
+        headers: {
+          authorization: `Token ${token}`,
+          'content-type': 'application/x-www-form-urlencoded',
+          ...(accept === undefined ? {} : { accept }),
+        },
+        body: new URLSearchParams({ ...parameters, db: bucket, q: text }),
+        signal,
+      });
+      if (response.status === 401 || response.status === 403 || response.status >= 500) {
+        throw new HttpError(response.status, response.statusText, await response.text());
+      }
+      const contentType = response.headers.get('content-type') ?? 'application/json';
+      return { status: response.status, contentType, body: response.body };
+    } catch (error) {
+      throw unavailable(error, signal);
+    }
   }
 
   /** Rejects when the server leaves it unanswered; whatever it answers shows that it is there. */

@@ -12,6 +12,8 @@ import type {
   Engine,
   Expiry,
   LatestValue,
+  PassedAnswer,
+  PassedQuery,
   PointsQuery,
   ReadingFilter,
   ReadingsQuery,
@@ -45,6 +47,10 @@ interface InfluxOptions {
 
 /** The store in a bucket of an InfluxDB 2 server. Starts without it, and works as soon as it answers. */
 export class InfluxEngine implements Engine {
+  readonly influxql = {
+    kind: 'passed',
+    pass: (query: PassedQuery): Promise<PassedAnswer> => this.#run(() => this.#connection.pass(query)),
+  } as const;
   readonly #connection: Connection;
   readonly #changes = new Turns();
   readonly #running = new Set<Promise<unknown>>();

@@ -1,0 +1,197 @@
+import { INTEGER, LIST, listValue, VARCHAR } from '@duckdb/node-api';
+import type { FieldType } from '@tidemark/core';
+import { type DataType, type Expression, formatExpression, typeOfCast } from '@tidemark/influxql';
+import type { Series } from '../series.ts';
+import { buildSource } from '../source.ts';
+import { tagOf } from './catalog.ts';
+import { conditionSql, referencesIn } from './conditions.ts';
+import type { PlanContext } from './context.ts';
+import { castSql, isCastable, type Typed } from './expression.ts';
+import type { Frame } from './frame.ts';
+import { type Member, newestFrame, selectMembers } from './members.ts';
+import { emptyRelation, type Groups, type Relation, sqlTypeOf, valueColumns } from './relation.ts';
+
+export type Reference = Extract<Expression, { kind: 'reference' }>;
+
+/** Which points are wanted, and with what. */
+export interface FeedQuery {
+  /** A point without it is none; without a driver, a point needs one of the fields beside. */
+  driver: Reference | undefined;
+  /** What else is wanted of each point. */
+  beside: readonly Reference[];
+  filter: Expression | undefined;
+  frame: Frame;
+  /** True when of each group only the newest point counts. */
+  isForNewest?: boolean;
+}
+
+/** The points of measurements: `v0` is the driver, the rest is beside it. */
+export function measurementFeed(
+  measurements: readonly string[],
+  query: FeedQuery,
+  groups: Groups,
+  context: PlanContext,
+): Relation {
+  const wanted = [...(query.driver === undefined ? [] : [query.driver]), ...query.beside];
+  const types = wanted.map(typeOfReference);
+  const { members, conditions } = selectMembers(measurements, query, groups, context);
+  const fields = uniqueReferences([...wanted, ...conditions.flatMap(referencesIn)]).filter(isField);
+  const driving = query.driver === undefined ? query.beside.filter(isField) : [query.driver];
+  if (members.length === 0 || !driving.some(isField)) return emptyRelation(types);
+  const isSimple = query.isForNewest === true && conditions.length === 0 && fields.length === 1;
+  const frame = isSimple ? newestFrame(members, fields[0]!, query.frame) : query.frame;
+  const base = baseRows(members, fields, frame, context);
+  if (base === undefined) return emptyRelation(types);
+  const tags = uniqueReferences(wanted).filter((reference) => !isField(reference));
+  const symbols = new Map<string, Typed>();
+  fields.forEach((field, index) => {
+    symbols.set(formatExpression(field), { sql: `f${index}`, type: typeOfReference(field) });
+  });
+  tags.forEach((tag, index) => {
+    symbols.set(formatExpression(tag), { sql: `tag${index}`, type: 'tag' });
+  });
+  const columns = wanted.map((reference) => symbols.get(formatExpression(reference))!.sql);
+  const isThere = driving
+    .filter(isField)
+    .map((reference) => `${symbols.get(formatExpression(reference))!.sql} IS NOT NULL`);
+  const where = [`(${isThere.join(' OR ')})`, ...filterOf(conditions, symbols, context)];
+  const sql = `SELECT g, t, o, ${valueColumns(types, (_, index) => columns[index]!)}
+    FROM (${joinMembers(base, tags, context)}) WHERE ${where.join(' AND ')}`;
+  const isShared = new Set(members.map(({ group }) => group)).size < members.length;
+  return { sql, types, hasTies: isShared };
+}
+
+export function typeOfReference({ cast }: Reference): DataType {
+  return typeOfCast(cast) ?? 'unknown';
+}
+
+function isField(reference: Reference): boolean {
+  const type = typeOfReference(reference);
+  return type !== 'tag' && type !== 'unknown';
+}
+
+function uniqueReferences(references: readonly Reference[]): Reference[] {
+  return [...new Map(references.map((reference) => [formatExpression(reference), reference])).values()];
+}
+
+/** Rows (k, t, f0, f1, …) of fields, and the member that each `k` stands for. */
+interface Base {
+  sql: string;
+  members: ReadonlyMap<number, { member: Member; position: number }>;
+}
+
+interface Column {
+  /** Position of the field. */
+  field: number;
+  /** The type in which it is stored. */
+  stored: FieldType;
+  series: { series: Series; member: Member; position: number }[];
+}
+
+function baseRows(
+  members: readonly Member[],
+  fields: readonly Reference[],
+  frame: Frame,
+  context: PlanContext,
+): Base | undefined {
+  const columns = fields.flatMap((field, index) => columnsOf(field, index, members));
+  const sources = columns.flatMap((column) => {
+    const sql = sourceSql(column, frame, context);
+    return sql === undefined ? [] : [{ column, sql }];
+  });
+  if (sources.length === 0) return undefined;
+  const value = ({ stored }: Column, index: number): string =>
+    castSql({ sql: 'value', type: stored }, typeOfReference(fields[index]!));
+  if (fields.length === 1) {
+    // Series need no joining to points: each stands for its tag set.
+    const rows = sources.map(
+      ({ column, sql }) => `SELECT series AS k, time AS t, ${value(column, 0)} AS f0 FROM ${sql}`,
+    );
+    const standing = columns.flatMap(({ series }) => series);
+    return {
+      sql: rows.join(' UNION ALL '),
+      members: new Map(standing.map((item) => [item.series.id, item])),
+    };
+  }
+  const rows = sources.map(({ column, sql }) => {
+    const cells = fields.map((field, index) =>
+      index === column.field
+        ? `${value(column, index)} AS f${index}`
+        : `NULL::${sqlTypeOf(typeOfReference(field))} AS f${index}`,
+    );
+    const ids = context.bindings.add(listValue(column.series.map(({ series }) => series.id)), LIST(INTEGER));
+    const ks = context.bindings.add(listValue(column.series.map(({ position }) => position)), LIST(INTEGER));
+    return `SELECT k, time AS t, ${cells.join(', ')} FROM ${sql}
+      JOIN (SELECT unnest(${ids}) AS id, unnest(${ks}) AS k) ON id = series`;
+  });
+  const merged = fields.map((_, index) => `any_value(f${index}) AS f${index}`);
+  return {
+    sql: `SELECT k, t, ${merged.join(', ')} FROM (${rows.join(' UNION ALL ')}) GROUP BY k, t`,
+    members: new Map(members.map((member, position) => [position, { member, position }])),
+  };
+}
+
+function columnsOf(field: Reference, index: number, members: readonly Member[]): Column[] {
+  const byType = new Map<FieldType, Column>();
+  members.forEach((member, position) => {
+    const series = member.tagSet.series.get(field.name);
+    if (series === undefined || !isCastable(series.type, typeOfReference(field))) return;
+    const column = byType.get(series.type) ?? { field: index, stored: series.type, series: [] };
+    column.series.push({ series, member, position });
+    byType.set(series.type, column);
+  });
+  return [...byType.values()];
+}
+
+function sourceSql(
+  { stored, series }: Column,
+  { startNs, endNs }: Frame,
+  { layout, index, bindings }: PlanContext,
+): string | undefined {
+  const source = buildSource(layout, index, {
+    type: stored,
+    wanted: series.map((item) => item.series),
+    fromNs: startNs,
+    toNs: endNs + 1n,
+    prefix: bindings.prefix(),
+  });
+  if (source === undefined) return undefined;
+  bindings.merge(source.parameters);
+  return source.sql;
+}
+
+/** Rows with their group, the order of their tag set, the tags wanted and the number of their condition. */
+function joinMembers(base: Base, tags: readonly Reference[], { bindings }: PlanContext): string {
+  const entries = [...base.members];
+  const groups = entries.map(([, { member }]) => member.group);
+  const conditions = entries.map(([, { member }]) => member.condition ?? -1);
+  const isOne = (values: readonly number[]): boolean => values.every((value) => value === values[0]);
+  if (tags.length === 0 && isOne(groups) && isOne(conditions)) {
+    return `SELECT *, ${groups[0]} AS g, k::BIGINT AS o, ${conditions[0]} AS c FROM (${base.sql})`;
+  }
+  const list = (values: readonly number[]): string => bindings.add(listValue(values), LIST(INTEGER));
+  const columns = [
+    `unnest(${list(entries.map(([k]) => k))}) AS k`,
+    `unnest(${list(groups)}) AS g`,
+    `unnest(${list(entries.map(([, { position }]) => position))})::BIGINT AS o`,
+    `unnest(${list(conditions)}) AS c`,
+    ...tags.map((tag, index) => {
+      const values = entries.map(([, { member }]) => tagOf(member.tagSet, tag.name) || null);
+      return `unnest(${bindings.add(listValue(values), LIST(VARCHAR))}) AS tag${index}`;
+    }),
+  ];
+  return `SELECT * FROM (${base.sql}) JOIN (SELECT ${columns.join(', ')}) USING (k)`;
+}
+
+function filterOf(
+  conditions: readonly Expression[],
+  symbols: ReadonlyMap<string, Typed>,
+  { bindings }: PlanContext,
+): string[] {
+  if (conditions.length === 0) return [];
+  const branches = conditions.map(
+    (condition, index) =>
+      `WHEN ${index} THEN ${conditionSql(condition, { symbols, bindings, takesAbsentForFalse: false })}`,
+  );
+  return [`CASE c ${branches.join(' ')} ELSE TRUE END`];
+}

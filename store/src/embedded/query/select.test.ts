@@ -1,0 +1,80 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createMetrics, type Point, silentLogger, systemClock } from '@tidemark/core';
+import { parseInfluxql } from '@tidemark/influxql/parser';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { Database } from '../database.ts';
+import { EmbeddedEngine } from '../engine.ts';
+
+const SECOND = 1_000_000_000n;
+const START_S = 1_600_000_000n;
+
+let path: string;
+let engine: EmbeddedEngine;
+
+beforeAll(async () => {
+  path = await mkdtemp(join(tmpdir(), 'tidemark-select-'));
+  const memoryBytes = 256 * 2 ** 20;
+  const metrics = createMetrics();
+  engine = new EmbeddedEngine({ path, memoryBytes, clock: systemClock, logger: silentLogger, metrics });
+  await engine.start();
+  const points: Point[] = [];
+  for (let step = 0n; step < 2000n; step++) {
+    for (const host of ['a', 'b', 'c']) {
+      const fields = [['v', Number(step % 97n)] as const, ['n', step] as const];
+      points.push({ measurement: 'cpu', tags: [['host', host]], fields, timeNs: (START_S + step) * SECOND });
+    }
+  }
+  await engine.write(points);
+});
+
+afterAll(async () => {
+  await engine.stop();
+  await rm(path, { recursive: true });
+});
+
+/** Rows of the answer, and rows that came out of DuckDB for it. */
+async function ask(query: string): Promise<{ answered: number; read: number }> {
+  let read = 0;
+  const { read: original } = Database.prototype;
+  const spy = vi.spyOn(Database.prototype, 'read').mockImplementation(function (this: Database, ...args) {
+    const [sql, parameters, onRows, options] = args;
+    const counted: typeof onRows = (columns) => {
+      read += columns[0]?.length ?? 0;
+      onRows(columns);
+    };
+    return original.call(this, sql, parameters, counted, options);
+  });
+  const [statement] = parseInfluxql(query);
+  const series = await engine.influxql.answer(statement!, {
+    nowNs: START_S * 2n * SECOND,
+    database: 'tidemark',
+  });
+  spy.mockRestore();
+  return { answered: series.reduce((sum, { values }) => sum + values.length, 0), read };
+}
+
+const range = `time >= ${START_S}s AND time < ${START_S + 600n}s`;
+
+it.each([
+  ['SELECT v FROM cpu LIMIT 10', 10],
+  ['SELECT v, n FROM cpu WHERE n > 1990 GROUP BY host', 27],
+  ['SELECT mean(v) FROM cpu', 1],
+  ['SELECT mean(v), max(n) FROM cpu GROUP BY host', 3],
+  [`SELECT mean(v), percentile(v, 90) FROM cpu WHERE ${range} GROUP BY time(1m), host fill(linear)`, 33],
+  [`SELECT derivative(mean(v), 1m) FROM cpu WHERE ${range} GROUP BY time(1m) LIMIT 4`, 4],
+  [`SELECT median(v), stddev(v), mode(v), spread(v), count(distinct(v)) FROM cpu WHERE ${range}`, 1],
+  ['SELECT top(v, 3), host FROM cpu', 3],
+  ['SELECT integral(v) FROM cpu', 1],
+  ['SELECT max(m) FROM (SELECT mean(v) AS m FROM cpu GROUP BY host)', 1],
+  [`SELECT moving_average(v, 50) FROM cpu WHERE host = 'a' ORDER BY time DESC LIMIT 2`, 2],
+  ['SELECT v FROM cpu WHERE v > 1000', 0],
+])('%s reads no more rows than it answers', async (query, rows) => {
+  expect(await ask(query)).toEqual({ answered: rows, read: rows });
+});
+
+it('answers nothing of what a query would give beyond a million rows', async () => {
+  const query = 'SELECT mean(v) FROM cpu WHERE time >= 0 GROUP BY time(1s)';
+  await expect(ask(query)).rejects.toThrow(/^max-select-buckets limit exceeded: \(\d+\/1000000\)$/);
+});
