@@ -1,5 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { TidemarkError } from '@tidemark/core';
+import { influxQuery } from './influx/query.ts';
 import { influxWrite } from './influx/write.ts';
 import { checkAccess } from './middleware/access.ts';
 import { freshQueries } from './middleware/freshness.ts';
@@ -52,9 +53,11 @@ export function createApp(parts: ApiParts): ApiApp {
   app.post('/compute/metrics', fresh);
   app.get('/api/v1/sensors/*', fresh);
   app.get('/api/v1/storage', fresh);
+  app.on(['GET', 'POST'], '/query', fresh);
 
   postReadings(app, parts);
   influxWrite(app, parts);
+  influxQuery(app, parts);
   readings(app, parts);
   latest(app, parts);
   windows(app, parts);

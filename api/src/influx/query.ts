@@ -1,0 +1,99 @@
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import { TidemarkError } from '@tidemark/core';
+import type { Statement } from '@tidemark/influxql';
+import type { InfluxqlPort } from '@tidemark/store';
+import type { Context } from 'hono';
+import type { ApiEnv, ApiParts } from '../parts.ts';
+import { csvResults } from './csv-results.ts';
+import { HeldRows } from './held-rows.ts';
+import { jsonResults } from './json-results.ts';
+import { type QueryRequest, readQueryRequest } from './query-request.ts';
+import { countRows } from './results.ts';
+import { otherDatabase, parseQuery, runStatements } from './run-statements.ts';
+
+/** `GET` and `POST /query`: InfluxQL, as InfluxDB 1 and 2 answer it. */
+export function influxQuery(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
+  const held = new HeldRows();
+  app.on(['GET', 'POST'], '/query', (c) => answer(c, parts, held));
+}
+
+async function answer(
+  c: Context<ApiEnv>,
+  { engine, config, clock }: ApiParts,
+  held: HeldRows,
+): Promise<Response> {
+  const request = await readQueryRequest(c);
+  const statements = await parseQuery(request.text);
+  const { bucket: database } = config.influx;
+  const { influxql } = engine;
+  if (influxql.kind === 'passed') return pass(c, { influxql, request, statements, database });
+  const results = await runStatements(statements, request, { influxql, database, clock });
+  const release = held.take(countRows(results));
+  const isCsv = request.csv !== undefined && request.chunkRows === undefined;
+  const text = isCsv ? csvResults(results, request.epoch) : jsonResults(results, request);
+  const headers = { 'content-type': isCsv ? request.csv! : 'application/json' };
+  return new Response(streamOf(text, release), { headers });
+}
+
+interface Passing {
+  influxql: Extract<InfluxqlPort, { kind: 'passed' }>;
+  request: QueryRequest;
+  statements: readonly Statement[];
+  database: string;
+}
+
+/** Passes on what is SELECT or SHOW on our database, which is all that the parser knows. */
+async function pass(
+  c: Context<ApiEnv>,
+  { influxql, request, statements, database }: Passing,
+): Promise<Response> {
+  const other = [request.database, otherDatabase(statements, database)].find(
+    (name) => name !== undefined && name !== database,
+  );
+  if (other !== undefined) throw new TidemarkError('bad_request', `database not found: ${other}`);
+  if (statements.some((statement) => statement.kind === 'show' && statement.target === 'databases')) {
+    // The server would list others.
+    if (statements.length > 1) {
+      throw new TidemarkError('bad_request', 'SHOW DATABASES must stand alone in a query');
+    }
+    const series = {
+      name: 'databases',
+      tags: undefined,
+      columns: ['name'],
+      hasTime: false,
+      values: [[database]],
+    };
+    return new Response([...jsonResults([{ statement: 0, series: [series] }], request)].join(''), {
+      headers: { 'content-type': 'application/json' },
+    });
+  }
+  const parameters = {
+    ...(request.epoch !== undefined && { epoch: request.epoch }),
+    ...(request.retentionPolicy !== undefined && { rp: request.retentionPolicy }),
+    ...(request.chunkRows !== undefined && { chunked: 'true', chunk_size: String(request.chunkRows) }),
+    ...(request.isPretty && { pretty: 'true' }),
+  };
+  const passed = await influxql.pass({ text: request.text, parameters, accept: c.req.header('accept') });
+  return new Response(passed.body, {
+    status: passed.status,
+    headers: { 'content-type': passed.contentType },
+  });
+}
+
+/** Text that is made as it is read; `onEnd` is called when it is, or nobody reads on. */
+function streamOf(parts: Generator<string>, onEnd: () => void): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    pull(controller) {
+      const { value, done } = parts.next();
+      if (done === true) {
+        controller.close();
+        onEnd();
+      } else controller.enqueue(encoder.encode(value));
+    },
+    cancel() {
+      parts.return(undefined);
+      onEnd();
+    },
+  });
+}
