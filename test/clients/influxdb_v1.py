@@ -39,6 +39,23 @@ def write_batches(client):
     client.write_points(points, batch_size=500)
 
 
+def read(client):
+    """Lists, points, groups and pieces, as its users ask for them."""
+    client.write_points([point(sensor, n / 8, SECOND * 10**9 + n) for sensor in "ab" for n in range(5)])
+    mean = client.query("SELECT mean(value) FROM readings GROUP BY sensor", epoch="s")
+    pieces = client.query("SELECT value FROM readings WHERE sensor = 'a'", chunked=True, chunk_size=2, epoch="ns")
+    return {
+        "databases": client.get_list_database(),
+        "measurements": client.get_list_measurements(),
+        "series": client.get_list_series(measurement="readings"),
+        "policies": client.get_list_retention_policies(),
+        "mean": [[tags, list(rows)] for (_, tags), rows in mean.items()],
+        "pieces": [row for piece in pieces for row in piece.get_points()],
+        "first": list(client.query("SELECT first(value) FROM readings").get_points()),
+        "refusal": refusal_of(lambda: client.query("SELEC")),
+    }
+
+
 def be_refused(client):
     """What the client tells of each refusal."""
     wrong = InfluxDBClient(client._host, client._port, "any", "wrong", "tidemark")
@@ -59,7 +76,7 @@ def refusal_of(attempt):
     return None
 
 
-SCENARIOS = [say_hello, write, write_batches, be_refused]
+SCENARIOS = [say_hello, write, write_batches, read, be_refused]
 
 if __name__ == "__main__":
     host, port, token, name = sys.argv[1:]

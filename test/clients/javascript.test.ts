@@ -95,6 +95,9 @@ interface InfluxV1 {
     points: InfluxV1Point[],
     options?: { precision?: string; retentionPolicy?: string },
   ): Promise<void>;
+  query(text: string): Promise<Record<string, unknown>[]>;
+  getDatabaseNames(): Promise<string[]>;
+  getMeasurements(): Promise<string[]>;
 }
 interface InfluxV1Point {
   measurement: string;
@@ -139,6 +142,30 @@ describe.skipIf(!requireTool('INFLUX_JS', influxFolder))('influx, for InfluxDB 1
       { sensor: 'a b,c=d', time, value: 21.5, text: 'said "hi", \\ and left' },
       ...['h', 'm', 'ms', 'n', 's', 'u'].map((sensor) => ({ sensor, time, value: 0.1 })),
     ]);
+  });
+
+  it('reads what it wrote', async () => {
+    const { connect } = await startForV1();
+    const client = connect();
+    const points = [1, 2, 3].map((value) => ({
+      measurement: 'readings',
+      tags: { sensor: 'read' },
+      fields: { value, text: 'said "hi"' },
+      timestamp: `${second + value}000000001`,
+    }));
+    await client.writePoints(points);
+    expect(await client.getDatabaseNames()).toEqual(['tidemark']);
+    expect(await client.getMeasurements()).toEqual(['readings']);
+    const rows = await client.query('SELECT value, sensor FROM readings WHERE value > 1');
+    expect(rows.map(({ value, sensor }) => [value, sensor])).toEqual([
+      [2, 'read'],
+      [3, 'read'],
+    ]);
+    const [highest] = await client.query('SELECT max(value) FROM readings GROUP BY sensor');
+    expect(highest).toMatchObject({ max: 3, sensor: 'read' });
+    await expect(client.query('SELECT nosuch(value) FROM readings')).rejects.toThrow(
+      'undefined function nosuch()',
+    );
   });
 
   it('says why it was refused', async () => {

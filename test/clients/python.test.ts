@@ -78,6 +78,22 @@ describe.skipIf(!requireTool('INFLUX_PYTHON', python))('the Python clients', () 
     expect(values).toEqual(Array.from({ length: 2750 }, (_, n) => n / 8));
   });
 
+  it('of InfluxDB 1 reads what it wrote', async () => {
+    const { v1 } = await start();
+    const times = Array.from({ length: 5 }, (_, n) => 1_699_999_200_000_000_000n + BigInt(n));
+    const answer = (await v1('read')) as Record<string, unknown>;
+    expect(answer).toMatchObject({
+      databases: [{ name: 'tidemark' }],
+      measurements: [{ name: 'readings' }],
+      series: ['readings,sensor=a', 'readings,sensor=b'],
+      policies: [{ name: 'autogen', default: true }],
+      mean: ['a', 'b'].map((sensor) => [{ sensor }, [{ time: 0, mean: 0.25 }]]),
+      first: [{ time: '2023-11-14T22:00:00Z', first: 0 }],
+      refusal: [400, expect.stringContaining('failed to parse query: found SELEC')],
+    });
+    expect(answer.pieces).toEqual(times.map((time, n) => ({ time: Number(time), value: n / 8 })));
+  });
+
   it('of InfluxDB 1 says why it was refused', async () => {
     const { v1, readings } = await start();
     expect(await v1('be_refused')).toEqual({
