@@ -179,7 +179,7 @@ function wholeStatement(source: Source, shape: Shape): Statement {
   const inner = [columnsOf(neededParts(functions), partOfPoints)];
   const outer = neededParts(functions).map((part) => `"${part}"`);
   const parameters: Parameters = { ...start.parameters, ...groupParameters(shape) };
-  if (functions.some((fn) => fn === 'median' || percentileOf(fn) !== undefined)) {
+  if (functions.some((fn) => percentileOf(fn) !== undefined)) {
     inner.push('list_sort(list(value)) AS sorted');
   }
   functions.forEach((fn, index) => {
@@ -188,7 +188,8 @@ function wholeStatement(source: Source, shape: Shape): Statement {
       parameters[`p${index}`] = [percentile, DOUBLE];
       outer.push(`sorted[CAST(floor(n * $p${index} / 100.0 + 0.5) AS BIGINT)] AS "${fn}"`);
     } else if (fn === 'median') {
-      outer.push('sorted[(n + 1) // 2] + (sorted[n // 2 + 1] - sorted[(n + 1) // 2]) / 2 AS median');
+      inner.push('median(value) AS median');
+      outer.push('median');
     } else if (fn === 'stddev') {
       inner.push(`${isHuge ? hugeDeviation : 'stddev_samp(value)'} AS stddev`);
       outer.push('stddev');
