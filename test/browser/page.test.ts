@@ -62,6 +62,9 @@ describe.skipIf(!hasBrowser)('the built-in page, in Chromium', { timeout: 60_000
     const { page, misdeeds } = await openPage(httpUrl);
     await page.getByRole('img', { name: 'Chart of v of recent: from 1 to 4, now 1' }).waitFor();
     await page.getByRole('img', { name: 'Chart of v of old: from 10 to 30, now 30' }).waitFor();
+    await page
+      .getByText(/^Oldest point 2013-12-0[23] · kept for ever · .+ used · .+ of disk left$/)
+      .waitFor();
     expect(misdeeds).toEqual(innocent);
     await page.close();
   });
