@@ -53,6 +53,12 @@ export const Duration = createToken({
 export const Decimal = createToken({ name: 'Decimal', label: 'number', pattern: /\d+\.\d*|\.\d+/ });
 export const Integer = createToken({ name: 'Integer', label: 'integer', pattern: /\d+/ });
 
+/** A value that is sent beside the query. */
+export const Parameter = createToken({
+  name: 'Parameter',
+  pattern: /\$(?:[a-zA-Z_][a-zA-Z0-9_]*|"(?:[^"\\\n]|\\["\\n])*"|)/,
+});
+
 /** A quote that is never closed. */
 export const BadString = createToken({ name: 'BadString', pattern: /["'][^\n]*/ });
 /** Anything else: refused with its place, like any token that stands wrong. */
@@ -97,6 +103,7 @@ const operands: TokenType[] = [
   Star,
   True,
   False,
+  Parameter,
 ];
 const regexPattern = /\/(?:[^/\\\n]|\\.)+\//y;
 
@@ -141,6 +148,7 @@ export const tokens: TokenType[] = [
   Duration,
   Decimal,
   Integer,
+  Parameter,
   Semicolon,
   Comma,
   Dot,

@@ -90,6 +90,35 @@ describe('parseInfluxql', () => {
     expect(parseInfluxql('')).toEqual([]);
   });
 
+  it.each([
+    ['south', "'south'"],
+    ["it's \\ \n", "'it\\'s \\\\ \\n'"],
+    ["' OR true", "'\\' OR true'"],
+    [5, '5'],
+    [-5, '-5'],
+    [0.5, '0.5'],
+    [1_700_000_000_000_000_001n, '1700000000000000001'],
+    [true, 'true'],
+    [{ regex: '^a/b' }, '/^a\\/b/'],
+    [{ identifier: 'a b' }, '"a b"'],
+    [{ duration: '1h30m' }, '1h30m'],
+  ])('reads the parameter %j as the literal %s', (value, literal) => {
+    const where = typeof value === 'object' && 'regex' in value ? 'v =~' : 'v =';
+    const [bound] = parseInfluxql(`SELECT v FROM cpu WHERE ${where} $"the value"`, { 'the value': value });
+    expect(bound).toEqual(select(`SELECT v FROM cpu WHERE ${where} ${literal}`));
+  });
+
+  it.each([
+    ['$x', {}, 'missing parameter: x'],
+    ['$toString', {}, 'missing parameter: toString'],
+    ['$', { x: 1 }, 'empty bound parameter'],
+    ['$x', { x: null }, 'unable to bind parameter x'],
+    ['$x', { x: { duration: 'long' } }, 'unable to bind parameter x'],
+    ['$x = $x', { x: 'long'.repeat(20_000) }, 'parameters are longer than 131072 characters'],
+  ])('refuses WHERE v = %s with %.40j', (text, parameters, message) => {
+    expect(() => parseInfluxql(`SELECT v FROM cpu WHERE v = ${text}`, parameters)).toThrow(message);
+  });
+
   // InfluxDB's words; test/query compares many more with a real one.
   it.each([
     ['SELECT', 'found EOF, expected identifier, string, number, bool at line 1, char 8'],

@@ -7,6 +7,7 @@ import {
   tokenLabel,
 } from 'chevrotain';
 import type { Statement } from './ast.ts';
+import { bindParameters, type Parameters } from './bind-parameters.ts';
 import { Grammar } from './grammar.ts';
 import { BadString, BinaryOperator, lexer, MatchOperator, Regex, Semicolon } from './lexer.ts';
 import { ParseError } from './parse-error.ts';
@@ -30,10 +31,13 @@ const expectations: IParserErrorMessageProvider = {
 };
 const grammar = new Grammar(expectations);
 
-/** The statements of a query; throws ParseError with the message that InfluxDB gives, as far as we know it. */
-export function parseInfluxql(text: string): Statement[] {
+/**
+ * The statements of a query, with the values of `parameters` where it names them (`$name`). Throws ParseError with the
+ * message that InfluxDB gives, as far as we know it.
+ */
+export function parseInfluxql(text: string, parameters: Parameters = {}): Statement[] {
   if (text.length > MAX_LENGTH) throw new ParseError(`query is longer than ${MAX_LENGTH} characters`);
-  const { tokens } = lexer.tokenize(text);
+  const tokens = bindParameters(lexer.tokenize(text).tokens, parameters);
   assertShallow(tokens);
   grammar.input = tokens;
   const statements = grammar.query();

@@ -50,6 +50,9 @@ describe.skipIf(!requireTool('influxd', binary))('/query with InfluxDB behind', 
     expect((await get({ db: 'tidemark', q: 'SHOW TAG VALUES WITH KEY = host' })).text).toContain(
       '["host","a"]',
     );
+    const params = '{"host": "a", "least": 1}';
+    const bound = { db: 'tidemark', q: 'SELECT v FROM cpu WHERE host = $host AND v > $least', params };
+    expect((await get(bound)).text).toContain(',1.5]]');
     const csv = await get({ db: 'tidemark', q: 'SELECT v FROM cpu' }, { accept: 'text/csv' });
     expect(csv.text).toBe('name,tags,time,v\ncpu,,1600000000000000000,1.5\n');
   });

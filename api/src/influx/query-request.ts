@@ -6,6 +6,8 @@ import type { ApiEnv } from '../parts.ts';
 /** What `/query` is asked, in InfluxDB's words. */
 export interface QueryRequest {
   text: string;
+  /** JSON: values by the names that the text has for them behind `$`. */
+  parameters: string | undefined;
   database: string | undefined;
   retentionPolicy: string | undefined;
   /** How times are told: RFC 3339 where it is missing or none of InfluxDB's units. */
@@ -35,6 +37,7 @@ export async function readQueryRequest(c: Context<ApiEnv>): Promise<QueryRequest
   const given = (name: string): string | undefined => form.get(name) || undefined;
   return {
     text: text ?? '',
+    parameters: given('params'),
     database: given('db'),
     retentionPolicy: given('rp'),
     epoch: given('epoch'),

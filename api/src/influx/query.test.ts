@@ -57,6 +57,24 @@ describe('GET /query', () => {
     expect((await get({ db, q: one, epoch })).text).toContain(`[[${time},34.2]]`);
   });
 
+  it('takes values beside the query', async () => {
+    const q = 'SELECT v FROM cpu WHERE time = $at AND host = $host';
+    const ask = (params: string) => get({ db, q, params, epoch: 'ns' });
+    const found = await ask('{"at": 1600000000299264788, "host": "a"}');
+    expect(found.text).toContain('"values":[[1600000000299264788,34.2]]');
+    expect((await ask('{"at": 1600000000299264789, "host": "a"}')).text).toBe(
+      '{"results":[{"statement_id":0}]}\n',
+    );
+    expect(await ask('{"at": 1}')).toMatchObject({
+      status: 400,
+      text: expect.stringContaining('"message":"failed to parse query: missing parameter: host"'),
+    });
+    for (const params of ['nonsense', '[1]']) {
+      const message = '"message":"error parsing query parameters: ';
+      expect(await ask(params)).toMatchObject({ status: 400, text: expect.stringContaining(message) });
+    }
+  });
+
   it('tells times in the zone of the query', async () => {
     const { text } = await get({ db, q: `${one} tz('Europe/Berlin')` });
     expect(text).toContain('"2020-09-13T14:26:40.299264788+02:00"');

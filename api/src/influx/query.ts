@@ -23,7 +23,7 @@ async function answer(
   held: HeldRows,
 ): Promise<Response> {
   const request = await readQueryRequest(c);
-  const statements = await parseQuery(request.text);
+  const statements = await parseQuery(request);
   const { bucket: database } = config.influx;
   const { influxql } = engine;
   if (influxql.kind === 'passed') return pass(c, { influxql, request, statements, database });
@@ -68,6 +68,7 @@ async function pass(
     });
   }
   const parameters = {
+    ...(request.parameters !== undefined && { params: request.parameters }),
     ...(request.epoch !== undefined && { epoch: request.epoch }),
     ...(request.retentionPolicy !== undefined && { rp: request.retentionPolicy }),
     ...(request.chunkRows !== undefined && { chunked: 'true', chunk_size: String(request.chunkRows) }),

@@ -1,4 +1,4 @@
-import { type Clock, TidemarkError } from '@tidemark/core';
+import { type Clock, parseJson, TidemarkError } from '@tidemark/core';
 import type { SelectStatement, ShowStatement, Source, Statement } from '@tidemark/influxql';
 import { type InfluxqlPort, MAX_QUERY_ROWS } from '@tidemark/store';
 import type { QueryRequest } from './query-request.ts';
@@ -14,13 +14,13 @@ interface RunOptions {
   clock: Clock;
 }
 
-/** Reads the query; throws `bad_request`, with InfluxDB's message, where it is none. */
-export async function parseQuery(text: string): Promise<Statement[]> {
+/** Reads the query and its parameters, JSON; throws `bad_request`, with InfluxDB's message, where it is none. */
+export async function parseQuery({ text, parameters }: QueryRequest): Promise<Statement[]> {
   // Loaded with the first query, so that the platform starts without it.
   const { ParseError, parseInfluxql } = await import('@tidemark/influxql/parser');
   let statements: Statement[];
   try {
-    statements = parseInfluxql(text);
+    statements = parseInfluxql(text, parametersOf(parameters));
   } catch (error) {
     if (!(error instanceof ParseError)) throw error;
     throw notParsed(error.message);
@@ -32,6 +32,23 @@ export async function parseQuery(text: string): Promise<Statement[]> {
     );
   }
   return statements;
+}
+
+function parametersOf(json: string | undefined): Record<string, unknown> {
+  if (json === undefined) return {};
+  let parameters: unknown;
+  try {
+    parameters = parseJson(json);
+  } catch (error) {
+    throw badParameters((error as Error).message);
+  }
+  const isObject = typeof parameters === 'object' && parameters !== null && !Array.isArray(parameters);
+  if (!isObject) throw badParameters('they are no object');
+  return parameters as Record<string, unknown>;
+}
+
+function badParameters(why: string): TidemarkError {
+  return new TidemarkError('bad_request', `error parsing query parameters: ${why}`);
 }
 
 /** Answers statements one after another, up to the first that fails. */
