@@ -56,6 +56,27 @@ def read(client):
     }
 
 
+def read_with_values(client):
+    """What is asked for stands beside the query; by GET and POST, as points of each statement."""
+    for n in range(6):
+        fields = {"temperature": n / 4, "count": 2**53 + n, "isDry": n < 3, "note": f'"{n}"'}
+        tags = {"station": "north" if n % 2 == 0 else "it's süd"}
+        client.write_points([{"measurement": "weather", "tags": tags, "time": SECOND * 10**9 + n, "fields": fields}])
+    text = "SELECT * FROM weather WHERE station = $station AND temperature > $least AND time < $end"
+    values = {"station": "it's süd", "least": 0.5, "end": SECOND * 10**9 + 5}
+    two = client.query("SELECT last(temperature) FROM weather; SELECT count(note) FROM weather", epoch="ns")
+    return {
+        **{
+            method: list(client.query(text, bind_params=values, epoch="ns", method=method).get_points())
+            for method in ("GET", "POST")
+        },
+        "two": [list(result.get_points()) for result in two],
+        "nothing": list(client.query("SELECT temperature FROM nowhere").get_points()),
+        "missing": refusal_of(lambda: client.query(text, bind_params={"station": ""})),
+        "create": refusal_of(lambda: client.create_database("other")),
+    }
+
+
 def be_refused(client):
     """What the client tells of each refusal."""
     wrong = InfluxDBClient(client._host, client._port, "any", "wrong", "tidemark")
@@ -76,7 +97,7 @@ def refusal_of(attempt):
     return None
 
 
-SCENARIOS = [say_hello, write, write_batches, read, be_refused]
+SCENARIOS = [say_hello, write, write_batches, read, read_with_values, be_refused]
 
 if __name__ == "__main__":
     host, port, token, name = sys.argv[1:]

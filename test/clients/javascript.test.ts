@@ -95,9 +95,14 @@ interface InfluxV1 {
     points: InfluxV1Point[],
     options?: { precision?: string; retentionPolicy?: string },
   ): Promise<void>;
-  query(text: string): Promise<Record<string, unknown>[]>;
+  query(text: string, options?: QueryOptions): Promise<Record<string, unknown>[]>;
   getDatabaseNames(): Promise<string[]>;
   getMeasurements(): Promise<string[]>;
+}
+interface QueryOptions {
+  /** Values by the names that the query has for them behind `$`. */
+  placeholders?: Record<string, string | number>;
+  method?: 'GET' | 'POST';
 }
 interface InfluxV1Point {
   measurement: string;
@@ -161,6 +166,12 @@ describe.skipIf(!requireTool('INFLUX_JS', influxFolder))('influx, for InfluxDB 1
       [2, 'read'],
       [3, 'read'],
     ]);
+    const asked = { placeholders: { sensor: 'read', least: 2 } };
+    for (const method of ['GET', 'POST'] as const) {
+      const text = 'SELECT value FROM readings WHERE sensor = $sensor AND value > $least';
+      const bound = await client.query(text, { ...asked, method });
+      expect(bound.map(({ value }) => value)).toEqual([3]);
+    }
     const [highest] = await client.query('SELECT max(value) FROM readings GROUP BY sensor');
     expect(highest).toMatchObject({ max: 3, sensor: 'read' });
     await expect(client.query('SELECT nosuch(value) FROM readings')).rejects.toThrow(
