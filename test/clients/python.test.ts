@@ -96,13 +96,20 @@ describe.skipIf(!requireTool('INFLUX_PYTHON', python))('the Python clients', () 
 
   it('of InfluxDB 1 asks with values beside the query', async () => {
     const { v1 } = await start();
-    const at = (n: number): number => 1_699_999_200_000_000_000 + n;
+    const at = (n: number): string => `169999920000000000${n}`;
     const station = "it's süd";
-    const row = { time: at(3), temperature: 0.75, count: 2 ** 53 + 3, isDry: false, note: '"3"', station };
+    const row = {
+      time: at(3),
+      temperature: 0.75,
+      count: '9007199254740995',
+      isDry: false,
+      note: '"3"',
+      station,
+    };
     expect(await v1('read_with_values')).toEqual({
       GET: [row],
       POST: [row],
-      two: [[{ time: at(5), last: 1.25 }], [{ time: 0, count: 6 }]],
+      two: [[{ time: at(5), last: 1.25 }], [{ time: '0', count: '6' }]],
       nothing: [],
       missing: [400, 'failed to parse query: missing parameter: least'],
       create: [400, expect.stringContaining('CREATE is not supported')],
