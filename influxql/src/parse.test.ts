@@ -102,7 +102,7 @@ describe('parseInfluxql', () => {
     [{ regex: '^a/b' }, '/^a\\/b/'],
     [{ identifier: 'a b' }, '"a b"'],
     [{ duration: '1h30m' }, '1h30m'],
-  ])('reads the parameter %j as the literal %s', (value, literal) => {
+  ])('reads the parameter %o as the literal %s', (value, literal) => {
     const where = typeof value === 'object' && 'regex' in value ? 'v =~' : 'v =';
     const [bound] = parseInfluxql(`SELECT v FROM cpu WHERE ${where} $"the value"`, { 'the value': value });
     expect(bound).toEqual(select(`SELECT v FROM cpu WHERE ${where} ${literal}`));
@@ -115,7 +115,7 @@ describe('parseInfluxql', () => {
     ['$x', { x: null }, 'unable to bind parameter x'],
     ['$x', { x: { duration: 'long' } }, 'unable to bind parameter x'],
     ['$x = $x', { x: 'long'.repeat(20_000) }, 'parameters are longer than 131072 characters'],
-  ])('refuses WHERE v = %s with %.40j', (text, parameters, message) => {
+  ])('refuses WHERE v = %s with %o', (text, parameters, message) => {
     expect(() => parseInfluxql(`SELECT v FROM cpu WHERE v = ${text}`, parameters)).toThrow(message);
   });
 
