@@ -5,8 +5,13 @@ import { allReadings } from '../support/all-readings.ts';
 import { type PlatformProcess, runTidemark, startPlatform } from '../support/platform-process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
-// Small segments, so that the log goes on to others while the backup is made.
-const env = { TIDEMARK_SPOOL_SEGMENT_BYTES: '65536', TIDEMARK_SPOOL_MAX_BYTES: '1048576' };
+// Small segments, so that the log goes on to others while the backup is made, and a store that is behind the log.
+const env = {
+  TIDEMARK_SPOOL_SEGMENT_BYTES: '65536',
+  TIDEMARK_SPOOL_MAX_BYTES: '8388608',
+  TIDEMARK_BATCH_POINTS: '1000000',
+  TIDEMARK_BATCH_AGE_MS: '2000',
+};
 const baseMs = Date.UTC(2026, 0, 1);
 const writers = 4;
 
