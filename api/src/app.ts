@@ -14,7 +14,9 @@ import { backup } from './routes/backup.ts';
 import { computeMetrics } from './routes/compute-metrics.ts';
 import { discard } from './routes/discard.ts';
 import { docs } from './routes/docs.ts';
+import { exportPoints } from './routes/export.ts';
 import { health } from './routes/health.ts';
+import { importPoints } from './routes/import.ts';
 import { latest } from './routes/latest.ts';
 import { live } from './routes/live.ts';
 import { locations } from './routes/locations.ts';
@@ -29,6 +31,10 @@ import { sensorChanges } from './routes/sensor-changes.ts';
 import { sensors } from './routes/sensors.ts';
 import { storage } from './routes/storage.ts';
 import { windows } from './routes/windows.ts';
+import { ParquetTransfers } from './transfer/parquet.ts';
+
+/** An export is to miss nothing, and takes long anyway. */
+const EXPORT_FLUSH_MS = 10_000;
 
 export type ApiApp = OpenAPIHono<ApiEnv>;
 
@@ -50,6 +56,7 @@ export function createApp(parts: ApiParts): ApiApp {
   app.get('/api/v1/readings/*', fresh);
   app.get('/api/v1/latest', fresh);
   app.get('/api/v1/windows', fresh);
+  app.get('/api/v1/export', freshQueries(parts.freshness, EXPORT_FLUSH_MS));
   app.post('/compute/metrics', fresh);
   app.get('/api/v1/sensors/*', fresh);
   app.get('/api/v1/storage', fresh);
@@ -71,6 +78,9 @@ export function createApp(parts: ApiParts): ApiApp {
   registryImport(app, parts);
   replay(app, parts);
   discard(app, parts);
+  const parquet = new ParquetTransfers(parts.config);
+  exportPoints(app, parts, parquet);
+  importPoints(app, parts, parquet);
   audit(app, parts);
   storage(app, parts);
   backup(app, parts);

@@ -1,3 +1,4 @@
 export { type ApiApp, createApp } from './app.ts';
+export { endOfLines, endOfRows, wholeLines } from './body/whole-lines.ts';
 export { HttpServer } from './http-server.ts';
 export type { ApiParts } from './parts.ts';

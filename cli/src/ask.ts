@@ -20,10 +20,7 @@ export async function ask(
   { url: base, token }: HttpConnection,
   { method = 'GET', path, parameters = {}, body }: Question,
 ): Promise<string> {
-  const url = new URL(`${base}/api/v1/${path}`);
-  for (const [name, value] of Object.entries(parameters)) {
-    for (const item of [value ?? []].flat()) url.searchParams.append(name, String(item));
-  }
+  const url = urlOf(base, path, parameters);
   const headers = new Headers({ accept: 'application/json' });
   if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
   if (body !== undefined) headers.set('content-type', 'application/json');
@@ -66,20 +63,31 @@ async function* cutOffTold(base: string, body: AsyncIterable<Uint8Array>): Async
   }
 }
 
-function unreachable(base: string, error: unknown): TidemarkError {
+/** An address of the API with its parameters. */
+export function urlOf(base: string, path: string, parameters: QueryParameters): URL {
+  const url = new URL(`${base}/api/v1/${path}`);
+  for (const [name, value] of Object.entries(parameters)) {
+    for (const item of [value ?? []].flat()) url.searchParams.append(name, String(item));
+  }
+  return url;
+}
+
+/** No answer came. */
+export function unreachable(base: string, error: unknown): TidemarkError {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   const message = `cannot ask ${base} (${messageOf(cause)}); is Tidemark running there (npm start)?`;
   return new TidemarkError('unavailable', message, { cause: error, retryable: true });
 }
 
 /** An answer that is no success, told by its problem document (RFC 9457). */
-function refusal(status: number, body: string): TidemarkError {
+export function refusal(status: number, body: string): TidemarkError {
   const problem = parseProblem(body);
   const summary = problem.detail ?? problem.title ?? 'no reason given';
   const errors = problem.errors?.filter(({ message }) => !summary.includes(message)) ?? [];
   const detail = [summary, ...errors.map(({ path, message }) => `${path}: ${message}`)].join('; ');
   const hint = status === 401 ? '; give a token with --token or TIDEMARK_TOKEN' : '';
-  return new TidemarkError('bad_request', `the platform answered ${status}: ${detail}${hint}`);
+  const message = `the platform answered ${status}: ${detail}${hint}`;
+  return new TidemarkError('bad_request', message, { retryable: status === 503 });
 }
 
 function parseProblem(body: string): {

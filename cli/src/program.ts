@@ -21,6 +21,7 @@ import type { QueryKind, QueryOptions } from './query.ts';
 import { addRegistryCommands } from './registry/commands.ts';
 import type { ReplayOptions } from './replay.ts';
 import type { SimulateOptions } from './simulate.ts';
+import { addTransferCommands } from './transfer-commands.ts';
 
 const port = integerOption(0, 65_535);
 const inFlight = () =>
@@ -43,6 +44,7 @@ export function createProgram(): Command {
   addQuarantineCommands(program);
   addRegistryCommands(program);
   addBackupCommands(program);
+  addTransferCommands(program);
   return program;
 }
 

@@ -97,6 +97,12 @@ export const configSchema = z.strictObject({
         .default(64 * 1024 * 1024)
         .describe('Largest request body, after decompression')
         .meta({ env: 'TIDEMARK_HTTP_MAX_BODY_BYTES' }),
+      maxImportBytes: bytes
+        .default(16 * 1024 * 1024 * 1024)
+        .describe(
+          'Largest file that one request may import, after decompression',
+        )
+        .meta({ env: 'TIDEMARK_HTTP_MAX_IMPORT_BYTES' }),
       allowedHosts: list(z.string().min(1))
         .default([])
         .describe('Host names besides localhost and the bound address that requests may name')

@@ -1,3 +1,4 @@
+import type { ParsedPoint } from './line-protocol-parse.ts';
 import type { Field, FieldValue, Point, Tag, Uint64 } from './point.ts';
 import { encodeSeriesKey, escapeKey } from './series-key.ts';
 
@@ -16,10 +17,11 @@ export function encodeLine(point: Point, head = encodeLineHead(point.measurement
  * `parseLines` with `escapes: 'all'`. `seriesKey` is the point's own, given so that callers can keep it.
  */
 export function encodeExactLine(
-  point: Point,
-  seriesKey = encodeSeriesKey(point.measurement, point.tags),
+  { measurement, tags, fields, timeNs }: ParsedPoint,
+  seriesKey = encodeSeriesKey(measurement, tags),
 ): string {
-  return `${seriesKey} ${encodeFields(point.fields, escapeKey)} ${point.timeNs}`;
+  const line = `${seriesKey} ${encodeFields(fields, escapeKey)}`;
+  return timeNs === undefined ? line : `${line} ${timeNs}`;
 }
 
 /** What a line begins with: the measurement and the tags, which all points of a series share. */

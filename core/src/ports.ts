@@ -1,5 +1,6 @@
 import type { TidemarkError } from './errors.ts';
 import type { TimeUnitName } from './line-numbers.ts';
+import type { ParsedPoint } from './line-protocol-parse.ts';
 import type { Point } from './point.ts';
 import type { Location, Sensor } from './sensor.ts';
 
@@ -49,6 +50,8 @@ export type Submission = (
       firstLine?: number | undefined;
       delivery?: undefined;
     }
+  /** Rows of a file, read where they came in. A time that one brings stands, whatever its sensor's clock. */
+  | { source: 'import'; topic: string; rows: readonly ImportedRow[]; delivery?: undefined }
   /** Points that were accepted before, and that the store then refused. */
   | { source: 'store'; topic: string; points: readonly Point[]; delivery?: undefined }
 ) & {
@@ -58,6 +61,15 @@ export type Submission = (
    */
   firstGivenNs?: bigint | undefined;
 };
+
+/** One row of a file: its point, or why it holds none. */
+export type ImportedRow = {
+  /** Position in the file, from 0. */
+  index: number;
+} & (
+  | { point: ParsedPoint }
+  | { reason: QuarantineReason; detail: string /** The row as it came. */; raw: string | Uint8Array }
+);
 
 /**
  * Which delivery a message is, of MQTT by QoS 1 or 2 or of HTTP by an idempotency key: a resent one keeps the time

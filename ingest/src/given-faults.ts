@@ -1,4 +1,4 @@
-import type { Point, Submission } from '@tidemark/core';
+import { encodeExactLine, type ImportedRow, type Point, type Submission } from '@tidemark/core';
 import type { DraftReading, Fault } from './decoders/decoded.ts';
 import { jsonOf } from './decoders/fields.ts';
 import type { MessageStamps } from './message-stamps.ts';
@@ -38,10 +38,17 @@ export function stampsByIndex(
 }
 
 /** The bytes at fault: the part of the message, or the whole of it. */
-export function rawOf(submission: Submission, { raw }: Fault): Uint8Array {
+export function rawOf(submission: Submission, { raw, index }: Fault): Uint8Array {
   if (raw instanceof Uint8Array) return raw;
+  if (raw === undefined && submission.source === 'import') return lineOf(submission.rows, index);
   const text = typeof raw === 'string' ? raw : jsonOf(raw ?? null);
   const isWhole = raw === undefined || text === undefined;
   if (isWhole && submission.source === 'mqtt') return submission.payload;
   return Buffer.from(text ?? '');
+}
+
+/** An imported point as the line that a replay reads it from. */
+function lineOf(rows: readonly ImportedRow[], index: number): Uint8Array {
+  const row = rows.find((one) => one.index === index);
+  return Buffer.from(row === undefined || !('point' in row) ? '' : encodeExactLine(row.point));
 }

@@ -29,9 +29,9 @@ export class MessageStamps implements RecordStamps {
     return this.#lastNs !== undefined && !this.areNew && this.#submission.firstGivenNs === undefined;
   }
 
-  /** True for points that were accepted before, with the times that they have. */
+  /** True for points that were accepted before, here or elsewhere, with the times that they have. */
   get areFixed(): boolean {
-    return this.#submission.source === 'store';
+    return this.#submission.source === 'store' || this.#submission.source === 'import';
   }
 
   get acceptedNs(): bigint {

@@ -11,7 +11,7 @@ import {
 import type { QuarantineStore } from './quarantine/quarantine-store.ts';
 
 type Source = Submission['source'];
-const sources: readonly Source[] = ['mqtt', 'http', 'line_protocol', 'store'];
+const sources: readonly Source[] = ['mqtt', 'http', 'line_protocol', 'import', 'store'];
 
 /** What ingest tells Prometheus; the quarantine's counts are by reason, never by sensor. */
 export class IngestMetrics {
@@ -28,6 +28,7 @@ export class IngestMetrics {
     mqtt: { messages: 0, points: 0 },
     http: { messages: 0, points: 0 },
     line_protocol: { messages: 0, points: 0 },
+    import: { messages: 0, points: 0 },
     store: { messages: 0, points: 0 },
   };
   readonly #quarantined: Counter;

@@ -22,6 +22,7 @@ import {
 } from './decoders/decoded.ts';
 import { decodeItems, decodeMetricMessage, decodeSensorMessage } from './decoders/json.ts';
 import { decodeLines } from './decoders/lines.ts';
+import { decodeRows } from './decoders/rows.ts';
 import type { DeliveryMemory } from './delivery-memory.ts';
 import type { FieldPins } from './field-pins.ts';
 import { type GivenFault, giveTimes, rawOf, stampsByIndex } from './given-faults.ts';
@@ -68,6 +69,8 @@ interface Message {
   payload: Uint8Array | undefined;
   /** True for line protocol by HTTP: each line refused is told to its sender. */
   isAnswered: boolean;
+  /** What its parts are called. */
+  part: 'line' | 'row';
   stamps: MessageStamps;
   nowNs: bigint;
   faults: Fault[];
@@ -122,6 +125,7 @@ export class Pipeline implements Acceptor {
       const { payload, unit, firstLine } = submission;
       return decodeLines(payload, { maxFields, unit, firstLine });
     }
+    if (submission.source === 'import') return decodeRows(submission.rows, maxFields);
     if (submission.source === 'store') {
       const lines = submission.points.map((point, index) => ({ index, start: 0, end: 0, point }));
       return { readings: [], lines, faults: noFaults };
@@ -147,7 +151,16 @@ export class Pipeline implements Acceptor {
   #settle(decoded: Decoded, submission: Submission, stamps: MessageStamps, nowNs: bigint): Settled {
     const payload = 'payload' in submission ? submission.payload : undefined;
     const isAnswered = submission.source === 'line_protocol';
-    const message: Message = { payload, isAnswered, stamps, nowNs, faults: [], late: undefined };
+    const part = submission.source === 'import' ? 'row' : 'line';
+    const message: Message = {
+      payload,
+      isAnswered,
+      part,
+      stamps,
+      nowNs,
+      faults: [],
+      late: undefined,
+    };
     // A message holds readings or lines, never both.
     const isLines = decoded.lines.length > 0;
     const all = isLines
@@ -190,7 +203,7 @@ export class Pipeline implements Acceptor {
     if (problem) {
       const { reason, detail } = problem;
       const raw = message.payload?.subarray(start, end);
-      message.faults.push({ index, raw, reason, detail: `line ${index + 1}: ${detail}` });
+      message.faults.push({ index, raw, reason, detail: `${message.part} ${index + 1}: ${detail}` });
       return undefined;
     }
     const point = { ...line, timeNs };

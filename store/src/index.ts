@@ -4,6 +4,8 @@ export * from './engine.ts';
 export * from './loopback.ts';
 export * from './meta-db.ts';
 export * from './open.ts';
+export type { ParquetRows } from './parquet/messages.ts';
+export { readParquet, writeParquet } from './parquet/process.ts';
 export * from './registry/registry.ts';
 export { bareRecord } from './registry/tables.ts';
 export * from './retention.ts';

@@ -1,4 +1,4 @@
-import { isOwnMeasurement, parseLines, type TimeUnitName, timeUnits } from '@tidemark/core';
+import { isOwnMeasurement, type ParsedPoint, parseLines, type TimeUnitName, timeUnits } from '@tidemark/core';
 import type { Decoded, DraftLine, Fault } from './decoded.ts';
 
 interface LineOptions {
@@ -32,14 +32,23 @@ export function decodeLines(
       else refuse('bad_line', `unable to parse '${shown(payload, start, end)}': ${item.problem}`);
       continue;
     }
-    const { measurement, fields } = item.point;
-    if (fields.length > maxFields)
-      refuse('too_many_fields', `${fields.length} fields; the limit is ${maxFields}`);
-    else if (isOwnMeasurement(measurement))
-      refuse('reserved_measurement', `only Tidemark itself writes the measurement ${measurement}`);
+    const problem = pointProblem(item.point, maxFields);
+    if (problem !== undefined) refuse(problem.reason, problem.detail);
     else lines.push({ index: line - 1, start, end, point: item.point });
   }
   return { readings: [], lines, faults };
+}
+
+/** Why nobody's point may be as it is; undefined when it may. */
+export function pointProblem(
+  { measurement, fields }: ParsedPoint,
+  maxFields: number,
+): Pick<Fault, 'reason' | 'detail'> | undefined {
+  if (fields.length > maxFields)
+    return { reason: 'too_many_fields', detail: `${fields.length} fields; the limit is ${maxFields}` };
+  if (!isOwnMeasurement(measurement)) return undefined;
+  const detail = `only Tidemark itself writes the measurement ${measurement}`;
+  return { reason: 'reserved_measurement', detail };
 }
 
 /** What a person needs of a line to find it. */

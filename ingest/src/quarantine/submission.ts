@@ -1,5 +1,6 @@
 import {
   claimOf,
+  type ImportedRow,
   type Point,
   parseJson,
   parseLines,
@@ -24,6 +25,8 @@ export function submissionOf(
       return { source, topic, items: [itemOf(payload)], firstGivenNs };
     case 'store':
       return { source, topic, points: pointsOf(payload, firstGivenNs), firstGivenNs };
+    case 'import':
+      return { source, topic, rows: rowsOf(payload), firstGivenNs };
     case 'line_protocol':
       return { source, topic, payload, unit: unitOf(topic), firstGivenNs };
     default: {
@@ -57,5 +60,15 @@ function pointsOf(payload: Uint8Array, firstGivenNs: bigint): Point[] {
   return lines.map((line) => {
     if ('problem' in line) throw new TidemarkError('bad_request', `line ${line.line}: ${line.problem}`);
     return { ...line.point, timeNs: line.point.timeNs ?? firstGivenNs };
+  });
+}
+
+/** Imported rows are kept as lines in the exact form, those that could not be read as they came. */
+function rowsOf(payload: Uint8Array): ImportedRow[] {
+  return parseLines(payload, { escapes: 'all' }).map((line) => {
+    const index = line.line - 1;
+    if ('point' in line) return { index, point: line.point };
+    const detail = `row ${line.line}: replace it by line protocol (${line.problem ?? 'it is no UTF-8'})`;
+    return { index, reason: 'bad_line', detail, raw: payload };
   });
 }

@@ -18,13 +18,11 @@ import {
 } from '@tidemark/core';
 import type { RejectedPoint } from '../engine.ts';
 import { fitTypes, type TypePolicy } from '../type-policy.ts';
+import { appendColumns } from './chunk.ts';
 import { isInvalidated } from './database.ts';
 import { type ArrivalTable, activeOf, type Layout } from './layout.ts';
 import { MAX_TIME_NS, MIN_TIME_NS, valueTypes } from './schema.ts';
 import type { Series, SeriesIndex, TagSet } from './series.ts';
-
-/** DuckDB's own size of a chunk. */
-const CHUNK_ROWS = 2048;
 
 interface WriterOptions {
   connection: DuckDBConnection;
@@ -207,12 +205,7 @@ export class Writer {
       appender = await this.#connection.createAppender(name);
       this.#appenders.set(name, appender);
     }
-    const rows = columns[0]!.length;
-    for (let start = 0; start < rows; start += CHUNK_ROWS) {
-      fillChunk(chunk, columns, start, Math.min(CHUNK_ROWS, rows - start));
-      appender.appendDataChunk(chunk);
-    }
-    appender.flushSync();
+    appendColumns(appender, chunk, columns);
   }
 }
 
@@ -227,19 +220,4 @@ function fitsKnownSeries(tagSet: TagSet, points: PointColumns, index: number): b
 function fullText(maxSeries: number, fresh: Point['fields']): string {
   const names = fresh.map(([field]) => field).join(', ');
   return `the store may have ${maxSeries} series, and this point brings more (${names}); raise store.maxSeries`;
-}
-
-function fillChunk(
-  chunk: DuckDBDataChunk,
-  columns: readonly DuckDBValue[][],
-  start: number,
-  rows: number,
-): void {
-  chunk.reset();
-  chunk.rowCount = rows;
-  columns.forEach((values, index) => {
-    const vector = chunk.getColumnVector(index);
-    for (let row = 0; row < rows; row++) vector.setItem(row, values[start + row]!);
-    vector.flush();
-  });
 }
