@@ -99,9 +99,7 @@ export const configSchema = z.strictObject({
         .meta({ env: 'TIDEMARK_HTTP_MAX_BODY_BYTES' }),
       maxImportBytes: bytes
         .default(16 * 1024 * 1024 * 1024)
-        .describe(
-          'Largest file that one request may import, after decompression',
-        )
+        .describe('Largest file that one request may import, after decompression')
         .meta({ env: 'TIDEMARK_HTTP_MAX_IMPORT_BYTES' }),
       allowedHosts: list(z.string().min(1))
         .default([])

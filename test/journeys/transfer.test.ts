@@ -245,7 +245,7 @@ describe('bad input', () => {
     const items = await quarantined(platform);
     expect(items.map(({ reason, text }) => [reason, text])).toEqual(
       [
-        ['wrong_type', row('2026-05-01T12:00:01Z', 'warm')],
+        ['wrong_type', row('2026-05-01T12:00:01Z', 'warm').trimEnd()],
         [
           'time_out_of_range',
           encodeExactLine({

@@ -41,15 +41,9 @@ const route = createRoute({
         .enum(['ns', 'us', 'ms', 's'])
         .default('ns')
         .openapi({ description: 'Unit of the timestamps of line protocol.' }),
-      firstRow: z.coerce
-        .number()
-        .int()
-        .min(1)
-        .max(Number.MAX_SAFE_INTEGER)
-        .default(1)
-        .openapi({
-          description: "Number of the body's first row (line protocol: line), for files sent in parts.",
-        }),
+      firstRow: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).default(1).openapi({
+        description: "Number of the body's first row (line protocol: line), for files sent in parts.",
+      }),
     }),
     body: {
       required: true,

@@ -88,7 +88,7 @@ describe('what is exported is imported as the same points', () => {
         expect(rows.flatMap(shownRow)).toEqual(written.flatMap(shown));
         expect(rows.map(({ index }) => index)).toEqual(rows.map((_, index) => index));
       }),
-      { numRuns: 300 },
+      { numRuns: 300, interruptAfterTimeLimit: 20_000 },
     );
   });
 
@@ -101,7 +101,7 @@ describe('what is exported is imported as the same points', () => {
           rows.push(...readLineRows(part, { unit: timeUnits.ns, firstLine: 1 }).flatMap(shownRow));
         expect(rows.sort()).toEqual(written.flatMap(shown).sort());
       }),
-      { numRuns: 300 },
+      { numRuns: 300, interruptAfterTimeLimit: 20_000 },
     );
   });
 });
@@ -135,6 +135,42 @@ describe('a CSV file', () => {
     expect(rows).toHaveLength(3);
     expect(rows[1]).toMatchObject({ index: 1, reason, raw: expect.stringContaining(row) });
     expect(rows[2]).toMatchObject({ index: 2, point: { measurement: 'm' } });
+  });
+
+  it.each([
+    '[]',
+    '{"a"}',
+    '{"a":1}',
+    '{"a":"b",}',
+    '{"a":""}',
+    '{"":"b"}',
+    '{"a":"b"',
+    '{"\\x":"b"}',
+    'null',
+  ])('whose tags are %s refuses the row', async (tags) => {
+    const rows = await read(
+      `time,measurement,tags,field,type,value\n2026-05-01T12:00:00Z,m,"${tags.replaceAll('"', '""')}",f,float,1\n`,
+    );
+    expect(rows).toMatchObject([
+      { reason: 'bad_line', detail: expect.stringContaining('tags is no JSON object') },
+    ]);
+  });
+
+  it('may have spaces between its tags', async () => {
+    const tags = '" { ""b"" : ""1"" , ""a"":""2""} "';
+    const rows = await read(
+      `time,measurement,tags,field,type,value\n2026-05-01T12:00:00Z,m,${tags},f,float,1\n`,
+    );
+    expect(rows).toMatchObject([
+      {
+        point: {
+          tags: [
+            ['a', '2'],
+            ['b', '1'],
+          ],
+        },
+      },
+    ]);
   });
 
   it.each([

@@ -2,7 +2,15 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type FieldType, fieldTypeOf, type Point, type Tag, TidemarkError, tagOf, Uint64 } from '@tidemark/core';
+import {
+  type FieldType,
+  fieldTypeOf,
+  type Point,
+  type Tag,
+  TidemarkError,
+  tagOf,
+  Uint64,
+} from '@tidemark/core';
 import type { ParquetAnswer, ParquetPage, ParquetRequest, ParquetRows, ParquetSeries } from './messages.ts';
 
 interface ParquetOptions {
