@@ -67,7 +67,7 @@ type LineSubmission = Submission & { source: 'line_protocol' };
 interface Message {
   /** The bytes that lines stand in; those of the store were never a message. */
   payload: Uint8Array | undefined;
-  /** True for line protocol by HTTP: each line refused is told to its sender. */
+  /** True for line protocol by HTTP and for rows of a file: each one refused is told to its sender. */
   isAnswered: boolean;
   /** What its parts are called. */
   part: 'line' | 'row';
@@ -150,12 +150,11 @@ export class Pipeline implements Acceptor {
   /** Fixes every time and place, once, and refuses times out of range and what the registry does not allow. */
   #settle(decoded: Decoded, submission: Submission, stamps: MessageStamps, nowNs: bigint): Settled {
     const payload = 'payload' in submission ? submission.payload : undefined;
-    const isAnswered = submission.source === 'line_protocol';
-    const part = submission.source === 'import' ? 'row' : 'line';
+    const isImport = submission.source === 'import';
     const message: Message = {
       payload,
-      isAnswered,
-      part,
+      isAnswered: isImport || submission.source === 'line_protocol',
+      part: isImport ? 'row' : 'line',
       stamps,
       nowNs,
       faults: [],
@@ -218,12 +217,12 @@ export class Pipeline implements Acceptor {
   #hasItsTypes(
     point: Point,
     { index, start, end }: DraftLine,
-    { isAnswered, payload, faults }: Message,
+    { isAnswered, payload, part, faults }: Message,
   ): boolean {
     const problem = isAnswered ? this.#options.pins.problemOf(point) : undefined;
     if (problem === undefined) return true;
     const raw = payload?.subarray(start, end);
-    faults.push({ index, raw, reason: 'type_conflict', detail: `line ${index + 1}: ${problem}` });
+    faults.push({ index, raw, reason: 'type_conflict', detail: `${part} ${index + 1}: ${problem}` });
     return false;
   }
 
