@@ -29,8 +29,6 @@ export interface SeriesCells {
   tags: string | null;
 }
 
-export type RowProblem = { reason: QuarantineReason; detail: string };
-
 /** A row that holds no point. */
 export class RowFault extends Error {
   readonly reason: QuarantineReason;
