@@ -3,6 +3,7 @@ import { TidemarkError } from '@tidemark/core';
 const NEWLINE = 10;
 const SPACE = 32;
 const QUOTE = 34;
+const COMMA = 44;
 const EQUALS = 61;
 const BACKSLASH = 92;
 
@@ -51,6 +52,11 @@ export function endOfRows(bytes: Buffer): number {
   return end;
 }
 
+/** What a backslash in a name escapes. */
+function isSpecial(code: number | undefined): boolean {
+  return code === COMMA || code === EQUALS || code === SPACE;
+}
+
 function tooLong(maxLineBytes: number): TidemarkError {
   return new TidemarkError('payload_too_large', `a line is longer than ${maxLineBytes} bytes`);
 }
@@ -63,17 +69,18 @@ export function endOfLines(bytes: Buffer): number {
   let isInString = false;
   for (let at = 0; at < bytes.length; at++) {
     const code = bytes[at];
-    if (code === BACKSLASH) {
-      at += 1;
-    } else if (isInString) {
-      isInString = code !== QUOTE;
+    if (isInString) {
+      if (code === BACKSLASH) at += 1;
+      else isInString = code !== QUOTE;
+    } else if (code === BACKSLASH) {
+      if (isSpecial(bytes[at + 1])) at += 1;
     } else if (code === NEWLINE) {
       end = at + 1;
       isInFields = false;
     } else if (code === SPACE) {
       isInFields = true;
     } else if (code === QUOTE) {
-      isInString = isInFields && bytes[at - 1] === EQUALS;
+      isInString = isInFields && bytes[at - 1] === EQUALS && bytes[at - 2] !== BACKSLASH;
     }
   }
   return end;
