@@ -116,7 +116,7 @@ function toRow(
     return { index, point: reader.point(cells, readTimeCell(cell('time')), value) };
   } catch (error) {
     if (!(error instanceof RowFault)) throw error;
-    return { index, reason: error.reason, detail: error.message, raw };
+    return { index, reason: error.reason, detail: error.message, raw: raw.trimEnd() };
   }
 }
 
