@@ -114,8 +114,9 @@ function outagesOf({ gate, influxd, setTokenActive }: InfluxStore, bench: Bench)
     },
     behindGate('answers503', { kind: 'answer', status: 503 }, /503/),
     behindGate('answers429', { kind: 'answer', status: 429, headers: retryAfter }, /429/),
+    behindGate('answers401', { kind: 'answer', status: 401 }, /401/),
     {
-      name: 'answers401',
+      name: 'inactiveToken',
       seconds,
       fault: /401.*token/,
       begin: () => setTokenActive(false),
