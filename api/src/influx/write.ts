@@ -4,7 +4,7 @@ import type { Context } from 'hono';
 import { readBody } from '../body/read-body.ts';
 import { wholeLines } from '../body/whole-lines.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
-import { jsonContent } from '../schemas.ts';
+import { described, fault } from './docs.ts';
 import { influxFault } from './fault.ts';
 
 /** Lines that are accepted at once: parsing holds up the event loop. */
@@ -16,24 +16,6 @@ const TOLD_LINES = 100;
 /** Reasons that InfluxDB gives 400 for: the line itself is wrong. */
 const badLines = new Set<string>(['bad_line', 'invalid_utf8', 'too_many_fields']);
 
-const faultSchema = z
-  .object({
-    code: z.string().openapi({ example: 'invalid' }),
-    message: z.string().openapi({
-      example: "partial write: line 2: unable to parse 'weather t': invalid field format dropped=1",
-    }),
-    error: z.string(),
-    line: z.int().optional().openapi({ description: 'First line that was refused, from 1' }),
-    lines: z.array(z.object({ line: z.int(), reason: z.string(), detail: z.string() })).optional(),
-  })
-  .openapi('InfluxFault');
-
-const fault = (description: string) => ({ description, content: jsonContent(faultSchema) });
-const described = (description: string, example?: string) =>
-  z
-    .string()
-    .optional()
-    .openapi({ description, ...(example !== undefined && { example }) });
 const responses = {
   204: { description: 'All lines are on stable storage' },
   400: fault('Lines were no line protocol; the others are stored'),
