@@ -54,6 +54,7 @@ export class Database {
   readonly #held: HeldFile;
   #isCompactionInterrupted = false;
   /** The log of ours up to which the points are here, as of the last `savePosition`. */
+  #syncFault: string | undefined;
   #position: number | undefined;
   /** False while the file knows no position without DuckDB's log. */
   #isPositionInFile = false;
@@ -172,6 +173,7 @@ export class Database {
       await this.write('CHECKPOINT');
       return true;
     } catch (error) {
+      if (isSyncFailure(error)) this.#syncFault = messageOf(error);
       // Else another transaction is in the way, and a later call sees to it.
       if (isInvalidated(error)) throw error;
       return false;
@@ -197,6 +199,11 @@ export class Database {
     throw new TidemarkError('store_unavailable', message, { retryable: true });
   }
 
+  /** What an fsync of the file itself failed with; of the log's, its callers are told. */
+  get syncFault(): string | undefined {
+    return this.#syncFault;
+  }
+
   /** The position saved last that is still here; undefined when none ever was. */
   get position(): number | undefined {
     return this.#position;
@@ -210,6 +217,11 @@ export class Database {
     await this.write(`UPDATE position SET log_offset = ${position}`);
     this.#position = position;
     if (!this.#isPositionInFile) this.#isPositionInFile = await this.checkpoint({ always: true });
+  }
+
+  /** Keeps DuckDB from a checkpoint when it is closed: after a failure it may sync what must not be synced again. */
+  async leaveLogAsItIs(): Promise<void> {
+    await this.write('PRAGMA disable_checkpoint_on_shutdown').catch(() => undefined);
   }
 
   /** Closes the file once the running reads have ended; no write or compaction may be running. */
@@ -241,6 +253,11 @@ export class Database {
     const saved = (await this.write('SELECT max(log_offset) FROM position'))[0]?.[0];
     this.#position = typeof saved === 'bigint' ? Number(saved) : undefined;
   }
+}
+
+/** True when an fsync has failed, now or before. */
+export function isSyncFailure(error: unknown): boolean {
+  return /fsync/i.test(messageOf(error));
 }
 
 /** True when DuckDB will do nothing more until it is opened anew. */

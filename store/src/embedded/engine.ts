@@ -34,7 +34,7 @@ import { Turns } from '../turns.ts';
 import type { TypePolicy } from '../type-policy.ts';
 import { insertCatalog, newArrivalTable } from './catalog.ts';
 import { Compaction, type CompactionLimits, defaultLimits } from './compaction.ts';
-import { Database, isInvalidated } from './database.ts';
+import { Database, isInvalidated, isSyncFailure } from './database.ts';
 import type { Layout } from './layout.ts';
 import { loadLayout, loadSeries } from './load.ts';
 import { Oldest } from './oldest.ts';
@@ -43,6 +43,7 @@ import { scanPoints } from './points.ts';
 import { Purge } from './purge.ts';
 import { Reader } from './reader.ts';
 import { latestValues, queryReadings } from './readings.ts';
+import { renewFile } from './renew-file.ts';
 import { createPoints, MAX_TIME_NS } from './schema.ts';
 import { SensorChanges } from './sensor-changes.ts';
 import { Steps } from './steps.ts';
@@ -92,6 +93,10 @@ export class EmbeddedEngine implements Engine {
   /** True from the first point that was refused for its series until there is room again. */
   #isFull = false;
   #reopening: Promise<void> | undefined;
+  /** True when an fsync of DuckDB's log has failed: what it holds must be in the file before another log is begun. */
+  #isLogUnsynced = false;
+  /** Why nothing is written before the next start: an fsync of the file has failed, and no later one tells the truth. */
+  #unsynced: string | undefined;
   /** Changes of the file through the writing connection, and of what writes change. */
   readonly #writes = new Turns();
   readonly #cutBytes: Counter;
@@ -112,13 +117,15 @@ export class EmbeddedEngine implements Engine {
     this.#session = await this.#open();
     const { series } = this.#session.reader;
     logger.info({ series: series.size, tookMs: Math.round(clock.monotonicMs() - startMs) }, 'store opened');
-    this.#session.compaction.start();
+    if (!this.#isLogUnsynced && this.#unsynced === undefined) this.#session.compaction.start();
   }
 
   async stop(): Promise<void> {
     await this.#close();
     this.#failure = undefined;
     this.#damage = undefined;
+    this.#isLogUnsynced = false;
+    this.#unsynced = undefined;
   }
 
   async #close(): Promise<void> {
@@ -132,6 +139,7 @@ export class EmbeddedEngine implements Engine {
         session.writer.close();
         // Saves the next start from replaying the log.
         if (this.#failure === undefined) await session.database.checkpoint({ always: true });
+        else await session.database.leaveLogAsItIs();
       })
       .catch((error: unknown) =>
         this.#options.logger.warn({ err: messageOf(error) }, 'no checkpoint at the end'),
@@ -143,7 +151,7 @@ export class EmbeddedEngine implements Engine {
     if (given.length === 0) return [];
     const points = given instanceof PointColumns ? given : PointColumns.of(given);
     if (this.#session === undefined && this.#failure !== undefined) await this.#reopen();
-    const { writer, compaction, database } = this.#opened();
+    const { writer, compaction, database } = await this.#writable();
     await compaction.keepUp();
     let rejected: readonly RejectedPoint[];
     try {
@@ -172,7 +180,7 @@ export class EmbeddedEngine implements Engine {
 
   /** DuckDB's COMMIT returns after the fsync of its log, in which the position is the last; the log's name is left. */
   async sync(position: number): Promise<void> {
-    const { database } = this.#opened();
+    const { database } = await this.#writable();
     await this.#writes
       .run(() => database.savePosition(position))
       .catch(async (error: unknown) => {
@@ -234,8 +242,9 @@ export class EmbeddedEngine implements Engine {
     const { file } = session.database;
     const sizes = await Promise.all([file, `${file}.wal`].map(sizeOf));
     return {
-      isHealthy: this.#failure === undefined && this.#damage === undefined,
-      message: this.#failure ?? this.#damage ?? (this.#isFull ? fullMessage : 'embedded store'),
+      isHealthy: (this.#unsynced ?? this.#failure) === undefined && this.#damage === undefined,
+      message:
+        this.#unsynced ?? this.#failure ?? this.#damage ?? (this.#isFull ? fullMessage : 'embedded store'),
       series: session.reader.series.size,
       diskBytes: sizes.reduce((sum, size) => sum + size, 0),
     };
@@ -248,7 +257,7 @@ export class EmbeddedEngine implements Engine {
 
   async purge(expiries: readonly Expiry[]): Promise<{ points: number }> {
     if (expiries.length === 0) return { points: 0 };
-    const { compaction, purge, database } = this.#opened();
+    const { compaction, purge, database } = await this.#writable();
     try {
       const newestNs = expiries.map(({ beforeNs }) => beforeNs).reduce((a, b) => (a > b ? a : b));
       await compaction.settle(newestNs);
@@ -257,6 +266,7 @@ export class EmbeddedEngine implements Engine {
       if (points > 0) await this.#writes.run(() => database.checkpoint({ always: true }));
       return { points };
     } catch (error) {
+      this.#noteSyncFault(error);
       // Rolled back; writes find out for themselves whether the store is well.
       const message = `nothing more can be purged now: ${messageOf(error)}`;
       throw new TidemarkError('store_unavailable', message, { cause: error, retryable: true });
@@ -265,7 +275,7 @@ export class EmbeddedEngine implements Engine {
 
   async snapshot(): Promise<StoreSnapshot> {
     if (this.#failure !== undefined) await this.#reopen();
-    const { compaction, database } = this.#opened();
+    const { compaction, database } = await this.#writable();
     return compaction.betweenSteps(() => this.#writes.run(() => database.hold()));
   }
 
@@ -283,7 +293,7 @@ export class EmbeddedEngine implements Engine {
 
   /** Brings every point to its final, sorted place now. */
   async compact(): Promise<void> {
-    await this.#opened().compaction.runAll();
+    await (await this.#writable()).compaction.runAll();
   }
 
   async #open(): Promise<Session> {
@@ -327,6 +337,7 @@ export class EmbeddedEngine implements Engine {
   /** Starts anew from what is on disk. */
   #reopen(): Promise<void> {
     this.#reopening ??= this.#close()
+      .then(() => this.#renewLog())
       .then(() => this.start())
       .catch((cause: unknown) => {
         throw new TidemarkError('store_unavailable', `the store cannot be opened: ${messageOf(cause)}`, {
@@ -339,6 +350,17 @@ export class EmbeddedEngine implements Engine {
         this.#reopening = undefined;
       });
     return this.#reopening;
+  }
+
+  /** Gives DuckDB's log, an fsync of which has failed, a new file; without one it can be read, and not written. */
+  async #renewLog(): Promise<void> {
+    if (!this.#isLogUnsynced || this.#unsynced !== undefined) return;
+    try {
+      await renewFile(`${this.#options.path}.wal`);
+      this.#isLogUnsynced = false;
+    } catch (error) {
+      this.#failure = messageOf(error);
+    }
   }
 
   /** Asks once more when DuckDB had given up, and was opened anew. */
@@ -359,7 +381,7 @@ export class EmbeddedEngine implements Engine {
 
   async #changeSensor<T>(change: (changes: SensorChanges) => Promise<T>): Promise<T> {
     if (this.#failure !== undefined) await this.#reopen();
-    const { compaction, changes, database } = this.#opened();
+    const { compaction, changes, database } = await this.#writable();
     try {
       return await compaction.betweenSteps(() =>
         this.#writes.run(async () => {
@@ -377,12 +399,26 @@ export class EmbeddedEngine implements Engine {
   /** What to tell the caller; what cannot be gone on with is opened anew at once, so that queries go on. */
   async #failed(cause: unknown, isIntact = !isInvalidated(cause)): Promise<TidemarkError> {
     this.#failure = messageOf(cause);
-    if (!isIntact) await this.#reopen().catch(() => undefined);
-    return new TidemarkError('store_unavailable', `the store cannot be written: ${this.#failure}`, {
-      cause,
-      retryable: true,
-      outage: 'failed',
-    });
+    this.#noteSyncFault(cause);
+    if (!isIntact || isSyncFailure(cause)) await this.#reopen().catch(() => undefined);
+    return unwritable(this.#unsynced ?? this.#failure, cause);
+  }
+
+  /** A page that an fsync could not write counts as written for the next one: no file is synced again. */
+  #noteSyncFault(cause: unknown): void {
+    if (!isSyncFailure(cause)) return;
+    const inFile = this.#session?.database.syncFault;
+    if (inFile === undefined) this.#isLogUnsynced = true;
+    else this.#unsynced ??= `${inFile}; nothing is written to the store before Tidemark is started again`;
+  }
+
+  /** The session, to change the file. DuckDB's log gives way to a new one first when an fsync of it has failed. */
+  async #writable(): Promise<Session> {
+    if (this.#isLogUnsynced && this.#unsynced === undefined) await this.#reopen();
+    const session = this.#opened();
+    const reason = this.#unsynced ?? (this.#isLogUnsynced ? this.#failure : undefined);
+    if (reason !== undefined) throw unwritable(reason);
+    return session;
   }
 
   #opened(): Session {
@@ -391,6 +427,11 @@ export class EmbeddedEngine implements Engine {
     }
     return this.#session;
   }
+}
+
+function unwritable(reason: string, cause?: unknown): TidemarkError {
+  const options = { cause, retryable: true, outage: 'failed' } as const;
+  return new TidemarkError('store_unavailable', `the store cannot be written: ${reason}`, options);
 }
 
 const fullMessage = 'embedded store; it has as many series as it may (store.maxSeries)';
