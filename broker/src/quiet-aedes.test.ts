@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import LevelPersistence from 'aedes-persistence-level/asyncPersistence.js';
 import { connectAsync, connect as connectNow, type MqttClient } from 'mqtt';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -84,14 +85,33 @@ it('keeps a retained message that nobody listens to', async () => {
   const sensor = await connect('sensor');
   await untilSilent(sensor, 'state/fan');
   await sensor.publishAsync('state/fan', 'on', { qos: 1, retain: true });
-  // PUBACK comes before it is stored and routed.
-  await expect.poll(() => routed).toContain('state/fan');
+  expect(routed).toEqual(['state/fan']);
   const listener = await connect('listener');
   const seen = collect(listener);
   await listener.subscribeAsync('state/#');
   await expect.poll(() => seen).toEqual(['on']);
   await Promise.all([sensor.endAsync(), listener.endAsync()]);
 });
+
+it.each([false, true])(
+  'a message is stored and routed, once, before it is acknowledged (retained: %s)',
+  async (retain) => {
+    const [sensor, listener] = [await connect('sensor'), await connect('listener')];
+    const seen = collect(listener);
+    await listener.subscribeAsync('state/#');
+    const store = vi.spyOn(LevelPersistence.prototype, 'storeRetained');
+    let isStored = false;
+    store.mockImplementation(async () => {
+      await delay(50);
+      isStored = true;
+    });
+    await sensor.publishAsync('state/fan', 'on', { qos: 1, retain });
+    expect({ isStored, routed }).toEqual({ isStored: retain, routed: ['state/fan'] });
+    await sensor.publishAsync('state/fan', 'off', { qos: 1 });
+    await expect.poll(() => seen).toEqual(['on', 'off']);
+    await Promise.all([sensor.endAsync(), listener.endAsync()]);
+  },
+);
 
 it('a connection whose session cannot be read is closed, counted and told of', async () => {
   vi.spyOn(SessionQueue.prototype, 'load').mockRejectedValue(new Error('the disk is gone'));

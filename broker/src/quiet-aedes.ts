@@ -47,6 +47,8 @@ export class QuietAedes extends Aedes {
   #subscriptionCount = 0;
   readonly #isSilent = new Map<string, boolean>();
   readonly #outboxes = new WeakMap<Client, Outbox>();
+  /** QoS 1 messages that are routed, and about to be acknowledged. */
+  readonly #published = new WeakSet<PublishPacket>();
 
   /** Brings up a broker whose sessions, subscriptions and retained messages are kept in `db`. */
   static async open(options: QuietAedesOptions): Promise<QuietAedes> {
@@ -90,7 +92,9 @@ export class QuietAedes extends Aedes {
     if (packet.qos > 0 && typeof client === 'object' && client !== null) {
       (packet as StoredPacket).clientId = client.id;
     }
-    if (!done || packet.retain || !this.isSilent(packet.topic)) {
+    if (done && this.#published.delete(packet)) {
+      done();
+    } else if (!done || this.#isRouted(packet)) {
       (super.publish as Publish)(packet, client, done);
     } else if (packet.qos === 2) {
       this.sessions.keepReceived(packet).then(() => done(), done);
@@ -152,8 +156,8 @@ export class QuietAedes extends Aedes {
   }
 
   /**
-   * A QoS 1 message is queued for stored sessions before PUBACK, which Aedes sends before it routes: a crash in
-   * between would lose what was acknowledged.
+   * A QoS 1 message is routed before PUBACK, which Aedes sends first: a crash in between would lose what was
+   * acknowledged, and a client that subscribes in between would get a retained message twice.
    */
   #authorizePublish(
     { authorizePublish, metrics }: QuietAedesOptions,
@@ -161,26 +165,31 @@ export class QuietAedes extends Aedes {
     packet: PublishPacket,
     done: (error?: Error | null) => void,
   ): void {
-    const { sessions } = this;
     // Aedes publishes a will with all of its properties, and this one may be in no PUBLISH: clients fail at it.
     const { properties } = packet;
     if (properties !== undefined && 'willDelayInterval' in properties) delete properties.willDelayInterval;
-    if (client === null || packet.qos !== 1 || sessions.subscriptionCount === 0) {
+    if (client === null || packet.qos !== 1) {
       authorizePublish(client, packet, done);
       return;
     }
     authorizePublish(client, packet, (error) => {
-      if (error || this.isSilent(packet.topic)) done(error);
-      // Without its place in the queues it is not acknowledged: the client sends it again.
+      if (error || !this.#isRouted(packet)) done(error);
       else
-        sessions.enqueue(packet, client.id).then(
-          () => done(),
-          () => {
+        this.publish(packet, client, (failure) => {
+          if (failure) {
+            // Without its place in the queues it is not acknowledged: the client sends it again.
             metrics.closed('session_unwritable');
             client.conn.destroy();
-          },
-        );
+            return;
+          }
+          this.#published.add(packet);
+          done();
+        });
     });
+  }
+
+  #isRouted({ retain, topic }: PublishPacket): boolean {
+    return retain || !this.isSilent(topic);
   }
 
   #serveOutboxes({ limits, metrics }: QuietAedesOptions): void {

@@ -2,7 +2,7 @@ import type { Clock, Logger } from '@tidemark/core';
 import type { Client, PublishPacket, Subscription } from 'aedes';
 import type { StoredPacket } from 'aedes-persistence-level/asyncPersistence.js';
 import type { ClassicLevel } from 'classic-level';
-import { type Change, GroupWriter } from './group-writer.ts';
+import { GroupWriter } from './group-writer.ts';
 import { LimitedLog } from './limited-log.ts';
 import type { BrokerMetrics, DropReason } from './metrics.ts';
 import type { Outbox } from './outbox.ts';
@@ -72,8 +72,6 @@ export class SessionStore extends RetainedStore {
   /** Sessions that are just being removed. */
   readonly #ending = new Map<string, Promise<void>>();
   readonly #received: ReceivedIds;
-  /** Messages that were queued before they were acknowledged, by their properties. */
-  readonly #queued = new WeakSet<object>();
   #sweeper: NodeJS.Timeout | undefined;
 
   constructor({ db, limits, metrics, clock, logger }: SessionStoreOptions) {
@@ -240,33 +238,11 @@ export class SessionStore extends RetainedStore {
 
   // --- messages to clients
 
-  /**
-   * Queues a message for the stored sessions that subscribe to it, before it is acknowledged to its publisher;
-   * the publishing that follows queues it no more.
-   */
-  async enqueue(packet: PublishPacket, publisherId: string): Promise<void> {
-    const matches = this.#subscriptions.match(packet.topic);
-    if (matches.length === 0) return;
-    packet.properties ??= {};
-    this.#queued.add(packet.properties);
-    await this.#enqueue(matches, packet, publisherId, []);
-  }
-
   override async outgoingEnqueueCombi(matches: Match[], packet: StoredPacket): Promise<void> {
-    const { properties, clientId } = packet;
-    if (properties !== undefined && this.#queued.delete(properties)) return;
-    await this.#enqueue(matches, packet, clientId, this.#received.takeChanges(properties));
-  }
-
-  async #enqueue(
-    matches: readonly Match[],
-    packet: PublishPacket | StoredPacket,
-    publisherId: string | undefined,
-    changes: Change[],
-  ): Promise<void> {
+    const changes = this.#received.takeChanges(packet.properties);
     const added: { message: QueuedMessage; outbox: Outbox | undefined }[] = [];
     for (const { clientId, matching } of matches) {
-      const grant = grantOf(matching, publisherId === clientId);
+      const grant = grantOf(matching, packet.clientId === clientId);
       const outgoing = grant && outgoingOf(packet, grant);
       if (outgoing === undefined) continue;
       const outbox = this.#online.get(clientId);

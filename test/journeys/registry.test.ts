@@ -176,14 +176,16 @@ it('a sensor that registered itself is listed, declared, renamed with its histor
     lastSeen: '2026-05-03T00:00:00Z',
   });
   const removed = await tidemark(platform, 'sensors', 'remove', 'greenhouse-1', '--data', 'delete');
-  expect(removed).toMatch(/^removed greenhouse-1; \d+ values deleted\n$/);
+  const points = Number(/^removed greenhouse-1; (\d+) values deleted\n$/.exec(removed)?.[1]);
+  // With what the platform itself has stored of the sensor each minute.
+  expect(points).toBeGreaterThanOrEqual(3);
   expect(await placesOf(platform, 'greenhouse-1')).toEqual([]);
   expect(await tidemark(platform, 'locations')).toMatch(/^hall +hall/m);
   await tidemark(platform, 'locations', 'remove', 'hall', '--note', 'torn down');
   const { items } = await get<{ items: Record<string, unknown>[] }>(platform, 'audit');
   expect(items).toMatchObject([
     { action: 'location.delete', target: { id: 'hall' }, actor: 'local', note: 'torn down' },
-    { action: 'sensor.delete', target: { id: 'greenhouse-1' }, counts: { sensors: 1, points: 3 } },
+    { action: 'sensor.delete', target: { id: 'greenhouse-1' }, counts: { sensors: 1, points } },
     { action: 'sensor.rename', target: { from: 'gh1', to: 'greenhouse-1' }, counts: { points: 1 } },
   ]);
 });
