@@ -14,7 +14,7 @@ export interface AedesClient extends Client {
   deliver0: Deliver;
   deliverQoS: Deliver;
   /** Gives Aedes each packet that it reads, by one listener. */
-  _parser: EventEmitter & { client: AedesClient };
+  _parser: EventEmitter & { client: AedesClient; _list: object };
   /** Calls back at the next drain, with an error when that does not come in time and the client is closed. */
   waitForDrain(callback: () => void): void;
 }

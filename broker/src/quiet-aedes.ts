@@ -7,6 +7,8 @@ import type { ClassicLevel } from 'classic-level';
 import { inspectPackets } from './inspect-packets.ts';
 import type { BrokerMetrics } from './metrics.ts';
 import { type AedesClient, Outbox } from './outbox.ts';
+import { Pubacks } from './pubacks.ts';
+import { ReceivedBytes } from './received-bytes.ts';
 import { type SessionLimits, SessionStore } from './session-store.ts';
 import { filterTrie, isShared, isWellFormed } from './subscriptions.ts';
 
@@ -47,8 +49,9 @@ export class QuietAedes extends Aedes {
   #subscriptionCount = 0;
   readonly #isSilent = new Map<string, boolean>();
   readonly #outboxes = new WeakMap<Client, Outbox>();
-  /** QoS 1 messages that are routed, and about to be acknowledged. */
+  /** QoS 1 messages that are routed, and go through Aedes' own steps yet. */
   readonly #published = new WeakSet<PublishPacket>();
+  readonly #pubacks = new Pubacks();
 
   /** Brings up a broker whose sessions, subscriptions and retained messages are kept in `db`. */
   static async open(options: QuietAedesOptions): Promise<QuietAedes> {
@@ -156,7 +159,7 @@ export class QuietAedes extends Aedes {
   }
 
   /**
-   * A QoS 1 message is routed before PUBACK, which Aedes sends first: a crash in between would lose what was
+   * A QoS 1 message is routed before PUBACK, which Aedes would send first: a crash in between would lose what was
    * acknowledged, and a client that subscribes in between would get a retained message twice.
    */
   #authorizePublish(
@@ -173,19 +176,30 @@ export class QuietAedes extends Aedes {
       return;
     }
     authorizePublish(client, packet, (error) => {
-      if (error || !this.#isRouted(packet)) done(error);
-      else
+      if (error) {
+        done(error);
+      } else if (!this.#isRouted(packet)) {
+        this.#acknowledge(client, packet, done);
+      } else {
         this.publish(packet, client, (failure) => {
-          if (failure) {
-            // Without its place in the queues it is not acknowledged: the client sends it again.
-            metrics.closed('session_unwritable');
-            client.conn.destroy();
+          if (!failure) {
+            this.#published.add(packet);
+            this.#acknowledge(client, packet, done);
             return;
           }
-          this.#published.add(packet);
-          done();
+          // Without its place in the queues it is not acknowledged: the client sends it again.
+          metrics.closed('session_unwritable');
+          client.conn.destroy();
         });
+      }
     });
+  }
+
+  /** To Aedes, which goes on with it then, it is as if it had had QoS 0. */
+  #acknowledge(client: Client, packet: PublishPacket, done: () => void): void {
+    const { messageId } = packet;
+    packet.qos = 0;
+    this.#pubacks.send(client, messageId!, done);
   }
 
   #isRouted({ retain, topic }: PublishPacket): boolean {
@@ -201,6 +215,7 @@ export class QuietAedes extends Aedes {
       client.subscriptions = Object.create(null) as Record<string, unknown>;
       client.deliver0 = outbox.deliver;
       client.deliverQoS = outbox.deliver;
+      client._parser._list = new ReceivedBytes();
       inspectPackets(client, metrics, (messageId) => outbox.acknowledged(messageId));
       this.#outboxes.set(client, outbox);
       return client;
