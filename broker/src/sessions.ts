@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
-import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Clock, type Logger, TidemarkError } from '@tidemark/core';
+import { type Clock, type Logger, syncPath, TidemarkError } from '@tidemark/core';
 import { ClassicLevel } from 'classic-level';
 import { DAMAGED, damageOf } from './session-damage.ts';
 
@@ -61,9 +61,10 @@ export async function closeSessions(db: Sessions, logger: Logger): Promise<void>
   const directory = db.location;
   try {
     // Of all that LevelDB writes, its logs alone may not be on stable storage yet.
-    for (const name of await readdir(directory)) if (name.endsWith('.log')) await sync(join(directory, name));
+    for (const name of await readdir(directory))
+      if (name.endsWith('.log')) await syncPath(join(directory, name));
     await writeFile(join(directory, CLOSED), '', { flush: true });
-    await sync(directory);
+    await syncPath(directory);
   } catch (error) {
     logger.warn(
       { err: error, directory },
@@ -78,8 +79,8 @@ async function openIn(directory: string): Promise<Sessions> {
   await db.open();
   if (isNew) {
     // Until its next table LevelDB has nothing on stable storage that names the new database.
-    await sync(directory);
-    await sync(dirname(directory));
+    await syncPath(directory);
+    await syncPath(dirname(directory));
   }
   return db;
 }
@@ -117,13 +118,4 @@ async function setAside(
     { bytes, reason, path: keptAt },
     'the database of MQTT sessions is damaged and was set aside: sessions, what was queued for them, and retained messages are lost; readings are not in it',
   );
-}
-
-async function sync(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createWriteStream, existsSync, statSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { decodeBackup, TidemarkError } from '@tidemark/core';
+import { decodeBackup, syncPath, TidemarkError } from '@tidemark/core';
 import { openAnswer } from './ask.ts';
 import { type ConnectionOptions, httpConnection } from './connection.ts';
 import { type OutputOptions, printResult, withProgress } from './progress.ts';
@@ -73,19 +73,9 @@ async function* writeTo(
 }
 
 async function makeDurable(part: string, file: string): Promise<void> {
-  const handle = await open(part, 'r+');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await syncPath(part);
   await rename(part, file);
-  const folder = await open(dirname(file), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await syncPath(dirname(file));
 }
 
 function megabytes(bytes: number): string {

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { type BackupHeader, decodeBackup, TidemarkError } from '@tidemark/core';
+import { type BackupHeader, decodeBackup, syncPath, TidemarkError } from '@tidemark/core';
 import { claimDataDir } from './data-dir.ts';
 import { type OutputOptions, printResult, withProgress } from './progress.ts';
 import { loadSettings } from './settings.ts';
@@ -101,15 +101,6 @@ async function moveIntoPlace(staging: string, dataDir: string): Promise<void> {
       // Before the first message there is no log.
       if (error.code !== 'ENOENT' || name !== 'spool') throw error;
     });
-  for (const name of [dataDir, join(dataDir, 'store')]) await syncFolder(name);
+  for (const name of [dataDir, join(dataDir, 'store')]) await syncPath(name);
   await rmdir(staging);
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -22,6 +22,7 @@ export * from './reading.ts';
 export * from './sensor.ts';
 export * from './series-key.ts';
 export * from './submit.ts';
+export * from './sync-path.ts';
 export * from './time.ts';
 export * from './time-column.ts';
 export * from './topics.ts';

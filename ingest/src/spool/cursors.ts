@@ -1,8 +1,7 @@
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf } from '@tidemark/core';
+import { messageOf, syncPath } from '@tidemark/core';
 import type { DamageKeeper } from './damage.ts';
-import { syncDirectory } from './segment.ts';
 
 /** Who must have passed an offset before the log may drop what lies before it. */
 export const cursorNames = ['store', 'quarantine', 'quality'] as const;
@@ -69,7 +68,7 @@ export class Cursors {
       await handle.close();
     }
     await rename(newPath, path);
-    await syncDirectory(this.#directory);
+    await syncPath(this.#directory);
   }
 }
 

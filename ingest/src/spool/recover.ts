@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TidemarkError } from '@tidemark/core';
+import { syncPath, TidemarkError } from '@tidemark/core';
 import type { DamageKeeper } from './damage.ts';
 import { type DecodedRecord, wholeRecords } from './record.ts';
 import {
@@ -10,7 +10,6 @@ import {
   SEGMENT_HEADER_BYTES,
   type SegmentHeader,
   segmentPath,
-  syncDirectory,
 } from './segment.ts';
 
 /** A segment on disk; `end` is the log offset behind its last byte. */
@@ -55,7 +54,7 @@ export async function recover(directory: string, damage: DamageKeeper): Promise<
     // A tail that was cut off may be back after a power cut; what is in the next segment is what was promised.
     segment.end = Math.min(segment.end, next);
   });
-  await syncDirectory(directory);
+  await syncPath(directory);
   return { segments, endOffset, lastStampNs };
 }
 

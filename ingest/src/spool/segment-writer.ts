@@ -1,12 +1,7 @@
 import { constants, writeSync } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import {
-  encodeHeader,
-  SEGMENT_HEADER_BYTES,
-  type SegmentHeader,
-  segmentPath,
-  syncDirectory,
-} from './segment.ts';
+import { syncPath } from '@tidemark/core';
+import { encodeHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentPath } from './segment.ts';
 
 /** The segment being written. Its bytes count only once `append` has resolved. */
 export class SegmentWriter {
@@ -34,7 +29,7 @@ export class SegmentWriter {
     try {
       await handle.write(encodeHeader(header), 0, SEGMENT_HEADER_BYTES, 0);
       await handle.datasync();
-      await syncDirectory(directory);
+      await syncPath(directory);
     } catch (error) {
       await handle.close();
       throw error;

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
@@ -41,16 +41,6 @@ export function decodeHeader(bytes: Buffer): SegmentHeader | 'newer' | undefined
   const format = bytes[7]! - 0x30;
   if (format < 1 || format > FORMAT) return 'newer';
   return { format, base: Number(bytes.readBigUInt64LE(8)), lastStampNs: bytes.readBigUInt64LE(16) };
-}
-
-/** Makes the directory's own entries (files made, renamed, removed) durable. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Reads up to `length` bytes at `position`; fewer only at the end of the file. */

@@ -8,6 +8,7 @@ import {
   type Point,
   type PointColumns,
   type Registry,
+  syncPath,
   TidemarkError,
 } from '@tidemark/core';
 import { type Batch, clearBatch, type Done, newBatch } from './batch.ts';
@@ -17,7 +18,7 @@ import type { SpoolEntry } from './entry.ts';
 import { SpoolMetrics } from './metrics.ts';
 import { type DecodedRecord, type RecordKind, type RecordStamps, recordKinds } from './record.ts';
 import { recover, type SegmentInfo, tellNewest } from './recover.ts';
-import { segmentPath, syncDirectory } from './segment.ts';
+import { segmentPath } from './segment.ts';
 import { readSegment } from './segment-reader.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { Tail } from './tail.ts';
@@ -430,6 +431,6 @@ export class Spool {
     if (count <= 0) return;
     for (const { base } of this.#segments.splice(0, count))
       await unlink(segmentPath(this.#options.directory, base));
-    await syncDirectory(this.#options.directory);
+    await syncPath(this.#options.directory);
   }
 }

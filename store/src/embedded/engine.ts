@@ -1,4 +1,4 @@
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import {
   type Clock,
@@ -11,6 +11,7 @@ import {
   PointColumns,
   type Reading,
   type Registry,
+  syncPath,
   TidemarkError,
   type Window,
 } from '@tidemark/core';
@@ -186,12 +187,7 @@ export class EmbeddedEngine implements Engine {
       .catch(async (error: unknown) => {
         throw await this.#failed(error);
       });
-    const directory = await open(dirname(database.file));
-    try {
-      await directory.sync();
-    } finally {
-      await directory.close();
-    }
+    await syncPath(dirname(database.file));
   }
 
   async position(): Promise<number | undefined> {

@@ -1,5 +1,6 @@
-import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { syncPath } from '@tidemark/core';
 
 /**
  * Gives a file, an fsync of which has failed, a new one with the same bytes that is synced. What was written to the old
@@ -16,10 +17,5 @@ export async function renewFile(path: string): Promise<void> {
   if (bytes === undefined) return;
   await writeFile(fresh, bytes, { flag: 'wx', flush: true });
   await rename(fresh, path);
-  const directory = await open(dirname(path));
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
+  await syncPath(dirname(path));
 }
