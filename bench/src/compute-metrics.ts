@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createMetrics, loadConfig, readingToPoint, silentLogger, systemClock } from '@tidemark/core';
 import { openEngine } from '@tidemark/store';
 import { startTidemark } from './process.ts';
-import type { Row } from './table.ts';
+import { median, type Row } from './table.ts';
 
 const sensors = ['north', 'south', 'west'];
 const metrics = ['temperature', 'humidity', 'pressure', 'co2'];
@@ -88,7 +88,6 @@ async function measure(what: string, { url, fns, fromMs }: Question): Promise<Ro
       throw new Error(`${what}: ${response.status} ${JSON.stringify(result)}`);
     }
   }
-  const sorted = tookMs.toSorted((a, b) => a - b);
-  const figure = `${sorted[Math.floor(runs / 2)]!.toFixed(1)} ms`;
-  return { what, figure, note: `median of ${runs}, slowest ${sorted.at(-1)!.toFixed(0)} ms` };
+  const figure = `${median(tookMs).toFixed(1)} ms`;
+  return { what, figure, note: `median of ${runs}, slowest ${Math.max(...tookMs).toFixed(0)} ms` };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findInfluxd, startInfluxd } from '@tidemark/store/testing';
 import { cpuSecondsOf, memoryMiBOf, runJson, startTidemark } from './process.ts';
-import type { Row } from './table.ts';
+import { median, type Row } from './table.ts';
 
 const loader = fileURLToPath(new URL('./lines-load.ts', import.meta.url));
 const LINES = 1_000_000;
@@ -106,8 +106,4 @@ function ratio(
     figure: `${median(ratios).toFixed(2)}×`,
     note: 'target: at least 2×',
   };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }

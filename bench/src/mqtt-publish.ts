@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Child, cpuSecondsOf, runJson, startServer, startTidemark } from './process.ts';
-import type { Row } from './table.ts';
+import { median, type Row } from './table.ts';
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const loader = here('./mqtt-load.ts');
@@ -120,8 +120,4 @@ function row(what: string, runs: readonly Measured[]): Row {
     figure: `${Math.round(median(runs.map(rateOf))).toLocaleString('en')} readings/s`,
     note: `${microseconds((run) => run.serverCpuSeconds)} µs CPU a reading, load generator ${microseconds((run) => run.cpuSeconds)} µs; ack p50 ${ackMs((run) => run.p50Ms)} ms, p99 ${ackMs((run) => run.p99Ms)} ms`,
   };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }

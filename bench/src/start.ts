@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { memoryMiBOf, startTidemark } from './process.ts';
-import type { Row } from './table.ts';
+import { median, type Row } from './table.ts';
 
 const RUNS = 5;
 /** Long enough for start-up garbage to be collected or not, as it will. */
@@ -28,11 +28,10 @@ export async function start(): Promise<Row[]> {
   } finally {
     await rm(dataDir, { recursive: true });
   }
-  const median = readyMs.toSorted((a, b) => a - b)[Math.floor(RUNS / 2)]!;
   return [
     {
       what: 'start to ready',
-      figure: `${Math.round(median)} ms`,
+      figure: `${Math.round(median(readyMs))} ms`,
       note: `median of ${RUNS}; target: under 1 500 ms`,
     },
     {
