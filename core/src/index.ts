@@ -1,3 +1,4 @@
+export * from './as-buffer.ts';
 export * from './backup-format.ts';
 export * from './clock.ts';
 export * from './clock-watch.ts';

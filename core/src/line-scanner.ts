@@ -1,3 +1,4 @@
+import { asBuffer } from './as-buffer.ts';
 import { plainNumber, readTime, type TimeUnit, timeUnits } from './line-numbers.ts';
 import { isEqual, type LineField, type LineSeries, LineSeriesCache } from './line-series.ts';
 import { type FieldValue, type Tag, Uint64 } from './point.ts';
@@ -89,9 +90,7 @@ export class LineScanner {
     bytes: Uint8Array,
     { unit = timeUnits.ns, escapes = 'special', firstLine = 1 }: ScanOptions = {},
   ): void {
-    this.#bytes = Buffer.isBuffer(bytes)
-      ? bytes
-      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes = asBuffer(bytes);
     this.#unit = unit;
     this.#escapesAll = escapes === 'all';
     this.position = 0;

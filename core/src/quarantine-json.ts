@@ -1,3 +1,4 @@
+import { asBuffer } from './as-buffer.ts';
 import type { QuarantineItem } from './ports.ts';
 import { formatTime } from './time.ts';
 
@@ -19,7 +20,7 @@ export function quarantineItemToJson({
     topic,
     reason,
     detail,
-    payload: Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('base64'),
+    payload: asBuffer(payload).toString('base64'),
     sensor: sensor ?? null,
   };
 }

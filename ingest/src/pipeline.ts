@@ -1,5 +1,6 @@
 import {
   type Acceptor,
+  asBuffer,
   type Clock,
   claimOf,
   fieldsOf,
@@ -296,9 +297,3 @@ export class Pipeline implements Acceptor {
 const noneLate: ReadonlySet<Point> = new Set();
 const nothingAccepted: Outcome = { ids: [], accepted: 0, rejected: [] };
 const noFaults: readonly GivenFault[] = [];
-
-function asBuffer(payload: Uint8Array): Buffer {
-  return Buffer.isBuffer(payload)
-    ? payload
-    : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-}

@@ -1,4 +1,4 @@
-import { parseJson, type QuarantineReason, stringifyJson } from '@tidemark/core';
+import { asBuffer, parseJson, type QuarantineReason, stringifyJson } from '@tidemark/core';
 
 /** Something refused, on its way through the log to the quarantine. */
 export interface RefusedPart {
@@ -21,7 +21,7 @@ export function encodeRefusal({
   timeNs,
   payload,
 }: RefusedPart): string {
-  const base64 = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('base64');
+  const base64 = asBuffer(payload).toString('base64');
   return stringifyJson({ source, topic, reason, detail, sensor, timeNs, payload: base64 });
 }
 
