@@ -194,7 +194,7 @@ export class Pipeline implements Acceptor {
   }
 
   #settleLine(draft: DraftLine, message: Message): Point | undefined {
-    const { index, start, end, point: line } = draft;
+    const { index, point: line } = draft;
     const { placement } = this.#options;
     const sensor = line.measurement === READINGS ? tagOf(line.tags, 'sensor') : undefined;
     const known = sensor === undefined ? undefined : placement.find(sensor);
@@ -202,28 +202,25 @@ export class Pipeline implements Acceptor {
     const problem = timeNs === line.timeNs ? this.#timeProblem(timeNs, message.nowNs) : undefined;
     if (problem) {
       const { reason, detail } = problem;
-      const raw = message.payload?.subarray(start, end);
+      const raw = bytesOf(draft, message);
       message.faults.push({ index, raw, reason, detail: `${message.part} ${index + 1}: ${detail}` });
       return undefined;
     }
     const point = { ...line, timeNs };
     if (line.measurement !== READINGS) return this.#hasItsTypes(point, draft, message) ? point : undefined;
-    const raw = message.payload?.subarray(start, end);
+    const raw = bytesOf(draft, message);
     const placed = placeLine(placement, point, { index, raw }, message.faults);
     if (placed && sensor !== undefined) this.#noteLate(known ?? placement.find(sensor), placed, message);
     return placed;
   }
 
   /** Whether line protocol that somebody waits for an answer to has the types of its fields; else it is refused. */
-  #hasItsTypes(
-    point: Point,
-    { index, start, end }: DraftLine,
-    { isAnswered, payload, part, faults }: Message,
-  ): boolean {
-    const problem = isAnswered ? this.#options.pins.problemOf(point) : undefined;
+  #hasItsTypes(point: Point, draft: DraftLine, message: Message): boolean {
+    const problem = message.isAnswered ? this.#options.pins.problemOf(point) : undefined;
     if (problem === undefined) return true;
-    const raw = payload?.subarray(start, end);
-    faults.push({ index, raw, reason: 'type_conflict', detail: `${part} ${index + 1}: ${problem}` });
+    const { index } = draft;
+    const detail = `${message.part} ${index + 1}: ${problem}`;
+    message.faults.push({ index, raw: bytesOf(draft, message), reason: 'type_conflict', detail });
     return false;
   }
 
@@ -292,6 +289,11 @@ export class Pipeline implements Acceptor {
       spool.append(recordKinds.refusal, acceptedNs, encodeRefusal(refused), [], whenDone, stamps);
     });
   }
+}
+
+/** What a line was sent as; undefined of a row, and of what comes from the store. */
+function bytesOf({ start, end }: DraftLine, { payload }: Message): Uint8Array | undefined {
+  return payload?.subarray(start, end);
 }
 
 const noneLate: ReadonlySet<Point> = new Set();
