@@ -32,7 +32,7 @@ export function measurementFeed(
   groups: Groups,
   context: PlanContext,
 ): Relation {
-  const wanted = [...(query.driver === undefined ? [] : [query.driver]), ...query.beside];
+  const wanted = wantedOf(query);
   const types = wanted.map(typeOfReference);
   const { members, conditions } = selectMembers(measurements, query, groups, context);
   const fields = uniqueReferences([...wanted, ...conditions.flatMap(referencesIn)]).filter(isField);
@@ -59,6 +59,11 @@ export function measurementFeed(
     FROM (${joinMembers(base, tags, context)}) WHERE ${where.join(' AND ')}`;
   const isShared = new Set(members.map(({ group }) => group)).size < members.length;
   return { sql, types, hasTies: isShared };
+}
+
+/** What is wanted of each point: the driver first. */
+export function wantedOf({ driver, beside }: FeedQuery): Reference[] {
+  return [...(driver === undefined ? [] : [driver]), ...beside];
 }
 
 export function typeOfReference({ cast }: Reference): DataType {

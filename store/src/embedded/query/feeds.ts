@@ -3,7 +3,7 @@ import { extraColumns, fieldName, formatExpression } from '@tidemark/influxql';
 import { conditionSql, referencesIn } from './conditions.ts';
 import type { PlanContext } from './context.ts';
 import { castSql, isCastable, type Typed } from './expression.ts';
-import { type FeedQuery, measurementFeed, type Reference, typeOfReference } from './feed.ts';
+import { type FeedQuery, measurementFeed, type Reference, typeOfReference, wantedOf } from './feed.ts';
 import { innerFrame } from './frame.ts';
 import { emptyRelation, type Group, Groups, type Relation, sqlTypeOf, valueColumns } from './relation.ts';
 import type { ResolvedSelect, ResolvedSource } from './resolve.ts';
@@ -34,7 +34,7 @@ function subqueryFeed(
   groups: Groups,
   context: PlanContext,
 ): Relation {
-  const wanted = [...(query.driver === undefined ? [] : [query.driver]), ...query.beside];
+  const wanted = wantedOf(query);
   const types = wanted.map(typeOfReference);
   const frame = innerFrame(select, query.frame, context.nowNs);
   const inner = new Groups(frame.groupBy);
