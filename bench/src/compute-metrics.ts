@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createMetrics, loadConfig, readingToPoint, silentLogger, systemClock } from '@tidemark/core';
-import { openEngine } from '@tidemark/store';
+import { loadConfig, readingToPoint } from '@tidemark/core';
+import { startEngine } from '@tidemark/store/testing';
 import { startTidemark } from './process.ts';
 import { median, type Row } from './table.ts';
 
@@ -45,9 +45,7 @@ export async function computeMetrics(): Promise<Row[]> {
 
 async function fill(dataDir: string): Promise<void> {
   const config = loadConfig({ overrides: { dataDir } });
-  const shared = { config, clock: systemClock, logger: silentLogger, metrics: createMetrics() };
-  const engine = await openEngine(shared);
-  await engine.start();
+  const engine = await startEngine(config);
   for (let first = 0; first < instants; first += instantsOfBatch) await engine.write(batch(first));
   await engine.stop();
 }

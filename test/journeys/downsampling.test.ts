@@ -1,5 +1,5 @@
-import { createMetrics, loadConfig, silentLogger, systemClock } from '@tidemark/core';
-import { openEngine } from '@tidemark/store';
+import { loadConfig } from '@tidemark/core';
+import { startEngine } from '@tidemark/store/testing';
 import { expect, it } from 'vitest';
 import { allReadings } from '../support/all-readings.ts';
 import { startPlatform } from '../support/platform-process.ts';
@@ -41,13 +41,7 @@ it('sums up what was acknowledged before kill -9, and what comes late', { timeou
   expect(await second.end('SIGTERM')).toBe(0);
 
   const config = loadConfig({ overrides: { dataDir } });
-  const engine = await openEngine({
-    config,
-    clock: systemClock,
-    logger: silentLogger,
-    metrics: createMetrics(),
-  });
-  await engine.start();
+  const engine = await startEngine(config);
   try {
     for (const measurement of ['readings_1m', 'readings_1h']) {
       let [count, sum] = [0, 0];

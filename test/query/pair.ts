@@ -1,19 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  createMetrics,
-  loadConfig,
-  messageOf,
-  type Point,
-  parseJson,
-  parseLines,
-  silentLogger,
-  systemClock,
-} from '@tidemark/core';
+import { loadConfig, messageOf, type Point, parseJson, parseLines, systemClock } from '@tidemark/core';
 import { parseInfluxql } from '@tidemark/influxql/parser';
-import { type Engine, openEngine, type QuerySeries } from '@tidemark/store';
-import { type Influxd, startInfluxd } from '@tidemark/store/testing';
+import type { Engine, QuerySeries } from '@tidemark/store';
+import { type Influxd, startEngine, startInfluxd } from '@tidemark/store/testing';
 
 /** A series in the form in which both answers are compared. */
 export interface PlainSeries {
@@ -48,13 +39,7 @@ export async function startPair(binary: string, lines: readonly string[]): Promi
   if (!written.ok) throw new Error(await written.text());
   const dataDir = await mkdtemp(join(tmpdir(), 'tidemark-influxql-'));
   const config = loadConfig({ overrides: { dataDir } });
-  const engine = await openEngine({
-    config,
-    clock: systemClock,
-    logger: silentLogger,
-    metrics: createMetrics(),
-  });
-  await engine.start();
+  const engine = await startEngine(config);
   const rejected = await engine.write([...pointsOf(body)]);
   if (rejected.length > 0) throw new Error(rejected[0]!.detail);
   return {

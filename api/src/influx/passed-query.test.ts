@@ -1,6 +1,6 @@
-import { createMetrics, loadConfig, silentLogger, systemClock } from '@tidemark/core';
-import { openEngine } from '@tidemark/store';
-import { findInfluxd, type Influxd, requireTool, startInfluxd } from '@tidemark/store/testing';
+import { loadConfig } from '@tidemark/core';
+import type { Engine } from '@tidemark/store';
+import { findInfluxd, type Influxd, requireTool, startEngine, startInfluxd } from '@tidemark/store/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestPlatform } from '../testing/test-platform.ts';
 
@@ -9,7 +9,7 @@ const binary = findInfluxd();
 describe.skipIf(!requireTool('influxd', binary))('/query with InfluxDB behind', () => {
   let influxd: Influxd;
   let platform: Awaited<ReturnType<typeof startTestPlatform>>;
-  let engine: Awaited<ReturnType<typeof openEngine>>;
+  let engine: Engine;
 
   beforeAll(async () => {
     influxd = await startInfluxd(binary!);
@@ -23,8 +23,7 @@ describe.skipIf(!requireTool('influxd', binary))('/query with InfluxDB behind', 
       'influx.bucket': bucket,
     };
     const config = loadConfig({ overrides });
-    engine = await openEngine({ config, clock: systemClock, logger: silentLogger, metrics: createMetrics() });
-    await engine.start();
+    engine = await startEngine(config);
     const tags = [['host', 'a']] as const;
     await engine.write([
       { measurement: 'cpu', tags, fields: [['v', 1.5]], timeNs: 1_600_000_000_000_000_000n },

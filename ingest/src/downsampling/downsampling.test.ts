@@ -11,8 +11,8 @@ import {
   silentLogger,
   systemClock,
 } from '@tidemark/core';
-import { type Engine, openEngine } from '@tidemark/store';
-import { findInfluxd, type Influxd, requireTool, startInfluxd } from '@tidemark/store/testing';
+import type { Engine } from '@tidemark/store';
+import { findInfluxd, type Influxd, requireTool, startEngine, startInfluxd } from '@tidemark/store/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { openMeta } from '../testing/test-parts.ts';
 import { Downsampling } from './downsampling.ts';
@@ -44,14 +44,7 @@ beforeEach(() => {
 
 async function openStore(settings: Record<string, unknown>): Promise<Engine> {
   const dataDir = mkdtempSync(join(tmpdir(), 'tidemark-downsampling-'));
-  const config = loadConfig({ overrides: { dataDir, ...settings } });
-  const engine = await openEngine({
-    config,
-    clock: systemClock,
-    logger: silentLogger,
-    metrics: createMetrics(),
-  });
-  await engine.start();
+  const engine = await startEngine(loadConfig({ overrides: { dataDir, ...settings } }));
   onTestFinished(async () => {
     await engine.stop();
     rmSync(dataDir, { recursive: true });

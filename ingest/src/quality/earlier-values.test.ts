@@ -7,7 +7,7 @@ import {
   silentLogger,
   systemClock,
 } from '@tidemark/core';
-import { openEngine } from '@tidemark/store';
+import { startEngine } from '@tidemark/store/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { tempDir } from '../testing/test-parts.ts';
 import { EarlierValues } from './earlier-values.ts';
@@ -23,13 +23,7 @@ async function startParts(stored: readonly { sensor: string; atMs: number; value
   const config = loadConfig({
     overrides: { dataDir: await tempDir(), 'quality.stuck': `t=${hourMs}`, 'quality.jumps': 'j=5' },
   });
-  const engine = await openEngine({
-    config,
-    clock: systemClock,
-    logger: silentLogger,
-    metrics: createMetrics(),
-  });
-  await engine.start();
+  const engine = await startEngine(config);
   onTestFinished(() => engine.stop());
   const nowMs = startMs + 4 * hourMs;
   await engine.write(
