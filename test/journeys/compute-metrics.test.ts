@@ -1,10 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Platform, type PlatformAddress } from '@tidemark/cli';
-import { loadConfig, silentLogger } from '@tidemark/core';
-import { findInfluxd, type Influxd, requireTool, startInfluxd } from '@tidemark/store/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type NewStore, onBothStores } from '../support/both-stores.ts';
+import { startPlatformInProcess } from '../support/platform-in-process.ts';
 
 // Three sensors that report whole numbers each second from 15:11:59 to 15:13:01; the minute asked for is within.
 const times = Array.from({ length: 63 }, (_, second) =>
@@ -24,42 +20,22 @@ const minuteOf = (metric: string) => times.slice(1, 62).map((_, index) => number
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 const range = { from: '2020-01-13 15:12:00', to: '2020-01-13 15:13:00' };
 
-const influxd = findInfluxd();
+onBothStores(journey);
 
-describe('on the embedded store', () => journey(async () => ({ store: { kind: 'embedded' } })));
-
-describe.skipIf(!requireTool('influxd', influxd))('on InfluxDB', () => {
-  let server: Influxd;
-  afterAll(() => server?.stop());
-  journey(async () => {
-    server = await startInfluxd(influxd!);
-    const { url, token, org, bucket } = server;
-    return { store: { kind: 'influxdb' }, influx: { url, token, org, bucket } };
-  });
-});
-
-function journey(storeSettings: () => Promise<Record<string, unknown>>): void {
-  let dataDir: string;
-  let platform: Platform;
-  let address: PlatformAddress;
+function journey(newStore: NewStore): void {
+  let platform: Awaited<ReturnType<typeof startPlatformInProcess>>;
 
   beforeAll(async () => {
-    dataDir = await mkdtemp(join(tmpdir(), 'tidemark-compute-'));
-    const overrides = { dataDir, mqtt: { port: 0 }, http: { port: 0 }, ...(await storeSettings()) };
-    platform = new Platform({ config: loadConfig({ overrides }), logger: silentLogger });
-    address = await platform.start();
+    platform = await startPlatformInProcess(await newStore());
     // Twice: what is sent again is the same reading.
     for (let time = 1; time <= 2; time++) {
       expect((await post('/api/v1/readings', readings)).status).toBe(200);
     }
   });
-  afterAll(async () => {
-    await platform?.stop();
-    await rm(dataDir, { recursive: true, force: true });
-  });
+  afterAll(() => platform?.stop());
 
   async function post(path: string, body: unknown, contentType = 'application/json') {
-    const response = await fetch(`http://127.0.0.1:${address.httpPort}${path}`, {
+    const response = await fetch(`http://127.0.0.1:${platform.address.httpPort}${path}`, {
       method: 'POST',
       headers: { 'content-type': contentType },
       body: typeof body === 'string' ? body : JSON.stringify(body),

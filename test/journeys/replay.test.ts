@@ -1,12 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Platform, type PlatformAddress, replay } from '@tidemark/cli';
-import { loadConfig, parseTime, silentLogger } from '@tidemark/core';
-import { findInfluxd, type Influxd, requireTool, startInfluxd } from '@tidemark/store/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { replay } from '@tidemark/cli';
+import { parseTime } from '@tidemark/core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type NewStore, onBothStores } from '../support/both-stores.ts';
+import { startPlatformInProcess } from '../support/platform-in-process.ts';
 
 // The main job on real input: recordings by MQTT at QoS 1 into each store, compared with the CSV itself.
 
@@ -28,36 +27,16 @@ interface WindowItem {
   max: number;
 }
 
-const influxd = findInfluxd();
+onBothStores(journey);
 
-describe('replay into the embedded store', () => journey(async () => ({ store: { kind: 'embedded' } })));
-
-describe.skipIf(!requireTool('influxd', influxd))('replay into InfluxDB', () => {
-  let server: Influxd;
-  afterAll(() => server?.stop());
-  journey(async () => {
-    server = await startInfluxd(influxd!);
-    const { url, token, org, bucket } = server;
-    return { store: { kind: 'influxdb' }, influx: { url, token, org, bucket } };
-  });
-});
-
-function journey(storeSettings: () => Promise<Record<string, unknown>>) {
-  let dataDir: string;
-  let platform: Platform;
-  let address: PlatformAddress;
+function journey(newStore: NewStore): void {
+  let platform: Awaited<ReturnType<typeof startPlatformInProcess>>;
 
   beforeAll(async () => {
-    dataDir = await mkdtemp(join(tmpdir(), 'tidemark-replay-'));
-    const overrides = { dataDir, mqtt: { port: 0 }, http: { port: 0 }, ...(await storeSettings()) };
-    platform = new Platform({ config: loadConfig({ overrides }), logger: silentLogger });
-    address = await platform.start();
+    platform = await startPlatformInProcess(await newStore());
   }, 90_000);
 
-  afterAll(async () => {
-    await platform?.stop();
-    await rm(dataDir, { recursive: true, force: true });
-  }, 60_000);
+  afterAll(() => platform?.stop(), 60_000);
 
   it.each(recordings.map((file) => [basename(file), file]))(
     '%s',
@@ -66,7 +45,7 @@ function journey(storeSettings: () => Promise<Record<string, unknown>>) {
       const expected = readRecording(file);
       const sensor = basename(file, '.csv');
       const counts = await replay(file, {
-        url: `mqtt://127.0.0.1:${address.mqttPort}`,
+        url: `mqtt://127.0.0.1:${platform.address.mqttPort}`,
         speed: Number.POSITIVE_INFINITY,
         qos: 1,
         inFlight: 200,
@@ -81,14 +60,14 @@ function journey(storeSettings: () => Promise<Record<string, unknown>>) {
       });
 
       const range = { sensor, from: String(expected.timesNs[0]), to: String(expected.timesNs.at(-1)! + 1n) };
-      const stored = await readAll(address.httpPort, range);
+      const stored = await readAll(platform.address.httpPort, range);
       // Not one large toEqual: printing how 20 000 readings differ takes minutes.
       expect(stored.filter(([timeNs, value]) => expected.values.get(timeNs) !== value).slice(0, 5)).toEqual(
         [],
       );
       expect(stored.map(([timeNs]) => timeNs).join()).toBe(expected.timesNs.join());
 
-      const { items } = await get<{ items: WindowItem[] }>(address.httpPort, 'windows', {
+      const { items } = await get<{ items: WindowItem[] }>(platform.address.httpPort, 'windows', {
         ...range,
         metric: 'level',
         every: '1h',

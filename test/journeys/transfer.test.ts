@@ -2,8 +2,8 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeExactLine, encodeLine, type Point, parseLines, Uint64 } from '@tidemark/core';
-import { findInfluxd, type Influxd, requireTool, startInfluxd } from '@tidemark/store/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type NewStore, onBothStores } from '../support/both-stores.ts';
 import { type PlatformProcess, runTidemark, startPlatform } from '../support/platform-process.ts';
 
 const startNs = 1_700_000_000_000_000_000n;
@@ -46,41 +46,17 @@ const points: Point[] = [
 ];
 
 const formats = ['csv', 'line', 'parquet'] as const;
-const binary = findInfluxd();
 
-describe('on the embedded store', () => roundTrips(async () => ({})));
-
-describe.skipIf(!requireTool('influxd', binary))('on InfluxDB', () => {
-  let influxd: Influxd | undefined;
-  let buckets = 0;
-
-  beforeAll(async () => {
-    influxd = await startInfluxd(binary!);
-  }, 60_000);
-  afterAll(async () => influxd?.stop());
-
-  roundTrips(async () => {
-    const { url, token, org, createBucket } = influxd!;
-    const bucket = `transfer-${buckets++}`;
-    await createBucket(bucket);
-    return {
-      TIDEMARK_STORE: 'influxdb',
-      INFLUX_URL: url,
-      INFLUX_TOKEN: token,
-      INFLUX_ORG: org,
-      INFLUX_BUCKET: bucket,
-    };
-  });
-});
+onBothStores(roundTrips);
 
 /** From one platform to a new one, by the commands, in each format. */
-function roundTrips(settings: () => Promise<Record<string, string>>): void {
+function roundTrips(newStore: NewStore): void {
   let folder: string;
   let source: PlatformProcess;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'tidemark-transfer-'));
-    const env = await settings();
+    const env = await newStore();
     source = await startPlatform({ dataDir: join(folder, 'source'), env });
     const query = new URLSearchParams({ bucket: env.INFLUX_BUCKET ?? 'tidemark' });
     const body = points.map((point) => encodeLine(point)).join('\n');
@@ -103,7 +79,7 @@ function roundTrips(settings: () => Promise<Record<string, string>>): void {
       const exported = await runTidemark(['export', file, '--url', source.httpUrl, '--json']);
       expect(exported.stderr).toBe('');
       expect(JSON.parse(exported.stdout.trim().split('\n').at(-1)!)).toMatchObject({ event: 'done', format });
-      const env = await settings();
+      const env = await newStore();
       const target = await startPlatform({ dataDir: join(folder, `target-${format}`), env });
       try {
         const wanted = await everything(source);

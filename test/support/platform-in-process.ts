@@ -1,0 +1,19 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Platform, type PlatformAddress } from '@tidemark/cli';
+import { loadConfig, silentLogger } from '@tidemark/core';
+
+/** A platform in this process, on a new folder and free ports; `stop` removes the folder. */
+export async function startPlatformInProcess(
+  env: Record<string, string>,
+): Promise<{ address: PlatformAddress; stop(): Promise<void> }> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'tidemark-journey-'));
+  const config = loadConfig({ env, overrides: { dataDir, 'mqtt.port': 0, 'http.port': 0 } });
+  const platform = new Platform({ config, logger: silentLogger });
+  const stop = async () => {
+    await platform.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  };
+  return { address: await platform.start(), stop };
+}
