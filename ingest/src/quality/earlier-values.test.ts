@@ -1,12 +1,4 @@
-import {
-  createMetrics,
-  loadConfig,
-  NS_PER_MS,
-  PointColumns,
-  readingToPoint,
-  silentLogger,
-  systemClock,
-} from '@tidemark/core';
+import { loadConfig, NS_PER_MS, PointColumns, readingToPoint } from '@tidemark/core';
 import { startEngine } from '@tidemark/store/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { tempDir } from '../testing/test-parts.ts';
