@@ -1,5 +1,5 @@
-export * from './as-buffer.ts';
 export * from './alerts.ts';
+export * from './as-buffer.ts';
 export * from './backup-format.ts';
 export * from './clock.ts';
 export * from './clock-watch.ts';
