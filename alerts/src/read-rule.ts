@@ -74,7 +74,7 @@ const schema = z.strictObject({
   enabled: z.boolean().optional(),
 });
 
-export type RuleDocument = z.output<typeof schema>;
+type RuleDocument = z.output<typeof schema>;
 
 /** Reads a rule as people write it: the rule, or everything that is wrong with it, each with its path. */
 export function readRule(document: unknown): Rule | Issue[] {

@@ -1,7 +1,7 @@
 import type { Condition } from '@tidemark/core';
 
 /** `dismissed`: ended by hand while its condition holds; it begins anew once that has ended. */
-export type Phase = 'ok' | 'pending' | 'firing' | 'dismissed';
+type Phase = 'ok' | 'pending' | 'firing' | 'dismissed';
 
 /** What is known of one series under one rule. Times are event times, in ms since 1970. */
 export interface SeriesState {
