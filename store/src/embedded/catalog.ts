@@ -16,7 +16,13 @@ export function newPartition(layout: Layout, type: FieldType, range: DayRange): 
   const { startDay, widthDays } = range;
   const generation = layout.nextGeneration();
   const name = `part_${type}_${startDay}_${widthDays}_${generation}`;
-  return { name, generation, startDay, widthDays, rows: 0, sortedRows: 0, runs: 0 };
+  return { name, generation, startDay, widthDays, rows: 0, sortedRows: 0, runs: 0, sums: undefined };
+}
+
+/** A new table for what a partition adds up to, listed with the days of it; not yet created. */
+export function newSums(generation: number, type: FieldType, partition: Partition): Partition {
+  const { startDay, widthDays } = partition;
+  return { ...partition, name: `sums_${type}_${startDay}_${widthDays}_${generation}`, generation };
 }
 
 /** SQL that lists a table in the catalog; every value is ours. */

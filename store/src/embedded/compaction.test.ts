@@ -20,7 +20,14 @@ import type { CompactionLimits } from './compaction.ts';
 import { EmbeddedEngine } from './engine.ts';
 
 // Small enough that a few batches seal, move, merge, split and rewrite.
-const limits: CompactionLimits = { hotRows: 25, lateRows: 10, partitionRows: 30, rewriteRows: 1000, runs: 3 };
+const limits: CompactionLimits = {
+  hotRows: 25,
+  lateRows: 10,
+  partitionRows: 30,
+  rewriteRows: 1000,
+  runs: 3,
+  rowsPerSum: 1,
+};
 const everything = { fromNs: -(2n ** 63n), toNs: 2n ** 63n - 1n, limit: 1_000_000, order: 'asc' } as const;
 const startNs = 1_700_000_000n * NS_PER_SECOND;
 

@@ -4,6 +4,7 @@ import type { Layout, Partition, TypeLayout } from './layout.ts';
 import { rowsOf, tablesIn } from './layout.ts';
 import { MIN_TIME_NS } from './schema.ts';
 import type { Steps } from './steps.ts';
+import type { SumTables } from './sums.ts';
 
 /** When compaction acts, and how large partitions become. */
 export interface CompactionLimits {
@@ -17,6 +18,8 @@ export interface CompactionLimits {
   rewriteRows: number;
   /** Runs a partition may consist of while rows still come in. */
   runs: number;
+  /** Rows for each series of the store from which on it is kept what a partition adds up to. */
+  rowsPerSum: number;
 }
 
 export const defaultLimits: CompactionLimits = {
@@ -25,6 +28,7 @@ export const defaultLimits: CompactionLimits = {
   partitionRows: 4_000_000,
   rewriteRows: 50_000_000,
   runs: 16,
+  rowsPerSum: 16,
 };
 
 /** How often, and from which share of the limits on, rows are compacted that have only waited. */
@@ -44,6 +48,7 @@ interface Pass {
 
 interface CompactionOptions {
   steps: Steps;
+  sums: SumTables;
   layout: Layout;
   limits: CompactionLimits;
   clock: Clock;
@@ -69,9 +74,9 @@ export class Compaction {
 
   /** Begins to look, from time to time, for rows below the limits that have waited. */
   start(): void {
-    this.#timer = setInterval(() => this.poke(IDLE_SHARE), IDLE_INTERVAL_MS);
+    this.#timer = setInterval(() => this.poke({ share: IDLE_SHARE, withSums: true }), IDLE_INTERVAL_MS);
     this.#timer.unref();
-    this.poke();
+    this.poke({ withSums: true });
   }
 
   /** Lets no step begin any more; resolves when none runs. */
@@ -82,11 +87,15 @@ export class Compaction {
     await this.betweenSteps(async () => undefined);
   }
 
-  /** Starts a compaction in the background when some table is over a share of its limit. */
-  poke(share = 1): void {
-    const { clock, logger } = this.#options;
+  /** Starts a compaction in the background when some table is over a share of its limit, or `withSums` without sums. */
+  poke({ share = 1, withSums = false } = {}): void {
+    const { clock, logger, layout, sums } = this.#options;
     if (this.#running !== undefined || this.#isStopped || clock.monotonicMs() < this.#notBeforeMs) return;
-    if (!this.#some((tables) => this.#isHotDue(tables, share) || this.#isLateDue(tables, share))) return;
+    const isDue = ([type, tables]: [FieldType, TypeLayout]) =>
+      this.#isHotDue(tables, share) ||
+      this.#isLateDue(tables, share) ||
+      (withSums && tables.partitions.some((partition) => sums.isDue(type, partition)));
+    if (![...layout.types].some(isDue)) return;
     this.#run({ share, isThorough: false }).catch((error: unknown) => {
       this.#notBeforeMs = clock.monotonicMs() + RETRY_AFTER_MS;
       if (!this.#isStopped) logger.error({ err: messageOf(error) }, 'compaction failed, it is tried again');
@@ -151,6 +160,11 @@ export class Compaction {
       if (this.#isRewriteDue(partition, touched, isThorough)) {
         await step(() => steps.rewrite(type, partition));
       }
+    }
+    for (const partition of tables.partitions) {
+      if (this.#isStopped) return;
+      if (this.#options.sums.isDue(type, partition) && (isThorough || !touched.has(partition)))
+        await step(() => steps.sumUp(type, partition));
     }
   }
 

@@ -44,7 +44,14 @@ export function batchOf(timeNs: bigint): number {
 
 /** An engine whose limits are so low that it compacts most of the time. */
 export function crashEngine(path: string): EmbeddedEngine {
-  const limits = { hotRows: 1000, lateRows: 500, partitionRows: 5000, rewriteRows: 1e6, runs: 3 };
+  const limits = {
+    hotRows: 1000,
+    lateRows: 500,
+    partitionRows: 5000,
+    rewriteRows: 1e6,
+    runs: 3,
+    rowsPerSum: 1,
+  };
   return new EmbeddedEngine({
     path,
     memoryBytes: 256 * 2 ** 20,

@@ -48,6 +48,7 @@ import { renewFile } from './renew-file.ts';
 import { createPoints, MAX_TIME_NS } from './schema.ts';
 import { SensorChanges } from './sensor-changes.ts';
 import { Steps } from './steps.ts';
+import { SumTables } from './sums.ts';
 import { queryWindows } from './windows.ts';
 import { Writer } from './writer.ts';
 
@@ -260,6 +261,7 @@ export class EmbeddedEngine implements Engine {
       const points = await purge.run(expiries);
       // Room is free only then.
       if (points > 0) await this.#writes.run(() => database.checkpoint({ always: true }));
+      compaction.poke({ withSums: true });
       return { points };
     } catch (error) {
       this.#noteSyncFault(error);
@@ -306,18 +308,26 @@ export class EmbeddedEngine implements Engine {
       await createArrivalTables(database, layout);
       const series = await loadSeries(database, layout);
       const writer = new Writer({ connection: database.writer, layout, series, typePolicy, maxSeries });
+      const sums = new SumTables({
+        database,
+        series,
+        rowsPerSum: limits.rowsPerSum,
+        nextGeneration: () => layout.nextGeneration(),
+      });
       const steps = new Steps({
         database,
         layout,
+        sums,
         partitionRows: limits.partitionRows,
         betweenWrites: (change) => this.#writes.run(change),
         onSealed: (names) => writer.release(names),
       });
-      const compaction = new Compaction({ steps, layout, limits, clock, logger });
+      const compaction = new Compaction({ steps, sums, layout, limits, clock, logger });
       const reader = new Reader({ database, layout, series });
       const parts = { database, layout, series };
       const purge = new Purge({
         ...parts,
+        sums,
         steps,
         step: (change) => compaction.betweenSteps(change),
         betweenWrites: (change) => this.#writes.run(change),

@@ -18,7 +18,7 @@ import { EmbeddedEngine } from './engine.ts';
 const run = promisify(execFile);
 const batchPoints = 10_000;
 const tries = 5;
-const limits = { lateRows: 10_000, partitionRows: 4_000_000, rewriteRows: 5e7, runs: 4 };
+const limits = { lateRows: 10_000, partitionRows: 4_000_000, rewriteRows: 5e7, runs: 4, rowsPerSum: 1 };
 
 let disk: string;
 let openings: number;

@@ -21,6 +21,17 @@ export interface Partition {
   /** Rows of the first run, the rest came later. */
   sortedRows: number;
   runs: number;
+  /** Undefined where none are kept. */
+  sums: Sums | undefined;
+}
+
+/** A table of what each series of a partition adds up to. */
+export interface Sums {
+  readonly name: string;
+  readonly generation: number;
+  /** Least and greatest time among the points; min > max where there are none. */
+  minNs: bigint;
+  maxNs: bigint;
 }
 
 /** Tables of one type's points. Of hot and late ones the last is written to, those before are sealed. */
@@ -62,7 +73,13 @@ export class Layout {
   add(row: CatalogRow): void {
     const { kind, type, ...partition } = row;
     this.#nextGeneration = Math.max(this.#nextGeneration, row.generation + 1);
-    if (kind === 'part') this.of(type).partitions.push(partition);
+    const { partitions } = this.of(type);
+    if (kind === 'part') partitions.push(partition);
+    else if (kind === 'sums')
+      partitions.find(({ startDay }) => startDay === row.startDay)!.sums = emptyTable(
+        row.name,
+        row.generation,
+      );
     else this.of(type)[kind].push(emptyTable(row.name, row.generation));
     this.version += 1;
   }

@@ -3,6 +3,7 @@ import type { Database } from './database.ts';
 import { type ArrivalTable, type CatalogRow, emptyTable, Layout } from './layout.ts';
 import { lastTable, quote, type TableKind, valueTypes } from './schema.ts';
 import { SeriesIndex, type TagSet } from './series.ts';
+import { readBounds } from './sums.ts';
 
 /** Reads which tables there are, and how full the ones in arrival order are. */
 export async function loadLayout(database: Database): Promise<Layout> {
@@ -23,10 +24,14 @@ export async function loadLayout(database: Database): Promise<Layout> {
       rows: number(6),
       sortedRows: number(7),
       runs: number(8),
+      sums: undefined,
     } satisfies CatalogRow);
   }
-  for (const { hot, late } of layout.types.values()) {
+  for (const { hot, late, partitions } of layout.types.values()) {
     for (const table of [...hot, ...late]) Object.assign(table, await measure(database, table));
+    for (const { sums } of partitions) {
+      if (sums !== undefined) Object.assign(sums, await readBounds((sql) => database.write(sql), sums));
+    }
   }
   return layout;
 }

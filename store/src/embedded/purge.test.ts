@@ -12,6 +12,7 @@ const limits: CompactionLimits = {
   partitionRows: 2000,
   rewriteRows: 100_000,
   runs: 4,
+  rowsPerSum: 1,
 };
 const startNs = 20_000n * NS_PER_DAY;
 

@@ -8,11 +8,13 @@ import { type Layout, type Partition, tablesIn, timesOf, without } from './layou
 import { lastTable, MIN_TIME_NS, quote } from './schema.ts';
 import type { Series, SeriesIndex } from './series.ts';
 import type { Steps } from './steps.ts';
+import type { SumTables } from './sums.ts';
 
 interface PurgeOptions {
   database: Database;
   layout: Layout;
   series: SeriesIndex;
+  sums: SumTables;
   steps: Pick<Steps, 'rewrite'>;
   /** Runs one change of the tables while no step of compaction runs. */
   step<T>(change: () => Promise<T>): Promise<T>;
@@ -105,13 +107,14 @@ export class Purge {
   }
 
   async #dropTable(partition: Partition): Promise<void> {
-    const { database } = this.#options;
+    const { database, sums } = this.#options;
+    await sums.drop(partition);
     await database.compact(`DROP TABLE ${quote(partition.name)}`);
     await database.compact(deleteCatalog(partition));
   }
 
   async #deleteRows(type: FieldType, partition: Partition, due: readonly Expiry[]): Promise<number> {
-    const { database, layout } = this.#options;
+    const { database, layout, sums } = this.#options;
     const tables = layout.of(type);
     let removed = 0;
     const change = async () => {
@@ -125,13 +128,14 @@ export class Purge {
       }
       if (removed === 0) return;
       if (removed >= partition.rows) return this.#dropTable(partition);
+      await sums.drop(partition);
       await database.compact(deleteCatalog(partition));
       await database.compact(insertCatalog(without(partition, removed), 'part', type));
     };
     await commitStep(this.#options, change, () => {
       if (removed > 0 && removed >= partition.rows)
         tables.partitions = tables.partitions.filter((other) => other !== partition);
-      Object.assign(partition, without(partition, removed));
+      if (removed > 0) Object.assign(partition, without(partition, removed), { sums: undefined });
     });
     return removed;
   }

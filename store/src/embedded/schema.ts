@@ -10,11 +10,14 @@ import {
 import { type FieldType, type FieldValue, fieldTypes, NS_PER_DAY, Uint64 } from '@tidemark/core';
 
 /** Version of the file's layout; raised with every change that an older Tidemark could not read. */
-// 1: series ids without gaps; 2: gaps where sensors were deleted; 3: the position in the log.
-export const LAYOUT_VERSION = 3;
+// 1: series ids without gaps; 2: gaps where sensors were deleted; 3: the position in the log; 4: sums.
+export const LAYOUT_VERSION = 4;
 
-/** What a table of points is for: new rows, rows that arrived late or twice, or rows at their final place. */
-export type TableKind = 'hot' | 'late' | 'part';
+/**
+ * What a table is for: new rows, rows that arrived late or twice, rows at their final place, or what the rows of one
+ * of these add up to.
+ */
+export type TableKind = 'hot' | 'late' | 'part' | 'sums';
 
 /** How each type's values are kept and turned back. */
 export const valueTypes: Record<

@@ -103,6 +103,9 @@ export class SensorChanges {
       if (rows === 0) continue;
       shrunk.push({ table, rows });
       if (!isPartition(table)) continue;
+      // Whole series go, so that the sums of the others stay true.
+      if (table.sums !== undefined)
+        await database.compact(`DELETE FROM ${quote(table.sums.name)} WHERE series IN (${ids})`);
       await database.compact(deleteCatalog(table));
       await database.compact(insertCatalog(without(table, rows), 'part', type));
     }

@@ -1,7 +1,7 @@
 import { BIGINT, INTEGER, LIST, listValue } from '@duckdb/node-api';
 import type { FieldType } from '@tidemark/core';
 import type { Parameters } from './database.ts';
-import { type ArrivalTable, type Layout, partitionsIn, tablesIn } from './layout.ts';
+import { type ArrivalTable, type Layout, type Partition, partitionsIn, tablesIn } from './layout.ts';
 import { MAX_TIME_NS, MIN_TIME_NS, quote } from './schema.ts';
 import type { Series, SeriesIndex } from './series.ts';
 
@@ -13,6 +13,8 @@ export interface SourceQuery {
   fromNs: bigint;
   /** Exclusive. */
   toNs: bigint;
+  /** Partitions that are left out; no late row is in their time. */
+  except?: ReadonlyMap<Partition, unknown>;
   /** Begins the names of the parameters, where a statement has several sources. */
   prefix?: string;
 }
@@ -31,11 +33,11 @@ const MAX_IDS_IN_CONDITION = 64;
  * does. Late rows replace rows of the same series and time, and of two late ones the last written counts.
  */
 export function buildSource(layout: Layout, index: SeriesIndex, query: SourceQuery): Source | undefined {
-  const fromNs = query.fromNs < MIN_TIME_NS ? MIN_TIME_NS : query.fromNs;
-  const lastNs = query.toNs > MAX_TIME_NS ? MAX_TIME_NS : query.toNs - 1n;
+  const { fromNs, lastNs } = storableRange(query);
   if (fromNs > lastNs) return undefined;
   const { hot, late, partitions } = layout.of(query.type);
-  const base = [...partitionsIn(partitions, fromNs, lastNs), ...tablesIn(hot, fromNs, lastNs)];
+  const read = partitionsIn(partitions, fromNs, lastNs).filter((one) => query.except?.has(one) !== true);
+  const base = [...read, ...tablesIn(hot, fromNs, lastNs)];
   const late_ = tablesIn(late, fromNs, lastNs);
   if (base.length === 0 && late_.length === 0) return undefined;
   const { prefix = '' } = query;
@@ -48,10 +50,23 @@ export function buildSource(layout: Layout, index: SeriesIndex, query: SourceQue
   };
 }
 
+/** The part of a range that times of 64 bits are in, both ends inclusive. */
+export function storableRange({ fromNs, toNs }: { fromNs: bigint; toNs: bigint }): {
+  fromNs: bigint;
+  lastNs: bigint;
+} {
+  return {
+    fromNs: fromNs < MIN_TIME_NS ? MIN_TIME_NS : fromNs,
+    lastNs: toNs > MAX_TIME_NS ? MAX_TIME_NS : toNs - 1n,
+  };
+}
+
 function withLate(rows: readonly string[], late: readonly ArrivalTable[], where: string): string {
   const arrivals = late.map(
-    ({ name, generation }) =>
-      `SELECT series, time, value, ${arrivalOrder(generation)} AS arrival FROM ${quote(name)} ${where}`,
+    // A row that comes later than this look at the tables may be in the time of a partition that is left out.
+    ({ name, generation, minNs, maxNs }) =>
+      `SELECT series, time, value, ${arrivalOrder(generation)} AS arrival FROM ${quote(name)}
+       ${where} AND time BETWEEN ${minNs} AND ${maxNs}`,
   );
   const newest = `late AS (
     SELECT series, time, arg_max(value, arrival) AS value FROM (${arrivals.join(' UNION ALL ')}) GROUP BY ALL
@@ -67,7 +82,8 @@ export function arrivalOrder(generation: number): string {
   return `rowid + ${BigInt(generation) << 40n}`;
 }
 
-function wantedSeries(
+/** The end of a condition that rows are of a wanted series, with its parameters. */
+export function wantedSeries(
   index: SeriesIndex,
   { type, wanted, prefix = '' }: SourceQuery,
 ): { condition: string; parameters: Parameters } {

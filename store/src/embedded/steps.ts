@@ -2,15 +2,17 @@ import type { FieldType } from '@tidemark/core';
 import { deleteCatalog, insertCatalog, newArrivalTable, newPartition } from './catalog.ts';
 import { commitStep } from './commit-step.ts';
 import type { Database } from './database.ts';
-import { activeOf, type Layout, type Partition, timesOf } from './layout.ts';
+import { activeOf, type Layout, type Partition, type Sums, timesOf } from './layout.ts';
 import { splitRange } from './partitions.ts';
 import { createPoints, dayOfTimeSql, lastTable, quote } from './schema.ts';
 import { arrivalOrder } from './source.ts';
+import type { SumTables } from './sums.ts';
 import { applyTargets, grown, planTargets, type Target } from './targets.ts';
 
 export interface StepsOptions {
   database: Database;
   layout: Layout;
+  sums: SumTables;
   /** Rows above which a partition of more than a day is split. */
   partitionRows: number;
   /** Runs a change of the tables that are written to, while no write runs. */
@@ -109,7 +111,7 @@ export class Steps {
 
   /** Sorts a partition into one run, or into several partitions when it is large. */
   async rewrite(type: FieldType, partition: Partition): Promise<void> {
-    const { database, layout, partitionRows } = this.#options;
+    const { database, layout, partitionRows, sums } = this.#options;
     const tables = layout.of(type);
     const isSplit = partition.rows > partitionRows && partition.widthDays > 1;
     const ranges = isSplit
@@ -123,11 +125,24 @@ export class Steps {
         target.sortedRows = target.rows;
         target.runs = 1;
         await database.compact(insertCatalog(target, 'part', type));
+        target.sums = await sums.make(type, target);
       }
+      await sums.drop(partition);
       await this.#dropTables([partition]);
     };
     await this.#commit(change, () => {
       tables.partitions = [...tables.partitions.filter((other) => other !== partition), ...fresh];
+    });
+  }
+
+  /** Sums up a partition that has no sums. */
+  async sumUp(type: FieldType, partition: Partition): Promise<void> {
+    let made: Sums | undefined;
+    const change = async () => {
+      made = await this.#options.sums.make(type, partition);
+    };
+    await this.#commit(change, () => {
+      partition.sums = made;
     });
   }
 
@@ -144,20 +159,21 @@ export class Steps {
   }
 
   async #insertRun(type: FieldType, target: Target, source: string): Promise<void> {
-    const { database } = this.#options;
-    const { partition, isNew } = target;
+    const { database, sums } = this.#options;
+    const { partition, isNew, rowsDeleted } = target;
     if (isNew) await database.compact(createPoints(partition.name, type));
     await this.#insertSorted(partition, source);
+    const { rows } = grown(target);
+    const added = `(${rowsIn(partition, source)})`;
+    target.sums = await sums.renew(type, { partition, rows, isAdded: rowsDeleted === 0, added });
     await database.compact(deleteCatalog(partition));
     await database.compact(insertCatalog(grown(target), 'part', type));
   }
 
   /** Copies those rows of a source that are of the partition's days, sorted; returns their number. */
   async #insertSorted(partition: Partition, source: string): Promise<number> {
-    const { firstNs, lastNs } = timesOf(partition);
     const inserted = await this.#options.database.compact(
-      `INSERT INTO ${quote(partition.name)} SELECT series, time, value FROM ${source}
-       WHERE time BETWEEN ${firstNs} AND ${lastNs} ORDER BY series, time`,
+      `INSERT INTO ${quote(partition.name)} ${rowsIn(partition, source)} ORDER BY series, time`,
     );
     return Number(inserted[0]?.[0]);
   }
@@ -182,4 +198,10 @@ export class Steps {
   #commit<T>(change: () => Promise<void>, apply: () => T): Promise<T> {
     return commitStep(this.#options, change, apply);
   }
+}
+
+/** SQL for those rows of a source that are of the partition's days. */
+function rowsIn(partition: Partition, source: string): string {
+  const { firstNs, lastNs } = timesOf(partition);
+  return `SELECT series, time, value FROM ${source} WHERE time BETWEEN ${firstNs} AND ${lastNs}`;
 }

@@ -1,6 +1,6 @@
 import type { FieldType } from '@tidemark/core';
 import { newPartition } from './catalog.ts';
-import type { Layout, Partition, TypeLayout } from './layout.ts';
+import type { Layout, Partition, Sums, TypeLayout } from './layout.ts';
 import { partitionFor } from './partitions.ts';
 
 /** What one step brings to one partition. */
@@ -9,6 +9,8 @@ export interface Target {
   isNew: boolean;
   rowsAdded: number;
   rowsDeleted: number;
+  /** What the partition adds up to after the step; undefined where that is not kept. */
+  sums: Sums | undefined;
 }
 
 /** The partitions that rows belong to, by the number of rows of each day; missing ones are planned. */
@@ -27,7 +29,13 @@ export function planTargets(
       partition = newPartition(layout, type, partitionFor(day, known, maxRows));
       known.push(partition);
     }
-    const target = targets.get(partition) ?? { partition, isNew, rowsAdded: 0, rowsDeleted: 0 };
+    const target = targets.get(partition) ?? {
+      partition,
+      isNew,
+      rowsAdded: 0,
+      rowsDeleted: 0,
+      sums: undefined,
+    };
     target.rowsAdded += rows;
     targets.set(partition, target);
   }
@@ -35,13 +43,14 @@ export function planTargets(
 }
 
 /** The partition as it is after the step. */
-export function grown({ partition, rowsAdded, rowsDeleted }: Target): Partition {
+export function grown({ partition, rowsAdded, rowsDeleted, sums }: Target): Partition {
   const { rows, sortedRows, runs } = partition;
   return {
     ...partition,
     rows: rows + rowsAdded - rowsDeleted,
     sortedRows: runs === 0 ? rowsAdded : Math.max(sortedRows - rowsDeleted, 0),
     runs: runs + 1,
+    sums,
   };
 }
 

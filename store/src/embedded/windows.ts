@@ -5,10 +5,21 @@ import { fillWindows } from '../fill.ts';
 import { compareText } from '../order.ts';
 import { type WindowSpan, windowSpans } from '../zone.ts';
 import type { Columns, Parameters } from './database.ts';
-import { earliestNs } from './layout.ts';
+import { earliestNs, type Partition } from './layout.ts';
+import {
+  columnsOf,
+  type Part,
+  partOfParts,
+  partOfPoints,
+  partOfSeries,
+  partsOf,
+  partsOfParts,
+} from './parts.ts';
 import type { Reader, Statement } from './reader.ts';
+import { quote } from './schema.ts';
 import type { Series } from './series.ts';
-import type { Source } from './source.ts';
+import { buildSource, type Source, storableRange, wantedSeries } from './source.ts';
+import { summedPartitions } from './sums.ts';
 
 /** What windows are told apart by, besides time. */
 interface Group {
@@ -27,14 +38,12 @@ export async function queryWindows(reader: Reader, query: WindowsQuery): Promise
   const wanted = reader.series.select(query).filter(({ type }) => type === 'float');
   if (wanted.length === 0 || spans.length === 0) return [];
   const { groups, groupOfSeries } = groupSeries(wanted, by);
-  const build = functions.every(isMergeable) ? mergedStatement : wholeStatement;
   const shape = { functions, spans: spansWithData(reader, spans, wanted), wanted, groupOfSeries };
   if (shape.spans.length === 0) return [];
   const windows: Window[] = [];
   const run = (isHuge: boolean) =>
-    reader.read(
-      { type: 'float', wanted, fromNs, toNs },
-      (source) => build(source, { ...shape, isHuge }),
+    reader.run(
+      () => buildStatement(reader, { fromNs, toNs }, { ...shape, isHuge }),
       (columns) => appendWindows(windows, columns, groups, functions),
     );
   await run(false).catch((error: unknown) => {
@@ -43,6 +52,21 @@ export async function queryWindows(reader: Reader, query: WindowsQuery): Promise
     throw error;
   });
   return fillWindows({ windows, spans, fill, functions, by });
+}
+
+/** Partitions that lie in one window as a whole are not read, but what is known of their sums. */
+function buildStatement(reader: Reader, range: Range, shape: Shape): Statement | undefined {
+  const { layout, series } = reader;
+  const { functions, spans, wanted } = shape;
+  const query = { type: 'float', wanted, ...range } as const;
+  if (!functions.every(isMergeable)) {
+    const source = buildSource(layout, series, query);
+    return source && wholeStatement(source, shape);
+  }
+  const summed = summedPartitions(layout.of('float'), { ...storableRange(range), spans });
+  const source = buildSource(layout, series, { ...query, except: summed });
+  if (source === undefined && summed.size === 0) return undefined;
+  return mergedStatement({ source, summed, ids: wantedSeries(series, query) }, shape);
 }
 
 /** The part of the spans where there may be points: the ends of a query may be beyond 64 bits. */
@@ -90,6 +114,21 @@ function compareGroups(a: Group, b: Group, by: readonly WindowTag[]): number {
   return order;
 }
 
+interface Range {
+  /** Inclusive. */
+  fromNs: bigint;
+  /** Exclusive. */
+  toNs: bigint;
+}
+
+/** What windows are made of: points, and sums of partitions, each with the start of its window. */
+interface Base {
+  source: Source | undefined;
+  summed: ReadonlyMap<Partition, bigint>;
+  /** The series that are wanted of the sums. */
+  ids: { condition: string; parameters: Parameters };
+}
+
 interface Shape {
   functions: readonly WindowFunction[];
   spans: readonly WindowSpan[];
@@ -99,76 +138,39 @@ interface Shape {
   isHuge: boolean;
 }
 
-// What functions are made of; each is one column of the answer.
-type Part = 'n' | 'total' | 'low' | 'high' | 'first_time' | 'first' | 'last_time' | 'last' | 'span';
-const partsOf: Partial<Record<WindowFunction, Part[]>> = {
-  count: ['n'],
-  sum: ['total'],
-  mean: ['total'],
-  min: ['low'],
-  max: ['high'],
-  spread: ['low', 'high'],
-  first: ['first'],
-  last: ['last'],
-  rate: ['first', 'last', 'span'],
-};
-
-const partOfPoints: Record<Part, string> = {
-  n: 'count(*)',
-  total: 'sum(value)',
-  low: 'min(value)',
-  high: 'max(value)',
-  first_time: 'min(time)',
-  first: 'arg_min(value, {t: time, v: -value})',
-  last_time: 'max(time)',
-  last: 'arg_max(value, {t: time, v: value})',
-  span: 'max(time) - min(time)',
-};
-
-// Within one series times differ, so the comparison is by time alone, and quicker.
-const partOfSeries: Record<Part, string> = {
-  ...partOfPoints,
-  first: 'arg_min(value, time)',
-  last: 'arg_max(value, time)',
-};
-
-// What a part of a group needs of its series, where that is not the same part alone.
-const partsOfParts: Partial<Record<Part, Part[]>> = {
-  first: ['first_time', 'first'],
-  last: ['last_time', 'last'],
-  span: ['first_time', 'last_time'],
-};
-
-const partOfParts: Record<Part, string> = {
-  n: 'sum(n)',
-  total: 'sum(total)',
-  low: 'min(low)',
-  high: 'max(high)',
-  first_time: 'min(first_time)',
-  first: 'arg_min("first", {t: first_time, v: -"first"})',
-  last_time: 'max(last_time)',
-  last: 'arg_max("last", {t: last_time, v: "last"})',
-  span: 'max(last_time) - min(first_time)',
-};
-
 /** True for functions of a group that follow from those of its series. */
 function isMergeable(fn: WindowFunction): boolean {
   return partsOf[fn] !== undefined;
 }
 
 /** Aggregates each series, then the series of each group: the bulk of the work needs no join. */
-function mergedStatement(source: Source, shape: Shape): Statement {
-  const start = windowStart(shape.spans);
+function mergedStatement({ source, summed, ids }: Base, shape: Shape): Statement {
   const parts = neededParts(shape.functions);
-  const innerParts = new Set(parts.flatMap((part) => partsOfParts[part] ?? [part]));
+  const innerParts = [...new Set(parts.flatMap((part) => partsOfParts[part] ?? [part]))];
+  const names = innerParts.map((part) => `"${part}"`).join(', ');
+  const rows: string[] = [];
+  const parameters = groupParameters(shape);
+  if (source !== undefined) {
+    const start = windowStart(shape.spans);
+    Object.assign(parameters, start.parameters, source.parameters);
+    rows.push(
+      `SELECT series, ${start.sql} AS start, ${columnsOf(innerParts, partOfSeries)}
+       FROM ${source.sql} GROUP BY series, start`,
+    );
+  }
+  if (summed.size > 0) Object.assign(parameters, ids.parameters);
+  for (const [{ sums }, startNs] of summed) {
+    const start = `summed${rows.length}`;
+    parameters[start] = [startNs, BIGINT];
+    rows.push(
+      `SELECT series, $${start} AS start, ${names} FROM ${quote(sums!.name)} WHERE TRUE${ids.condition}`,
+    );
+  }
   return {
     sql: `SELECT grp, start, ${columnsOf(parts, partOfParts)}
-      FROM (
-        SELECT series, ${start.sql} AS start, ${columnsOf([...innerParts], partOfSeries)}
-        FROM ${source.sql} GROUP BY series, start
-      ) JOIN (SELECT unnest($ids) AS id, unnest($groups) AS grp) ON id = series
+      FROM (${rows.join(' UNION ALL ')}) JOIN (SELECT unnest($ids) AS id, unnest($groups) AS grp) ON id = series
       GROUP BY grp, start ORDER BY grp, start LIMIT ${MAX_WINDOWS + 1}`,
-    parameters: { ...start.parameters, ...groupParameters(shape) },
+    parameters,
   };
 }
 
@@ -178,7 +180,7 @@ function wholeStatement(source: Source, shape: Shape): Statement {
   const start = windowStart(shape.spans);
   const inner = [columnsOf(neededParts(functions), partOfPoints)];
   const outer = neededParts(functions).map((part) => `"${part}"`);
-  const parameters: Parameters = { ...start.parameters, ...groupParameters(shape) };
+  const parameters = { ...source.parameters, ...start.parameters, ...groupParameters(shape) };
   if (functions.some((fn) => percentileOf(fn) !== undefined)) {
     inner.push('list_sort(list(value)) AS sorted');
   }
@@ -215,10 +217,6 @@ const hugeDeviation = `CASE WHEN max(abs(value)) < 1e150 THEN stddev_samp(CASE W
 
 function neededParts(functions: readonly WindowFunction[]): Part[] {
   return [...new Set<Part>(['n', ...functions.flatMap((fn) => partsOf[fn] ?? [])])];
-}
-
-function columnsOf(parts: readonly Part[], expressions: Record<Part, string>): string {
-  return parts.map((part) => `${expressions[part]} AS "${part}"`).join(', ');
 }
 
 function groupParameters({ wanted, groupOfSeries }: Shape): Parameters {
