@@ -11,3 +11,4 @@ export { bareRecord } from './registry/tables.ts';
 export * from './retention.ts';
 export * from './sensor-measurements.ts';
 export * from './turns.ts';
+export { convert } from './type-policy.ts';

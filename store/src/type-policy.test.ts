@@ -112,6 +112,23 @@ describe('a point under a policy', () => {
     expect(fit([['s', 1]], 'coerce')).toMatchObject({ fields: [['s', '1']] });
   });
 
+  test('of readings has floats, which fit where another writer pinned another type of number', () => {
+    const pinned = new Map<string, FieldType>([
+      ['i', 'integer'],
+      ['u', 'unsigned'],
+      ['b', 'boolean'],
+      ['s', 'string'],
+    ]);
+    const fitReading = (field: string, value: FieldValue, measurement = 'readings') =>
+      fitTypes({ measurement, tags: [], fields: [[field, value]], timeNs: 0n }, pinned, 'quarantine');
+    expect(fitReading('i', 5)).toMatchObject({ fields: [['i', 5n]] });
+    expect(fitReading('u', 5)).toMatchObject({ fields: [['u', u(5n)]] });
+    expect(fitReading('b', 1)).toMatchObject({ fields: [['b', true]] });
+    expect(fitReading('i', 5.5)).toMatch(/"i" of "readings" is integer, and this float/);
+    expect(fitReading('s', 5)).toMatch(/float/);
+    expect(fitReading('i', 5, 'm')).toMatch(/float/);
+  });
+
   test('that would lose something is refused as a whole', () => {
     const fields: [string, FieldValue][] = [
       ['f', 5n],

@@ -5,6 +5,7 @@ import {
   type FieldValue,
   fieldTypeOf,
   type Point,
+  READINGS,
   Uint64,
 } from '@tidemark/core';
 
@@ -29,7 +30,9 @@ export function fitTypes(
     const [field, value] = point.fields[index]!;
     const pinned = pins?.get(field);
     if (pinned === undefined || pinned === fieldTypeOf(value)) continue;
-    const converted = mayConvert(value, pinned, policy) ? convert(value, pinned) : undefined;
+    const converted = mayConvert(point.measurement, value, pinned, policy)
+      ? convert(value, pinned)
+      : undefined;
     if (converted === undefined) return conflictText(point.measurement, field, value, pinned);
     fields ??= [...point.fields];
     fields[index] = [field, converted];
@@ -55,8 +58,10 @@ export function convert(value: FieldValue, type: FieldType): FieldValue | undefi
   }
 }
 
-function mayConvert(value: FieldValue, pinned: FieldType, policy: TypePolicy): boolean {
+function mayConvert(measurement: string, value: FieldValue, pinned: FieldType, policy: TypePolicy): boolean {
   if (policy === 'coerce') return true;
+  // The integers of a metric that another writer, or an earlier version, pinned as such come as floats.
+  if (measurement === READINGS && typeof value === 'number' && pinned !== 'string') return true;
   return policy === 'pin' && numericTypes.includes(pinned) && numericTypes.includes(fieldTypeOf(value));
 }
 

@@ -136,6 +136,27 @@ it('refuses values of another type than their field has, at once, and stores the
   await stored('typed', 1);
 });
 
+it('takes whole numbers and booleans of readings for floats, whichever a metric has first', async () => {
+  const url = '/api/v2/write?bucket=tidemark';
+  const line = 'readings,sensor=whole level=22i,count=7u,open=true,note="text" 1600000000000000000';
+  expect(await write(url, line)).toMatchObject({ status: 204 });
+  const response = await fetch(`${platform.httpUrl}/api/v1/readings`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ sensor: 'whole', level: 22.5, count: 7.5, open: 0.5, time: 1_600_000_001 }),
+  });
+  expect(response.status).toBe(200);
+  expect(await stored('whole', 2)).toMatchObject([
+    { level: 22, count: 7, open: 1, note: 'text' },
+    { level: 22.5, count: 7.5, open: 0.5 },
+  ]);
+  const inexact = 'readings,sensor=whole level=9007199254740993i 1600000000000000002';
+  expect(await write(url, inexact)).toMatchObject({
+    status: 422,
+    lines: [{ line: 1, reason: 'type_conflict' }],
+  });
+});
+
 it('says what is wrong with a body, or too large, in the form of InfluxDB', async () => {
   const gzip = { 'content-encoding': 'gzip' };
   expect(await write('/write?db=tidemark', 'no gzip', gzip)).toMatchObject({ status: 400, code: 'invalid' });
