@@ -1,7 +1,17 @@
 // What an InfluxQL query says, as the planner reads it.
 // Language: https://docs.influxdata.com/influxdb/v1/query_language/spec/
 
+/** What a query may hold. */
+export type ParsedStatement = Statement | CreateDatabaseStatement;
+
+/** What a store is asked. */
 export type Statement = SelectStatement | ShowStatement;
+
+/** What clients of InfluxDB 1 send before they write; it is for the caller to say what becomes of it. */
+export interface CreateDatabaseStatement {
+  kind: 'create database';
+  name: string;
+}
 
 export interface SelectStatement {
   kind: 'select';

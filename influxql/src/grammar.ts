@@ -1,5 +1,12 @@
 import { EMPTY_ALT, type IParserErrorMessageProvider } from 'chevrotain';
-import type { KeyCondition, MeasurementSource, ShowStatement, ShowTarget, Statement } from './ast.ts';
+import type {
+  CreateDatabaseStatement,
+  KeyCondition,
+  MeasurementSource,
+  ParsedStatement,
+  ShowStatement,
+  ShowTarget,
+} from './ast.ts';
 import * as t from './lexer.ts';
 import { SelectGrammar } from './select-grammar.ts';
 
@@ -12,8 +19,8 @@ export class Grammar extends SelectGrammar {
     this.performSelfAnalysis();
   }
 
-  readonly query = this.RULE('query', (): Statement[] => {
-    const statements: Statement[] = [];
+  readonly query = this.RULE('query', (): ParsedStatement[] => {
+    const statements: ParsedStatement[] = [];
     this.MANY_SEP({
       SEP: t.Semicolon,
       DEF: () => {
@@ -25,12 +32,25 @@ export class Grammar extends SelectGrammar {
 
   readonly statement = this.RULE(
     'statement',
-    (): Statement =>
+    (): ParsedStatement =>
       this.OR({
         ERR_MSG: 'SELECT, DELETE, SHOW, CREATE, DROP, EXPLAIN, GRANT, REVOKE, ALTER, SET, KILL',
-        DEF: [{ ALT: () => this.SUBRULE(this.select) }, { ALT: () => this.SUBRULE(this.show) }],
+        DEF: [
+          { ALT: (): ParsedStatement => this.SUBRULE(this.select) },
+          { ALT: (): ParsedStatement => this.SUBRULE(this.show) },
+          {
+            GATE: () => this.LA(2).tokenType === k('DATABASE'),
+            ALT: (): ParsedStatement => this.SUBRULE(this.createDatabase),
+          },
+        ],
       }),
   );
+
+  readonly createDatabase = this.RULE('createDatabase', (): CreateDatabaseStatement => {
+    this.CONSUME(k('CREATE'));
+    this.CONSUME(k('DATABASE'));
+    return { kind: 'create database', name: this.SUBRULE(this.name) };
+  });
 
   readonly show = this.RULE('show', (): ShowStatement => {
     this.CONSUME(k('SHOW'));

@@ -126,7 +126,10 @@ describe('parseInfluxql', () => {
     ['SELECT v FROM cpu ORDER BY v', 'only ORDER BY time supported at this time'],
     ["SELECT v FROM cpu tz('nowhere')", 'unable to find time zone nowhere'],
     ['SELECT v FROM cpu WHERE i = 99999999999999999999', 'unable to parse integer at line 1, char 29'],
-    ['DROP MEASUREMENT cpu', 'DROP is not supported, only SELECT and SHOW are'],
+    ['DROP MEASUREMENT cpu', 'DROP is not supported, only SELECT, SHOW and CREATE DATABASE are'],
+    ['CREATE RETENTION POLICY x', 'CREATE is not supported, only SELECT, SHOW and CREATE DATABASE are'],
+    ['CREATE DATABASE', 'found EOF, expected identifier at line 1, char 17'],
+    ['CREATE DATABASE x WITH DURATION 1d', 'found WITH, expected ; at line 1, char 19'],
     ['SELECT v INTO other FROM cpu', 'found INTO, expected FROM at line 1, char 10'],
   ])('refuses %j', (text, message) => {
     expect(() => parseInfluxql(text)).toThrow(message);

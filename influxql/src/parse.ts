@@ -6,7 +6,7 @@ import {
   type TokenType,
   tokenLabel,
 } from 'chevrotain';
-import type { Statement } from './ast.ts';
+import type { ParsedStatement } from './ast.ts';
 import { bindParameters, type Parameters } from './bind-parameters.ts';
 import { Grammar } from './grammar.ts';
 import { BadString, BinaryOperator, lexer, MatchOperator, Regex, Semicolon } from './lexer.ts';
@@ -35,7 +35,7 @@ const grammar = new Grammar(expectations);
  * The statements of a query, with the values of `parameters` where it names them (`$name`). Throws ParseError with the
  * message that InfluxDB gives, as far as we know it.
  */
-export function parseInfluxql(text: string, parameters: Parameters = {}): Statement[] {
+export function parseInfluxql(text: string, parameters: Parameters = {}): ParsedStatement[] {
   if (text.length > MAX_LENGTH) throw new ParseError(`query is longer than ${MAX_LENGTH} characters`);
   const tokens = bindParameters(lexer.tokenize(text).tokens, parameters);
   assertShallow(tokens);
@@ -76,7 +76,7 @@ function describe(fault: IRecognitionException, text: string): string {
   const at = (line: number, column: number): string => `at line ${line}, char ${column}`;
   const found = (word: string, place: string): string => `found ${word}, expected ${message} ${place}`;
   if (message === statementWords && statementWords.split(', ').includes(tokenType.name)) {
-    return `${tokenType.name} is not supported, only SELECT and SHOW are`;
+    return `${tokenType.name} is not supported, only SELECT, SHOW and CREATE DATABASE are`;
   }
   if (tokenType === EOF) return found('EOF', at(...endOf(text)));
   if (tokenType === BadString) return found(image.slice(1), at(startLine, startColumn - 1));

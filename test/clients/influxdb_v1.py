@@ -73,6 +73,7 @@ def read_with_values(client):
         "two": [exact(result) for result in two],
         "nothing": list(client.query("SELECT temperature FROM nowhere").get_points()),
         "missing": refusal_of(lambda: client.query(text, bind_params={"station": ""})),
+        "created": client.create_database("tidemark"),
         "create": refusal_of(lambda: client.create_database("other")),
     }
 

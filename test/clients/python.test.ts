@@ -112,7 +112,8 @@ describe.skipIf(!requireTool('INFLUX_PYTHON', python))('the Python clients', () 
       two: [[{ time: at(5), last: 1.25 }], [{ time: '0', count: '6' }]],
       nothing: [],
       missing: [400, 'failed to parse query: missing parameter: least'],
-      create: [400, expect.stringContaining('CREATE is not supported')],
+      created: null,
+      create: [400, expect.stringContaining('database "other" cannot be created')],
     });
   });
 

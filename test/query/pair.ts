@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig, messageOf, type Point, parseJson, parseLines, systemClock } from '@tidemark/core';
+import type { Statement } from '@tidemark/influxql';
 import { parseInfluxql } from '@tidemark/influxql/parser';
 import type { Engine, QuerySeries } from '@tidemark/store';
 import { type Influxd, startEngine, startInfluxd } from '@tidemark/store/testing';
@@ -91,7 +92,7 @@ async function ask(engine: Engine, query: string): Promise<Answer> {
   try {
     const [statement] = parseInfluxql(query);
     const options = { nowNs: systemClock.nowNs(), database: 'tidemark' };
-    return { series: (await engine.influxql.answer(statement!, options)).map(plain) };
+    return { series: (await engine.influxql.answer(statement as Statement, options)).map(plain) };
   } catch (error) {
     return { error: messageOf(error) };
   }

@@ -83,6 +83,10 @@ describe.skipIf(!requireTool('influxd', binary))('/query with InfluxDB behind', 
   it('lists no other bucket', async () => {
     expect((await get({ q: 'SHOW DATABASES' })).text).toContain('"values":[["tidemark"]]');
     expect((await get({ db: 'tidemark', q: 'SHOW DATABASES; SELECT v FROM cpu' })).status).toBe(400);
+    expect(await get({ q: 'CREATE DATABASE tidemark' })).toEqual({
+      status: 200,
+      text: '{"results":[{"statement_id":0}]}\n',
+    });
   });
 
   it('answers 503 while the server is away', async () => {

@@ -281,6 +281,21 @@ describe('CSV', () => {
   });
 });
 
+it('has nothing to do to create its own database, and creates no other', async () => {
+  // As InfluxDB 1, by whose protocol clients ask for it; InfluxDB 2 answers an error.
+  for (const q of ['CREATE DATABASE tidemark', 'create database "tidemark";']) {
+    expect(await get({ q })).toMatchObject({ status: 200, text: '{"results":[{"statement_id":0}]}\n' });
+  }
+  expect(await get({ db, q: `CREATE DATABASE tidemark; ${one}` })).toMatchObject({
+    status: 200,
+    text: expect.stringContaining('[{"statement_id":0},{"statement_id":1,"series":'),
+  });
+  expect(await get({ q: 'CREATE DATABASE other' })).toMatchObject({
+    status: 400,
+    text: expect.stringContaining('cannot be created; there is \\"tidemark\\" alone'),
+  });
+});
+
 it('lists the one database', async () => {
   expect((await get({ q: 'SHOW DATABASES' })).text).toBe(
     '{"results":[{"statement_id":0,"series":[{"name":"databases","columns":["name"],"values":[["tidemark"]]}]}]}\n',

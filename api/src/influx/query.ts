@@ -1,6 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { TidemarkError } from '@tidemark/core';
-import type { Statement } from '@tidemark/influxql';
+import type { ParsedStatement } from '@tidemark/influxql';
 import type { InfluxqlPort } from '@tidemark/store';
 import type { Context } from 'hono';
 import type { ApiEnv, ApiParts } from '../parts.ts';
@@ -18,7 +18,10 @@ const parameters = z.object({
     'The database: `tidemark`, or what `INFLUX_BUCKET` says; needed where the query names none',
     'tidemark',
   ),
-  q: described('One or several statements, `SELECT` or `SHOW`', 'SELECT mean(temperature) FROM readings'),
+  q: described(
+    'One or several statements, `SELECT` or `SHOW`; `CREATE DATABASE` of the one there is does nothing',
+    'SELECT mean(temperature) FROM readings',
+  ),
   epoch: described('Times as numbers of this unit; else RFC 3339').openapi({
     enum: ['ns', 'u', 'ms', 's', 'm', 'h'],
   }),
@@ -77,8 +80,8 @@ async function answer(
   held: HeldRows,
 ): Promise<Response> {
   const request = await readQueryRequest(c);
-  const statements = await parseQuery(request);
   const { bucket: database } = config.influx;
+  const statements = await parseQuery(request, database);
   const { influxql } = engine;
   if (influxql.kind === 'passed') return pass(c, { influxql, request, statements, database });
   const results = await runStatements(statements, request, { influxql, database, clock });
@@ -92,11 +95,11 @@ async function answer(
 interface Passing {
   influxql: Extract<InfluxqlPort, { kind: 'passed' }>;
   request: QueryRequest;
-  statements: readonly Statement[];
+  statements: readonly ParsedStatement[];
   database: string;
 }
 
-/** Passes on what is SELECT or SHOW on our database, which is all that the parser knows. */
+/** Passes on what is SELECT or SHOW on our database, and answers itself what is about databases. */
 async function pass(
   c: Context<ApiEnv>,
   { influxql, request, statements, database }: Passing,
@@ -105,19 +108,20 @@ async function pass(
     (name) => name !== undefined && name !== database,
   );
   if (other !== undefined) throw new TidemarkError('bad_request', `database not found: ${other}`);
-  if (statements.some((statement) => statement.kind === 'show' && statement.target === 'databases')) {
-    // The server would list others.
+  const own = statements.find(isAboutDatabases);
+  if (own !== undefined) {
     if (statements.length > 1) {
-      throw new TidemarkError('bad_request', 'SHOW DATABASES must stand alone in a query');
+      throw new TidemarkError('bad_request', 'SHOW and CREATE DATABASE must stand alone in a query');
     }
-    const series = {
+    const list = {
       name: 'databases',
       tags: undefined,
       columns: ['name'],
       hasTime: false,
       values: [[database]],
     };
-    return new Response([...jsonResults([{ statement: 0, series: [series] }], request)].join(''), {
+    const series = own.kind === 'show' ? [list] : [];
+    return new Response([...jsonResults([{ statement: 0, series }], request)].join(''), {
       headers: { 'content-type': 'application/json' },
     });
   }
@@ -133,6 +137,13 @@ async function pass(
     status: passed.status,
     headers: { 'content-type': passed.contentType },
   });
+}
+
+/** True for what is not passed on: the server would list others, and create none. */
+function isAboutDatabases(statement: ParsedStatement): boolean {
+  return (
+    statement.kind === 'create database' || (statement.kind === 'show' && statement.target === 'databases')
+  );
 }
 
 /** Text that is made as it is read; `onEnd` is called when it is, or nobody reads on. */

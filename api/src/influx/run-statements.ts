@@ -1,5 +1,5 @@
 import { type Clock, parseJson, TidemarkError } from '@tidemark/core';
-import type { SelectStatement, ShowStatement, Source, Statement } from '@tidemark/influxql';
+import type { ParsedStatement, SelectStatement, ShowStatement, Source, Statement } from '@tidemark/influxql';
 import { type InfluxqlPort, MAX_QUERY_ROWS } from '@tidemark/store';
 import type { QueryRequest } from './query-request.ts';
 import { countRows, type Result } from './results.ts';
@@ -14,11 +14,17 @@ interface RunOptions {
   clock: Clock;
 }
 
-/** Reads the query and its parameters, JSON; throws `bad_request`, with InfluxDB's message, where it is none. */
-export async function parseQuery({ text, parameters }: QueryRequest): Promise<Statement[]> {
+/**
+ * Reads the query and its parameters, JSON. Throws `bad_request`: with InfluxDB's message where it is none, and where it
+ * would create another database than the one there is.
+ */
+export async function parseQuery(
+  { text, parameters }: QueryRequest,
+  database: string,
+): Promise<ParsedStatement[]> {
   // Loaded with the first query, so that the platform starts without it.
   const { ParseError, parseInfluxql } = await import('@tidemark/influxql/parser');
-  let statements: Statement[];
+  let statements: ParsedStatement[];
   try {
     statements = parseInfluxql(text, parametersOf(parameters));
   } catch (error) {
@@ -30,6 +36,11 @@ export async function parseQuery({ text, parameters }: QueryRequest): Promise<St
       'bad_request',
       `a query may have ${MAX_STATEMENTS} statements, this has ${statements.length}`,
     );
+  }
+  for (const statement of statements) {
+    if (statement.kind !== 'create database' || statement.name === database) continue;
+    const [asked, ours] = [statement.name, database].map((name) => JSON.stringify(name));
+    throw new TidemarkError('bad_request', `database ${asked} cannot be created; there is ${ours} alone`);
   }
   return statements;
 }
@@ -53,13 +64,18 @@ function badParameters(why: string): TidemarkError {
 
 /** Answers statements one after another, up to the first that fails. */
 export async function runStatements(
-  statements: readonly Statement[],
+  statements: readonly ParsedStatement[],
   request: QueryRequest,
   { influxql, database, clock }: RunOptions,
 ): Promise<Result[]> {
   const results: Result[] = [];
   for (const [statement, asked] of statements.entries()) {
     try {
+      // It is there: InfluxDB 1 says no more than that, too.
+      if (asked.kind === 'create database') {
+        results.push({ statement, series: [] });
+        continue;
+      }
       const placed = inPlace(asked, request, database);
       const series = await influxql.answer(placed, { nowNs: clock.nowNs(), database });
       results.push({ statement, series });
@@ -115,12 +131,13 @@ function noDatabase(): TidemarkError {
 }
 
 /** A database that statements name, other than ours; undefined when there is none. */
-export function otherDatabase(statements: readonly Statement[], ours: string): string | undefined {
+export function otherDatabase(statements: readonly ParsedStatement[], ours: string): string | undefined {
   const named = statements.flatMap(databasesOf);
   return named.find((name) => name !== ours);
 }
 
-function databasesOf(statement: Statement): string[] {
+function databasesOf(statement: ParsedStatement): string[] {
+  if (statement.kind === 'create database') return [statement.name];
   const own = statement.kind === 'show' && statement.database !== undefined ? [statement.database] : [];
   const sources: readonly Source[] = statement.sources;
   return [

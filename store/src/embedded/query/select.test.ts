@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMetrics, type Point, silentLogger, systemClock } from '@tidemark/core';
+import type { Statement } from '@tidemark/influxql';
 import { parseInfluxql } from '@tidemark/influxql/parser';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { Database } from '../database.ts';
@@ -47,7 +48,7 @@ async function ask(query: string): Promise<{ answered: number; read: number }> {
     return original.call(this, sql, parameters, counted, options);
   });
   const [statement] = parseInfluxql(query);
-  const series = await engine.influxql.answer(statement!, {
+  const series = await engine.influxql.answer(statement as Statement, {
     nowNs: START_S * 2n * SECOND,
     database: 'tidemark',
   });
