@@ -43,6 +43,14 @@ describe('every request', () => {
     expect(await response.json()).toMatchObject({ code: 'method_not_allowed' });
   });
 
+  it.each(['/write', '/api/v2/write'])('by GET to %s is answered 405 as InfluxDB does', async (path) => {
+    const response = await open.app.request(`${path}?db=tidemark&bucket=tidemark`);
+    expect(response.status).toBe(405);
+    expect(response.headers.get('allow')).toBe('POST');
+    const message = `GET is not for ${path}; use POST`;
+    expect(await response.json()).toEqual({ code: 'method not allowed', message, error: message });
+  });
+
   it.each([
     [{ host: 'attacker.example' }, '/api/v1/latest'],
     [{ host: 'attacker.example' }, '/health'],

@@ -1,5 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { TidemarkError } from '@tidemark/core';
+import { influxFaultOf, isInfluxPath } from './influx/fault.ts';
 import { influxQuery } from './influx/query.ts';
 import { influxWrite } from './influx/write.ts';
 import { checkAccess } from './middleware/access.ts';
@@ -107,9 +108,9 @@ function refuseOtherMethods(app: ApiApp): void {
         'method_not_allowed',
         `${c.req.method} is not for ${path}; use ${allow}`,
       );
-      const response = problemOf(error);
-      response.headers.set('allow', allow);
-      return response;
+      const problem = problemOf(error);
+      problem.headers.set('allow', allow);
+      return isInfluxPath(path) ? influxFaultOf(error, problem) : problem;
     });
   }
 }

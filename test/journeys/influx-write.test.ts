@@ -182,10 +182,10 @@ describe.skipIf(!requireTool('influxd', influxdBinary))('beside influxd', () => 
   });
   afterAll(() => influxd.stop());
 
-  const both = (path: string, body: BodyInit): Promise<Answer[]> =>
+  const both = (path: string, body: BodyInit, headers: Record<string, string> = {}): Promise<Answer[]> =>
     Promise.all([
-      post(`${influxd.url}${path}`, body, { authorization: `Token ${influxd.token}` }),
-      write(path, body),
+      post(`${influxd.url}${path}`, body, { ...headers, authorization: `Token ${influxd.token}` }),
+      write(path, body, headers),
     ]);
 
   it.each([
@@ -197,6 +197,36 @@ describe.skipIf(!requireTool('influxd', influxdBinary))('beside influxd', () => 
     const [theirs, ours] = await both(path, 'm f=1 1');
     expect(ours!.status).toBe(theirs!.status);
     expect(ours!.message.startsWith(theirs!.message)).toBe(true);
+  });
+
+  it.each(['/write?db=tidemark', '/api/v2/write?org=tidemark&bucket=tidemark'])(
+    '%s takes a gzip of nothing, and no bytes for none',
+    async (path) => {
+      const gzip = { 'content-encoding': 'gzip' };
+      const [theirs, ours] = await both(path, gzipSync(''), gzip);
+      expect([theirs!.status, ours!.status]).toEqual([204, 204]);
+      const [theirFault, ourFault] = await both(path, new Uint8Array(), gzip);
+      // What is no gzip is the sender's fault, not the server's.
+      expect(theirFault).toMatchObject({ status: 500, code: 'internal error' });
+      expect(ourFault).toMatchObject({ status: 400, code: 'invalid', message: 'the body is not valid gzip' });
+    },
+  );
+
+  it.each([
+    ['GET', '/write?db=tidemark'],
+    ['PUT', '/api/v2/write?org=tidemark&bucket=tidemark'],
+  ])('%s of %s is refused in its form', async (method, path) => {
+    const headers = { authorization: `Token ${influxd.token}` };
+    const [theirs, ours] = await Promise.all(
+      [influxd.url, platform.httpUrl].map(async (url) => {
+        const response = await fetch(url + path, { method, headers });
+        const { code, message } = (await response.json()) as Record<string, unknown>;
+        return { status: response.status, type: response.headers.get('content-type'), code, message };
+      }),
+    );
+    expect([theirs!.status, theirs!.code]).toEqual([405, 'method not allowed']);
+    expect([ours!.status, ours!.code]).toEqual([405, 'method not allowed']);
+    expect(ours).toMatchObject({ type: 'application/json', message: expect.stringContaining('use POST') });
   });
 
   it('a value of another type than its field has is judged as it judges', async () => {
