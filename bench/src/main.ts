@@ -3,6 +3,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { computeMetrics } from './compute-metrics.ts';
 import { lineProtocol } from './line-protocol.ts';
 import { mqttPublish } from './mqtt-publish.ts';
+import { queriesBesideInfluxd } from './queries.ts';
 import { series } from './series.ts';
 import { start } from './start.ts';
 import { type Row, toTable } from './table.ts';
@@ -12,6 +13,7 @@ const benchmarks: Record<string, () => Promise<Row[]>> = {
   series,
   'mqtt-publish': mqttPublish,
   'line-protocol': lineProtocol,
+  queries: queriesBesideInfluxd,
   'compute-metrics': computeMetrics,
 };
 

@@ -60,7 +60,16 @@ export function cpuSecondsOf(pid: number): number {
 
 /** Resident memory of a process in MiB. */
 export function memoryMiBOf(pid: number): number {
-  const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return statusMiBOf(pid, 'VmRSS');
+}
+
+/** The most that it has been since the process began. */
+export function peakMemoryMiBOf(pid: number): number {
+  return statusMiBOf(pid, 'VmHWM');
+}
+
+function statusMiBOf(pid: number, name: string): number {
+  const match = new RegExp(`${name}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return Number(match?.[1] ?? 0) / 1024;
 }
 

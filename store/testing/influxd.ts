@@ -12,6 +12,8 @@ const startTimeoutMs = 60_000;
 /** A real InfluxDB 2 server of a test's own, on loopback, with an organization and an all-access token. */
 export interface Influxd {
   url: string;
+  /** Of the running process; another after a restart. */
+  readonly pid: number;
   token: string;
   org: string;
   /** The bucket made by the setup. */
@@ -51,6 +53,9 @@ export async function startInfluxd(binary: string): Promise<Influxd> {
   const { token } = secrets;
   return {
     url,
+    get pid() {
+      return server.child.pid!;
+    },
     token,
     org: setup.org,
     bucket: setup.bucket,
