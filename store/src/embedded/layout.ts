@@ -95,7 +95,7 @@ export function emptyTable(name: string, generation: number): ArrivalTable {
 }
 
 /** Rows of all the tables. */
-export function rowsOf(tables: readonly ArrivalTable[]): number {
+export function rowsOf(tables: readonly Pick<ArrivalTable, 'rows'>[]): number {
   return tables.reduce((sum, { rows }) => sum + rows, 0);
 }
 

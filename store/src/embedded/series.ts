@@ -60,6 +60,12 @@ export class SeriesIndex {
     return this.#byId[id]!;
   }
 
+  /** True when a series of the type, there or removed, has an id between the two. */
+  isAnyBetween(afterId: number, beforeId: number, type: FieldType): boolean {
+    for (let id = afterId + 1; id < beforeId; id++) if (this.#byId[id]?.type === type) return true;
+    return false;
+  }
+
   /** The tag set of a point; undefined when there is none yet. */
   find(measurement: string, tags: readonly Tag[]): TagSet | undefined {
     const cached = this.#byTags.get(tags);

@@ -1,7 +1,15 @@
 import { BIGINT, INTEGER, LIST, listValue } from '@duckdb/node-api';
 import type { FieldType } from '@tidemark/core';
 import type { Parameters } from './database.ts';
-import { type ArrivalTable, type Layout, type Partition, partitionsIn, tablesIn } from './layout.ts';
+import {
+  type ArrivalTable,
+  isPartition,
+  type Layout,
+  type Partition,
+  partitionsIn,
+  tablesIn,
+  timesOf,
+} from './layout.ts';
 import { MAX_TIME_NS, MIN_TIME_NS, quote } from './schema.ts';
 import type { Series, SeriesIndex } from './series.ts';
 
@@ -27,6 +35,8 @@ export interface Source {
 
 /** Up to this many ids stand in the condition of each table, where they let whole row groups be skipped. */
 const MAX_IDS_IN_CONDITION = 64;
+/** The same for stretches of ids. */
+const MAX_RANGES_IN_CONDITION = 8;
 
 /**
  * Builds the source of a query from the tables that may hold something in the range; undefined when none
@@ -43,9 +53,8 @@ export function buildSource(layout: Layout, index: SeriesIndex, query: SourceQue
   const { prefix = '' } = query;
   const { condition, parameters } = wantedSeries(index, query);
   const where = `WHERE time BETWEEN $${prefix}from AND $${prefix}last${condition}`;
-  const rows = base.map(({ name }) => `SELECT series, time, value FROM ${quote(name)} ${where}`);
   return {
-    sql: late_.length === 0 ? `(${rows.join(' UNION ALL ')})` : withLate(rows, late_, where),
+    sql: late_.length === 0 ? `(${rowsOf(base, where)})` : withLate(base, late_, where),
     parameters: { [`${prefix}from`]: [fromNs, BIGINT], [`${prefix}last`]: [lastNs, BIGINT], ...parameters },
   };
 }
@@ -61,9 +70,19 @@ export function storableRange({ fromNs, toNs }: { fromNs: bigint; toNs: bigint }
   };
 }
 
-function withLate(rows: readonly string[], late: readonly ArrivalTable[], where: string): string {
+function rowsOf(tables: readonly { name: string }[], where: string): string {
+  return tables
+    .map(({ name }) => `SELECT series, time, value FROM ${quote(name)} ${where}`)
+    .join(' UNION ALL ');
+}
+
+function withLate(
+  base: readonly (ArrivalTable | Partition)[],
+  late: readonly ArrivalTable[],
+  where: string,
+): string {
   const arrivals = late.map(
-    // A row that comes later than this look at the tables may be in the time of a partition that is left out.
+    // A row that comes later than this look at the tables may be in the time of a table that is taken to have none.
     ({ name, generation, minNs, maxNs }) =>
       `SELECT series, time, value, ${arrivalOrder(generation)} AS arrival FROM ${quote(name)}
        ${where} AND time BETWEEN ${minNs} AND ${maxNs}`,
@@ -71,10 +90,22 @@ function withLate(rows: readonly string[], late: readonly ArrivalTable[], where:
   const newest = `late AS (
     SELECT series, time, arg_max(value, arrival) AS value FROM (${arrivals.join(' UNION ALL ')}) GROUP BY ALL
   )`;
-  if (rows.length === 0) return `(WITH ${newest} SELECT * FROM late)`;
-  return `(WITH ${newest}
-    SELECT series, time, value FROM (${rows.join(' UNION ALL ')}) ANTI JOIN late USING (series, time)
-    UNION ALL SELECT series, time, value FROM late)`;
+  // Looking each row up among the late ones costs more than reading it.
+  const touched = base.filter((table) => {
+    const { firstNs, lastNs } = isPartition(table)
+      ? timesOf(table)
+      : { firstNs: table.minNs, lastNs: table.maxNs };
+    return tablesIn(late, firstNs, lastNs).length > 0;
+  });
+  const others = base.filter((table) => !touched.includes(table));
+  const rows = [
+    ...(others.length === 0 ? [] : [rowsOf(others, where)]),
+    ...(touched.length === 0
+      ? []
+      : [`SELECT series, time, value FROM (${rowsOf(touched, where)}) ANTI JOIN late USING (series, time)`]),
+    'SELECT series, time, value FROM late',
+  ];
+  return `(WITH ${newest} ${rows.join(' UNION ALL ')})`;
 }
 
 /** SQL that grows with each row written to the late tables; generations are far apart. */
@@ -96,8 +127,24 @@ export function wantedSeries(
       parameters: Object.fromEntries(names.map((name, position) => [name, [ids[position]!, INTEGER]])),
     };
   }
+  const ranges = idRanges(index, type, ids);
+  if (ranges.length <= MAX_RANGES_IN_CONDITION) {
+    const tests = ranges.map(([first, last]) => `series BETWEEN ${first} AND ${last}`);
+    return { condition: ` AND (${tests.join(' OR ')})`, parameters: {} };
+  }
   return {
     condition: ` AND series IN (SELECT unnest($${prefix}series))`,
     parameters: { [`${prefix}series`]: [listValue(ids), LIST(INTEGER)] },
   };
+}
+
+/** Stretches of ids between which there is no other series of the type; more than may stand in a condition are cut short. */
+function idRanges(index: SeriesIndex, type: FieldType, ids: readonly number[]): [number, number][] {
+  const ranges: [number, number][] = [];
+  for (const id of ids.toSorted((a, b) => a - b)) {
+    const range = ranges.at(-1);
+    if (range !== undefined && !index.isAnyBetween(range[1], id, type)) range[1] = id;
+    else if (ranges.push([id, id]) > MAX_RANGES_IN_CONDITION) break;
+  }
+  return ranges;
 }

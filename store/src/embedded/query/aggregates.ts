@@ -1,4 +1,5 @@
 import { type DataType, isNumeric, QueryError } from '@tidemark/influxql';
+import { type Part, partOfParts } from '../parts.ts';
 import { wrapped } from './expression.ts';
 
 /** Functions that make one value of all that a window holds. */
@@ -16,17 +17,34 @@ export const plainAggregates = new Set([
   'last',
 ]);
 
-/** SQL of an aggregate over points (t, v0). Throws QueryError where the function does not take the type. */
-export function aggregateSql(name: string, type: DataType, hasTies: boolean): string {
+/** What aggregates are made of, as SQL. */
+export type Atoms = Readonly<Record<'count' | 'sum' | 'least' | 'greatest', string>>;
+
+const atomsOfPoints: Atoms = { count: 'count(*)', sum: 'sum(v0)', least: 'min(v0)', greatest: 'max(v0)' };
+
+/**
+ * SQL of an aggregate over points (t, v0), or over what stands for several of them each. Throws QueryError where the
+ * function does not take the type.
+ */
+export function aggregateSql(
+  name: string,
+  type: DataType,
+  hasTies: boolean,
+  { count, sum, least, greatest }: Atoms = atomsOfPoints,
+): string {
   checkType(name, type);
   const isWhole = type === 'integer' || type === 'unsigned';
   switch (name) {
     case 'count':
-      return 'count(*)';
+      return count;
     case 'sum':
-      return isWhole ? wrapped('sum(v0)', type) : 'sum(v0)';
+      return isWhole ? wrapped(sum, type) : sum;
     case 'mean':
-      return isWhole ? `CAST(${wrapped('sum(v0)', type)} AS DOUBLE) / count(*)` : 'sum(v0) / count(*)';
+      return isWhole ? `CAST(${wrapped(sum, type)} AS DOUBLE) / ${count}` : `${sum} / ${count}`;
+    case 'min':
+      return least;
+    case 'max':
+      return greatest;
     case 'median':
       return 'median(v0)::DOUBLE';
     case 'mode':
@@ -34,7 +52,7 @@ export function aggregateSql(name: string, type: DataType, hasTies: boolean): st
     case 'stddev':
       return `CASE WHEN count(*) < 2 THEN 'NaN'::DOUBLE ELSE stddev_samp(v0) END`;
     case 'spread':
-      return isWhole ? wrapped('max(v0)::HUGEINT - min(v0)::HUGEINT', type) : 'max(v0) - min(v0)';
+      return isWhole ? wrapped(`${greatest}::HUGEINT - ${least}::HUGEINT`, type) : `${greatest} - ${least}`;
     case 'first':
       // Of several points at one time the greatest counts.
       return hasTies ? 'arg_max(v0, {t: -t, v: v0})' : 'arg_min(v0, t)';
@@ -44,6 +62,29 @@ export function aggregateSql(name: string, type: DataType, hasTies: boolean): st
       return `${name}(v0)`;
   }
 }
+
+const partNames: Partial<Record<string, Part[]>> = {
+  count: ['n'],
+  sum: ['total'],
+  mean: ['n', 'total'],
+  min: ['low'],
+  max: ['high'],
+  spread: ['low', 'high'],
+};
+
+/** The parts of series that aggregates follow from; undefined where they need all points together. */
+export function partsOfAggregates(names: readonly string[]): Part[] | undefined {
+  const parts = names.map((name) => partNames[name]);
+  return parts.every((part) => part !== undefined) ? [...new Set(parts.flat())] : undefined;
+}
+
+/** Of the parts of several series. */
+export const atomsOfParts: Atoms = {
+  count: 'sum(n)::BIGINT',
+  sum: partOfParts.total,
+  least: partOfParts.low,
+  greatest: partOfParts.high,
+};
 
 /** What comes most often; of several, what came first. Booleans: true. */
 function modeSql(type: DataType): string {

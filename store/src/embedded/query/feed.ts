@@ -1,6 +1,7 @@
-import { INTEGER, LIST, listValue, VARCHAR } from '@duckdb/node-api';
-import type { FieldType } from '@tidemark/core';
+import { BIGINT, INTEGER, LIST, listValue, VARCHAR } from '@duckdb/node-api';
+import { type FieldType, Uint64 } from '@tidemark/core';
 import { type DataType, type Expression, formatExpression, typeOfCast } from '@tidemark/influxql';
+import { valueTypes } from '../schema.ts';
 import type { Series } from '../series.ts';
 import { buildSource } from '../source.ts';
 import { tagOf } from './catalog.ts';
@@ -8,8 +9,16 @@ import { conditionSql, referencesIn } from './conditions.ts';
 import type { PlanContext } from './context.ts';
 import { castSql, isCastable, type Typed } from './expression.ts';
 import type { Frame } from './frame.ts';
-import { type Member, newestFrame, selectMembers } from './members.ts';
-import { emptyRelation, type Groups, type Relation, sqlTypeOf, valueColumns } from './relation.ts';
+import { type Member, selectMembers } from './members.ts';
+import {
+  emptyRelation,
+  type Groups,
+  type Relation,
+  type Shortcuts,
+  sqlTypeOf,
+  valueColumns,
+} from './relation.ts';
+import { isDense } from './window.ts';
 
 export type Reference = Extract<Expression, { kind: 'reference' }>;
 
@@ -39,8 +48,9 @@ export function measurementFeed(
   const driving = query.driver === undefined ? query.beside.filter(isField) : [query.driver];
   if (members.length === 0 || !driving.some(isField)) return emptyRelation(types);
   const isSimple = query.isForNewest === true && conditions.length === 0 && fields.length === 1;
-  const frame = isSimple ? newestFrame(members, fields[0]!, query.frame) : query.frame;
-  const base = baseRows(members, fields, frame, context);
+  const base =
+    (isSimple ? newestRows(members, fields[0]!, query.frame, context) : undefined) ??
+    baseRows(members, fields, query.frame, context);
   if (base === undefined) return emptyRelation(types);
   const tags = uniqueReferences(wanted).filter((reference) => !isField(reference));
   const symbols = new Map<string, Typed>();
@@ -58,7 +68,27 @@ export function measurementFeed(
   const sql = `SELECT g, t, o, ${valueColumns(types, (_, index) => columns[index]!)}
     FROM (${joinMembers(base, tags, context)}) WHERE ${where.join(' AND ')}`;
   const isShared = new Set(members.map(({ group }) => group)).size < members.length;
-  return { sql, types, hasTies: isShared };
+  const isBare = conditions.length === 0 && wanted.length === 1 && fields.length === 1;
+  const shortcuts = isBare ? shortcutsOf(base, query.frame, context) : undefined;
+  return { sql, types, hasTies: isShared, shortcuts };
+}
+
+function shortcutsOf(base: Base, frame: Frame, context: PlanContext): Shortcuts {
+  const entries = [...base.members];
+  const groups = entries.map(([, { member }]) => member.group);
+  const isOne = groups.every((group) => group === groups[0]);
+  const list = (values: readonly number[]): string => context.bindings.add(listValue(values), LIST(INTEGER));
+  return {
+    sinceNs: frame.startNs < 0n ? undefined : frame.startNs,
+    onlyGroup: isOne ? groups[0] : undefined,
+    bySeries:
+      isOne || !isDense(frame, context)
+        ? undefined
+        : {
+            sql: `SELECT k AS series, t, f0 AS value FROM (${base.sql}) WHERE f0 IS NOT NULL`,
+            groups: `SELECT unnest(${list(entries.map(([k]) => k))}) AS series, unnest(${list(groups)}) AS g`,
+          },
+  };
 }
 
 /** What is wanted of each point: the driver first. */
@@ -133,6 +163,38 @@ function baseRows(
   return {
     sql: `SELECT k, t, ${merged.join(', ')} FROM (${rows.join(' UNION ALL ')}) GROUP BY k, t`,
     members: new Map(members.map((member, position) => [position, { member, position }])),
+  };
+}
+
+/** The newest point of each series, which is in memory; undefined where some are behind the end of the frame. */
+function newestRows(
+  members: readonly Member[],
+  field: Reference,
+  { startNs, endNs }: Frame,
+  { bindings }: PlanContext,
+): Base | undefined {
+  const columns = columnsOf(field, 0, members);
+  const standing = columns.flatMap(({ series }) => series);
+  if (standing.some(({ series }) => series.lastTimeNs > endNs)) return undefined;
+  const rows = columns.flatMap(({ stored, series }) => {
+    const present = series.map((item) => item.series).filter(({ lastTimeNs }) => lastTimeNs >= startNs);
+    if (present.length === 0) return [];
+    const ids = bindings.add(listValue(present.map(({ id }) => id)), LIST(INTEGER));
+    const times = bindings.add(listValue(present.map(({ lastTimeNs }) => lastTimeNs)), LIST(BIGINT));
+    const newest = present.map(({ lastValue }) =>
+      lastValue instanceof Uint64 ? lastValue.value : lastValue,
+    );
+    const values = bindings.add(listValue(newest), LIST(valueTypes[stored].duckdb));
+    const value = castSql({ sql: 'value', type: stored }, typeOfReference(field));
+    return [
+      `SELECT k, t, ${value} AS f0
+       FROM (SELECT unnest(${ids}) AS k, unnest(${times}) AS t, unnest(${values}) AS value)`,
+    ];
+  });
+  if (rows.length === 0) return undefined;
+  return {
+    sql: rows.join(' UNION ALL '),
+    members: new Map(standing.map((item) => [item.series.id, item])),
   };
 }
 

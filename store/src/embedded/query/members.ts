@@ -4,7 +4,7 @@ import type { TagSet } from '../series.ts';
 import { tagOf } from './catalog.ts';
 import { decide } from './conditions.ts';
 import type { PlanContext } from './context.ts';
-import type { FeedQuery, Reference } from './feed.ts';
+import type { FeedQuery } from './feed.ts';
 import type { Frame } from './frame.ts';
 import type { Groups } from './relation.ts';
 
@@ -63,19 +63,4 @@ function limitSeries<T extends { tagSet: TagSet }>(
   const end = seriesLimit === 0 ? keys.length : seriesOffset + seriesLimit;
   const kept = new Set(keys.slice(seriesOffset, end));
   return passing.filter((item) => kept.has(keyOf(item)));
-}
-
-/** The frame without what is older than every group's newest point, which is known without a look at the disk. */
-export function newestFrame(members: readonly Member[], { name }: Reference, frame: Frame): Frame {
-  const newest = new Map<number, bigint>();
-  for (const { group, tagSet } of members) {
-    const timeNs = tagSet.series.get(name)?.lastTimeNs;
-    if (timeNs === undefined) continue;
-    const known = newest.get(group);
-    if (known === undefined || timeNs > known) newest.set(group, timeNs);
-  }
-  const times = [...newest.values()];
-  if (times.length === 0 || times.some((timeNs) => timeNs > frame.endNs)) return frame;
-  const sinceNs = times.reduce((least, timeNs) => (timeNs < least ? timeNs : least));
-  return sinceNs > frame.startNs ? { ...frame, startNs: sinceNs } : frame;
 }

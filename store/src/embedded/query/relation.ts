@@ -10,6 +10,18 @@ export interface Relation {
   types: readonly DataType[];
   /** False where each group has one point at a time at most. */
   hasTies: boolean;
+  /** What lets an aggregate do with less work; undefined where it may not. */
+  shortcuts?: Shortcuts | undefined;
+}
+
+/** What is known of points that come straight from the tables. */
+export interface Shortcuts {
+  /** No point is before it, and it is not before 1970. */
+  sinceNs: bigint | undefined;
+  /** The group of all the points, where there is but one. */
+  onlyGroup: number | undefined;
+  /** The same points as (series, t, value), and (series, g), where most windows hold several points of a series. */
+  bySeries: { sql: string; groups: string } | undefined;
 }
 
 /** The series of the answer that points belong to. */

@@ -3,7 +3,7 @@ import type { Call, CallScope } from './calls.ts';
 import { typeOfReference } from './feed.ts';
 import { directionOf } from './frame.ts';
 import { type Relation, valueColumns } from './relation.ts';
-import { withWindow } from './window.ts';
+import { numberedWindows, withWindow } from './window.ts';
 
 /** `min`, `max`, `first` or `last` with what is beside them; without windows, at the times of the points. */
 export function selectorRelation(name: string, feed: Relation, { frame, context }: CallScope): Relation {
@@ -18,7 +18,10 @@ export function selectorRelation(name: string, feed: Relation, { frame, context 
   };
 }
 
-/** The nearest rank: InfluxDB's `floor(n * p / 100 + 0.5)`th of the sorted points; windows too small have none. */
+/**
+ * The nearest rank: InfluxDB's `floor(n * p / 100 + 0.5)`th of the sorted points; windows too small have none. Different
+ * values are counted, since lists of all points would take more memory than there is.
+ */
 export function percentileRelation(
   feed: Relation,
   percentile: number,
@@ -26,17 +29,23 @@ export function percentileRelation(
   { frame, context }: CallScope,
 ): Relation {
   const hasOwnTime = frame.interval === undefined && isAlone;
-  // Values alone are sorted much faster than points.
+  const { sql, start } = numberedWindows(feed.sql, feed.shortcuts, frame, context);
+  const rank = `CAST(floor(total * ${context.bindings.float(percentile)} / 100 + 0.5) AS BIGINT)`;
+  // Of the points of that value, the one in place `nth` has the rank.
+  const rankedOf = (
+    points: string,
+  ): string => `SELECT g, w, arg_min({v0: v0, nth: ${rank} - upto + n}, upto) AS ranked FROM (
+    SELECT *, sum(n) OVER (PARTITION BY g, w ORDER BY v0) AS upto, sum(n) OVER (PARTITION BY g, w) AS total
+    FROM (SELECT g, w, v0, count(*) AS n FROM ${points} GROUP BY g, w, v0)
+  ) WHERE ${rank} BETWEEN 1 AND upto GROUP BY g, w`;
   const isBare = !hasOwnTime && feed.types.length === 1;
-  const items = isBare ? 'list_sort(list(v0))' : `list(${pointOf(feed)} ORDER BY v0, t, o)`;
-  const rank = `CAST(floor(count(*) * ${context.bindings.float(percentile)} / 100 + 0.5) AS BIGINT)`;
-  const cells = isBare ? 'p AS v0' : valueColumns(feed.types, (column) => `p.${column}`);
   return {
-    sql: `SELECT g, ${hasOwnTime ? 'p.t' : 'w'} AS t, 0::BIGINT AS o, ${cells} FROM (
-      SELECT g, w, CASE WHEN r BETWEEN 1 AND n THEN items[r] END AS p FROM (
-        SELECT g, w, count(*) AS n, ${rank} AS r, ${items} AS items
-        FROM (${withWindow(feed.sql, frame, context)}) GROUP BY g, w)
-      ) WHERE p IS NOT NULL`,
+    sql: isBare
+      ? `SELECT g, ${start} AS t, 0::BIGINT AS o, ranked.v0 AS v0 FROM (${rankedOf(`(${sql})`)})`
+      : `WITH points AS MATERIALIZED (${sql})
+        SELECT g, ${hasOwnTime ? 't' : start} AS t, 0::BIGINT AS o, ${valueColumns(feed.types, (column) => column)}
+        FROM points JOIN (${rankedOf('points')}) USING (g, w) WHERE v0 = ranked.v0
+        QUALIFY row_number() OVER (PARTITION BY g, w ORDER BY t, o) = ranked.nth`,
     types: feed.types,
     hasTies: false,
   };

@@ -1,8 +1,14 @@
 import { floorDivide } from '@tidemark/core';
 import { MIN_TIME_NS } from '@tidemark/influxql';
 import { type WindowSpan, windowSpans, windowStarts } from '../../zone.ts';
+import { partitionsIn, rowsOf, tablesIn } from '../layout.ts';
 import type { Bindings } from './bindings.ts';
+import type { PlanContext } from './context.ts';
 import type { Frame } from './frame.ts';
+import type { Shortcuts } from './relation.ts';
+
+/** With fewer, to add up each series by itself first is more work than to join each point with its group. */
+const MIN_POINTS_IN_WINDOW = 8;
 
 /** Where the data begins and ends; the clocks' changes are looked up between, and windows counted. */
 export interface Extent {
@@ -18,11 +24,7 @@ export function withWindow(
 ): string {
   const { bindings } = context;
   const { interval } = frame;
-  if (interval === undefined) {
-    // The least time stands for none, and is told as 1970.
-    const start = frame.startNs === MIN_TIME_NS ? 0n : frame.startNs;
-    return `SELECT *, ${bindings.integer(start)} AS w FROM (${sql})`;
-  }
+  if (interval === undefined) return `SELECT *, ${startOfAll(frame, context)} AS w FROM (${sql})`;
   if (frame.timeZone === undefined) {
     const every = bindings.integer(interval.everyNs);
     const past = `((t - ${bindings.integer(interval.offsetNs)}) % ${every} + ${every}) % ${every}`;
@@ -33,6 +35,50 @@ export function withWindow(
   const lastNs = smallest(frame.endNs, extent.lastNs);
   const spans = spansOf(frame, firstNs, largest(firstNs, lastNs));
   return `SELECT *, ${startSql(spans, bindings)} AS w FROM (${sql})`;
+}
+
+/** The time of what stands for all points of a frame without windows. */
+export function startOfAll({ startNs }: Frame, { bindings }: { bindings: Bindings }): string {
+  // The least time stands for none, and is told as 1970.
+  return bindings.integer(startNs === MIN_TIME_NS ? 0n : startNs);
+}
+
+/**
+ * The rows of a relation with `w`, which stands for the window of `t`, and SQL for the start of that window. Over many
+ * points a number of the window costs half of what its start does.
+ */
+export function numberedWindows(
+  sql: string,
+  shortcuts: Shortcuts | undefined,
+  frame: Frame,
+  context: { readonly extent: Extent; bindings: Bindings },
+): { sql: string; start: string } {
+  const { interval, timeZone } = frame;
+  const sinceNs = shortcuts?.sinceNs;
+  if (interval === undefined || timeZone !== undefined || sinceNs === undefined) {
+    return { sql: withWindow(sql, frame, context), start: 'w' };
+  }
+  const first = context.bindings.integer(utcWindowOf(sinceNs, frame));
+  const every = context.bindings.integer(interval.everyNs);
+  return { sql: `SELECT *, (t - ${first}) // ${every} AS w FROM (${sql})`, start: `${first} + w * ${every}` };
+}
+
+/** True when the windows of a series hold several points each, as far as the tables' sizes tell. */
+export function isDense(
+  { startNs, endNs, interval }: Frame,
+  { layout, index, extent }: PlanContext,
+): boolean {
+  if (interval === undefined) return true;
+  const spanNs = smallest(endNs, extent.lastNs) - largest(startNs, extent.firstNs);
+  const windows = Number(spanNs / interval.everyNs) + 1;
+  let rows = 0;
+  for (const { hot, late, partitions } of layout.types.values()) {
+    rows += rowsOf([
+      ...tablesIn([...hot, ...late], startNs, endNs),
+      ...partitionsIn(partitions, startNs, endNs),
+    ]);
+  }
+  return rows > MIN_POINTS_IN_WINDOW * windows * index.size;
 }
 
 /** Starts of the windows from the one that holds the first time to the one that holds the last. */
