@@ -13,7 +13,7 @@ const DAY_MS = 86_400_000;
 
 const day = `time >= ${FIRST_MS + DAY_MS}ms AND time < ${FIRST_MS + 2 * DAY_MS}ms`;
 const all = `time >= ${FIRST_MS}ms AND time < ${END_MS}ms`;
-export const queries: Record<string, string> = {
+const queries: Record<string, string> = {
   'one sensor, a day by minute': `SELECT mean(temperature) FROM readings WHERE sensor = 's500' AND ${day} GROUP BY time(1m)`,
   'all sensors together by hour': `SELECT mean(temperature) FROM readings WHERE ${all} GROUP BY time(1h)`,
   'each sensor by hour': `SELECT mean(temperature) FROM readings WHERE ${all} GROUP BY time(1h), sensor`,
@@ -85,7 +85,7 @@ export async function queriesBesideInfluxd(): Promise<Row[]> {
 }
 
 /** Times of each round, after one that is only compared. */
-export async function measure(
+async function measure(
   what: string,
   query: string,
   { influxd, tidemark }: { influxd: Peer; tidemark: Peer },

@@ -3,11 +3,11 @@ import { text } from 'node:stream/consumers';
 import { cpuSecondsOf } from './process.ts';
 
 /** A store of readings as the platform keeps them: one temperature a sensor every 30 s. */
-export const SENSORS = 1000;
-export const LOCATIONS = 10;
-export const READINGS = 10_000_000;
+const SENSORS = 1000;
+const LOCATIONS = 10;
+const READINGS = 10_000_000;
 export const FIRST_MS = Date.UTC(2026, 0, 1);
-export const STEP_MS = 30_000;
+const STEP_MS = 30_000;
 /** After the newest. */
 export const END_MS = FIRST_MS + (READINGS / SENSORS) * STEP_MS;
 
