@@ -7,6 +7,7 @@ import { queriesBesideInfluxd } from './queries.ts';
 import { series } from './series.ts';
 import { start } from './start.ts';
 import { type Row, toTable } from './table.ts';
+import { year } from './year.ts';
 
 const benchmarks: Record<string, () => Promise<Row[]>> = {
   start,
@@ -15,6 +16,7 @@ const benchmarks: Record<string, () => Promise<Row[]>> = {
   'line-protocol': lineProtocol,
   queries: queriesBesideInfluxd,
   'compute-metrics': computeMetrics,
+  year,
 };
 
 const wanted = process.argv.slice(2);

@@ -99,6 +99,12 @@ const queries = [
   { ...shape, fromNs: startNs + 5n * NS_PER_SECOND, toNs: startNs + 2n * NS_PER_DAY + 7n * NS_PER_SECOND },
   { ...shape, fromNs: startNs, toNs: startNs + 4n * NS_PER_DAY, everyNs: 86_400n * NS_PER_SECOND },
   { ...shape, fromNs: startNs, toNs: startNs + 4n * NS_PER_DAY, everyNs: 11n * NS_PER_SECOND },
+  {
+    ...shape,
+    fromNs: startNs + 5n * NS_PER_SECOND,
+    toNs: startNs + 2n * NS_PER_DAY + 7n * NS_PER_SECOND,
+    everyNs: NS_PER_DAY,
+  },
 ];
 
 const someReadings = fc.array(
