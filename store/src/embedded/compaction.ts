@@ -36,8 +36,9 @@ const IDLE_INTERVAL_MS = 600_000;
 const IDLE_SHARE = 0.05;
 /** After a failure (a full disk, say), the next try waits this long. */
 const RETRY_AFTER_MS = 30_000;
-/** Writes wait when this many times the limits are waiting. */
+/** Writes wait when this many times the limits are waiting, each so long: one of 10 s is told as an outage. */
 const OVERRUN_FACTOR = 8;
+const OVERRUN_WAIT_MS = 4000;
 
 interface Pass {
   /** Of the limits, from which on rows are moved; 0 moves all there are. */
@@ -47,8 +48,8 @@ interface Pass {
 }
 
 interface CompactionOptions {
-  steps: Steps;
-  sums: SumTables;
+  steps: Pick<Steps, 'seal' | 'moveHot' | 'mergeLate' | 'rewrite' | 'sumUp'>;
+  sums: Pick<SumTables, 'isDue'>;
   layout: Layout;
   limits: CompactionLimits;
   clock: Clock;
@@ -117,13 +118,15 @@ export class Compaction {
     if (isWaiting) await this.#run({ share: 0, isThorough: false });
   }
 
-  /** Resolves at once, but waits for the running compaction when writes have outrun it. */
+  /** Resolves at once, but waits a while for the running compaction when writes have outrun it. */
   async keepUp(): Promise<void> {
     const { hotRows, lateRows } = this.#options.limits;
     const isOverrun = this.#some(
       ({ hot, late }) => rowsOf(hot) > OVERRUN_FACTOR * hotRows || rowsOf(late) > OVERRUN_FACTOR * lateRows,
     );
-    if (isOverrun) await this.#running?.catch(() => undefined);
+    if (!isOverrun || this.#running === undefined) return;
+    const over = this.#running.catch(() => undefined);
+    await Promise.race([over, new Promise((resolve) => setTimeout(resolve, OVERRUN_WAIT_MS).unref())]);
   }
 
   /** Runs another change of the tables while no step runs; a pass goes on afterwards. */

@@ -116,9 +116,11 @@ export function tablesIn<T extends ArrivalTable>(tables: readonly T[], fromNs: b
   return tables.filter((table) => table.rows > 0 && table.minNs <= lastNs && table.maxNs >= fromNs);
 }
 
-/** Partitions whose days overlap the range, both ends inclusive. */
+/** Partitions that may have a row in the range, both ends inclusive: by their rows' times where these are known. */
 export function partitionsIn(partitions: readonly Partition[], fromNs: bigint, lastNs: bigint): Partition[] {
   return partitions.filter((partition) => {
+    const { sums } = partition;
+    if (sums !== undefined) return sums.minNs <= lastNs && sums.maxNs >= fromNs;
     const { firstNs, lastNs: endNs } = timesOf(partition);
     return firstNs <= lastNs && endNs >= fromNs;
   });

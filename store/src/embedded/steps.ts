@@ -88,8 +88,10 @@ export class Steps {
     let targets: Target[] = [];
     const change = async () => {
       await database.compact(
+        // By time, so that each partition's are read without the others.
         `CREATE OR REPLACE TEMP TABLE merging AS
-         SELECT series, time, arg_max(value, arrival) AS value FROM (${rows.join(' UNION ALL ')}) GROUP BY ALL`,
+         SELECT series, time, arg_max(value, arrival) AS value FROM (${rows.join(' UNION ALL ')}) GROUP BY ALL
+         ORDER BY time`,
       );
       targets = await this.#plan(type, 'merging');
       for (const target of targets) {
@@ -178,11 +180,11 @@ export class Steps {
     return Number(inserted[0]?.[0]);
   }
 
-  async #deleteMerging({ name }: Partition): Promise<number> {
-    const partition = quote(name);
+  async #deleteMerging(partition: Partition): Promise<number> {
+    const name = quote(partition.name);
     const deleted = await this.#options.database.compact(
-      `DELETE FROM ${partition} USING merging
-       WHERE ${partition}.series = merging.series AND ${partition}.time = merging.time`,
+      `DELETE FROM ${name} USING (${rowsIn(partition, 'merging')}) AS late
+       WHERE ${name}.series = late.series AND ${name}.time = late.time`,
     );
     return Number(deleted[0]?.[0]);
   }
