@@ -11,8 +11,9 @@ interface ServeOptions extends OutputOptions {
 
 /** Runs the platform until Ctrl-C or SIGTERM; prints one line, or with `--json` one object, when it is ready. */
 export async function serve(options: ServeOptions): Promise<void> {
-  // Else V8 lets garbage grow to some four times of what is alive, and gives the pages it once had back to nobody.
-  setFlagsFromString('--heap-growing-percent=50');
+  // Else V8 lets garbage grow to some four times of what is alive, and gives the pages it once had back to nobody; with
+  // half as much as here, collecting it costs line protocol a third of its rate.
+  setFlagsFromString('--heap-growing-percent=150');
   const config = loadSettings({ file: options.config });
   const platform = new Platform({ config });
   await untilInterrupted(async (signal) => {

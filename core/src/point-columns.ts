@@ -2,15 +2,36 @@ import type { LineScanner } from './line-scanner.ts';
 import type { FieldValue, Point, Tag } from './point.ts';
 import { TimeColumn } from './time-column.ts';
 
-/** Points by column. Who reads many of them reads the columns: a point of its own is some objects each time. */
+/** What the points of one series have in common. */
+export interface Labels {
+  readonly measurement: string;
+  readonly tags: readonly Tag[];
+}
+
+const FIRST_CAPACITY = 8;
+/** Labels that cleared columns may keep: what was met before is likely to come again. */
+const KEPT_LABELS = 100_000;
+
+/**
+ * Points by column. Who reads many of them reads the columns: a point of its own is some objects each time. A column
+ * holds numbers only, which the garbage collector need not look at; labels and names of fields stand in lists, once
+ * for each time they come anew.
+ */
 export class PointColumns {
   readonly times = new TimeColumn();
-  readonly #measurements: string[] = [];
-  readonly #tags: (readonly Tag[])[] = [];
-  readonly #fieldEnds: number[] = [];
-  readonly #fields: string[] = [];
-  /** Floats; 0 where the field is of another type. */
-  readonly #floats: number[] = [];
+  readonly #labels: Labels[] = [];
+  readonly #slotOfTags = new Map<readonly Tag[], number>();
+  readonly #names: string[] = [];
+  readonly #slotOfName = new Map<string, number>();
+  #lastName = 0;
+  #length = 0;
+  /** Of each point: which labels it has, and where its fields end. */
+  #labelSlots = new Uint32Array(FIRST_CAPACITY);
+  #fieldEnds = new Uint32Array(FIRST_CAPACITY);
+  #fieldCount = 0;
+  /** Of each field: which name it has, and its value as a float; 0 where it is of another type. */
+  #nameSlots = new Uint32Array(FIRST_CAPACITY);
+  #floats = new Float64Array(FIRST_CAPACITY);
   /** Values of the other types, by the field's index. */
   readonly #others = new Map<number, FieldValue>();
 
@@ -21,69 +42,143 @@ export class PointColumns {
   }
 
   get length(): number {
-    return this.#fieldEnds.length;
+    return this.#length;
   }
 
   push({ measurement, tags, timeNs, fields }: Point): void {
-    this.#measurements.push(measurement);
-    this.#tags.push(tags);
     this.times.push(timeNs);
     for (const [field, value] of fields) {
-      if (typeof value !== 'number') this.#others.set(this.#fields.length, value);
-      this.#fields.push(field);
-      this.#floats.push(typeof value === 'number' ? value : 0);
+      const isFloat = typeof value === 'number';
+      if (!isFloat) this.#others.set(this.#fieldCount, value);
+      this.#pushField(this.#nameSlotOf(field), isFloat ? value : 0);
     }
-    this.#fieldEnds.push(this.#fields.length);
+    this.#pushLabels(this.#labelSlotOf(measurement, tags));
   }
 
   /** The line that was read last, which has a time. */
   pushLine({ series, fieldCount, fields, floats, others, timeLow, timeHigh }: LineScanner): void {
-    this.#measurements.push(series.measurement);
-    this.#tags.push(series.tags);
     this.times.pushWords(timeLow, timeHigh);
-    for (const [index, value] of others) this.#others.set(this.#fields.length + index, value);
-    for (let index = 0; index < fieldCount; index++) {
-      this.#fields.push(fields[index]!.name);
-      this.#floats.push(floats[index]!);
-    }
-    this.#fieldEnds.push(this.#fields.length);
+    if (others.size > 0)
+      for (const [index, value] of others) this.#others.set(this.#fieldCount + index, value);
+    for (let index = 0; index < fieldCount; index++)
+      this.#pushField(this.#nameSlotOf(fields[index]!.name), floats[index]!);
+    this.#pushLabels(this.#labelSlotOf(series.measurement, series.tags));
   }
 
   /** Those of `points` from `start` up to `end`. */
   append(points: PointColumns, start = 0, end = points.length): void {
+    if (start >= end) return;
     const firstField = points.firstFieldOf(start);
-    const shift = this.#fields.length - firstField;
+    const fieldEnd = points.fieldEndOf(end - 1);
+    if (points.#others.size > 0)
+      for (let field = firstField; field < fieldEnd; field++) {
+        const value = points.#others.get(field);
+        if (value !== undefined) this.#others.set(this.#fieldCount + field - firstField, value);
+      }
+    this.#reserve(end - start, fieldEnd - firstField);
+    const shift = this.#fieldCount - firstField;
+    const slotOf = this.#slotsFor(points, end - start);
+    for (let field = firstField; field < fieldEnd; field++)
+      this.#pushField(this.#nameSlotOf(points.fieldAt(field)), points.#floats[field]!);
     for (let index = start; index < end; index++) {
-      this.#measurements.push(points.#measurements[index]!);
-      this.#tags.push(points.#tags[index]!);
       this.times.pushWords(points.times.lowAt(index), points.times.highAt(index));
-      this.#fieldEnds.push(points.#fieldEnds[index]! + shift);
+      this.#pushLabels(slotOf(points.#labelSlots[index]!), points.#fieldEnds[index]! + shift);
     }
-    const fieldEnd = end === 0 ? 0 : points.fieldEndOf(end - 1);
-    for (let field = firstField; field < fieldEnd; field++) {
-      this.#fields.push(points.#fields[field]!);
-      this.#floats.push(points.#floats[field]!);
+  }
+
+  /** Forgets all points and keeps the room; labels too, unless there are very many. */
+  clear(): void {
+    this.times.clear();
+    this.#others.clear();
+    this.#length = 0;
+    this.#fieldCount = 0;
+    if (this.#labels.length <= KEPT_LABELS) return;
+    this.#labels.length = 0;
+    this.#slotOfTags.clear();
+  }
+
+  #reserve(points: number, fields: number): void {
+    this.times.reserve(points);
+    if (this.#length + points > this.#labelSlots.length) this.#growPoints(this.#length + points);
+    if (this.#fieldCount + fields > this.#floats.length) this.#growFields(this.#fieldCount + fields);
+  }
+
+  #growPoints(needed: number): void {
+    const capacity = Math.max(needed, this.#labelSlots.length * 2);
+    this.#labelSlots = grown(this.#labelSlots, new Uint32Array(capacity));
+    this.#fieldEnds = grown(this.#fieldEnds, new Uint32Array(capacity));
+  }
+
+  #growFields(needed: number): void {
+    const capacity = Math.max(needed, this.#floats.length * 2);
+    this.#nameSlots = grown(this.#nameSlots, new Uint32Array(capacity));
+    this.#floats = grown(this.#floats, new Float64Array(capacity));
+  }
+
+  /** The slot here of each slot there, looked up once where there are more points than slots. */
+  #slotsFor(points: PointColumns, count: number): (slot: number) => number {
+    const find = (slot: number): number => {
+      const { measurement, tags } = points.#labels[slot]!;
+      return this.#labelSlotOf(measurement, tags);
+    };
+    if (count < points.#labels.length) return find;
+    const slots = new Int32Array(points.#labels.length).fill(-1);
+    return (slot) => {
+      const known = slots[slot]!;
+      if (known !== -1) return known;
+      const found = find(slot);
+      slots[slot] = found;
+      return found;
+    };
+  }
+
+  #pushLabels(slot: number, fieldEnd = this.#fieldCount): void {
+    const at = this.#length++;
+    if (at === this.#labelSlots.length) this.#growPoints(at + 1);
+    this.#labelSlots[at] = slot;
+    this.#fieldEnds[at] = fieldEnd;
+  }
+
+  #pushField(nameSlot: number, value: number): void {
+    const at = this.#fieldCount++;
+    if (at === this.#nameSlots.length) this.#growFields(at + 1);
+    this.#nameSlots[at] = nameSlot;
+    this.#floats[at] = value;
+  }
+
+  /** By the array of tags itself, which points of one series mostly share. */
+  #labelSlotOf(measurement: string, tags: readonly Tag[]): number {
+    const known = this.#slotOfTags.get(tags);
+    if (known !== undefined && this.#labels[known]!.measurement === measurement) return known;
+    const slot = this.#labels.push({ measurement, tags }) - 1;
+    this.#slotOfTags.set(tags, slot);
+    return slot;
+  }
+
+  /** Most often the name that came after the last one before. */
+  #nameSlotOf(name: string): number {
+    const next = this.#lastName + 1 < this.#names.length ? this.#lastName + 1 : 0;
+    if (this.#names[next] === name) {
+      this.#lastName = next;
+      return next;
     }
-    if (points.#others.size === 0) return;
-    for (let field = firstField; field < fieldEnd; field++) {
-      const value = points.#others.get(field);
-      if (value !== undefined) this.#others.set(field + shift, value);
+    let slot = this.#slotOfName.get(name);
+    if (slot === undefined) {
+      slot = this.#names.push(name) - 1;
+      this.#slotOfName.set(name, slot);
     }
+    this.#lastName = slot;
+    return slot;
   }
 
   /** The point, made anew for each call. */
   at(index: number): Point {
     const start = this.firstFieldOf(index);
     const end = this.fieldEndOf(index);
-    const fields: [string, FieldValue][] = [[this.#fields[start]!, this.valueAt(start)]];
-    for (let field = start + 1; field < end; field++)
-      fields.push([this.#fields[field]!, this.valueAt(field)]);
-    return {
-      measurement: this.#measurements[index]!,
-      tags: this.#tags[index]!,
-      fields,
-      timeNs: this.times.at(index),
-    };
+    const fields: [string, FieldValue][] = [[this.fieldAt(start), this.valueAt(start)]];
+    for (let field = start + 1; field < end; field++) fields.push([this.fieldAt(field), this.valueAt(field)]);
+    const { measurement, tags } = this.#labels[this.#labelSlots[index]!]!;
+    return { measurement, tags, fields, timeNs: this.times.at(index) };
   }
 
   /** All of them, made anew for each call. */
@@ -92,11 +187,21 @@ export class PointColumns {
   }
 
   measurementOf(index: number): string {
-    return this.#measurements[index]!;
+    return this.#labels[this.#labelSlots[index]!]!.measurement;
   }
 
   tagsOf(index: number): readonly Tag[] {
-    return this.#tags[index]!;
+    return this.#labels[this.#labelSlots[index]!]!.tags;
+  }
+
+  /** Where the point's labels stand in `labels`; points of one slot are of one series set. */
+  labelSlotOf(index: number): number {
+    return this.#labelSlots[index]!;
+  }
+
+  /** Each with a slot of its own; the same may stand there more than once. */
+  get labels(): readonly Labels[] {
+    return this.#labels;
   }
 
   /** Where the fields of the point at `index` begin, among those of all points; there is at least one. */
@@ -109,11 +214,16 @@ export class PointColumns {
   }
 
   fieldAt(field: number): string {
-    return this.#fields[field]!;
+    return this.#names[this.#nameSlots[field]!]!;
   }
 
   valueAt(field: number): FieldValue {
     if (this.#others.size === 0) return this.#floats[field]!;
     return this.#others.get(field) ?? this.#floats[field]!;
   }
+}
+
+function grown<Column extends Uint32Array | Float64Array>(column: Column, larger: Column): Column {
+  larger.set(column);
+  return larger;
 }

@@ -47,8 +47,19 @@ export class TimeColumn {
     return this.#view.getInt32(index * BYTES + BYTES / 2, true);
   }
 
-  #grow(): void {
-    const larger = new Uint8Array(this.#view.byteLength * 2);
+  /** Makes room for so many more at once. */
+  reserve(count: number): void {
+    const needed = (this.#length + count) * BYTES;
+    if (needed > this.#view.byteLength) this.#grow(needed);
+  }
+
+  /** Forgets all times and keeps the room. */
+  clear(): void {
+    this.#length = 0;
+  }
+
+  #grow(neededBytes = 0): void {
+    const larger = new Uint8Array(Math.max(neededBytes, this.#view.byteLength * 2));
     larger.set(new Uint8Array(this.#view.buffer));
     this.#view = new DataView(larger.buffer);
   }

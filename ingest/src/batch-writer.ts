@@ -77,6 +77,7 @@ export class BatchWriter implements Freshness {
   #read: LogPart = { entries: [], nextOffset: 0 };
   /** When the batch before was taken from the log, or, after a pause, when the first new entry came. */
   #takenAtMs = 0;
+  readonly #points = new PointColumns();
   #savedAtMs = 0;
   /** What no writing mends; told until the next start. */
   #loss: string | undefined;
@@ -283,7 +284,7 @@ export class BatchWriter implements Freshness {
   /** Moves to `behind` in the same turn, for what comes between; false when the platform stops before. */
   async #writeUntilTaken(batch: readonly SpoolEntry[], behind: number): Promise<boolean> {
     const { metrics } = this.#options;
-    const accepted = pointsOf(batch);
+    const accepted = this.#pointsOf(batch);
     if (accepted.length === 0) {
       this.#moveTo(behind);
       return true;
@@ -305,6 +306,18 @@ export class BatchWriter implements Freshness {
         await this.#pause(askedMs === undefined ? retryMs : Math.min(askedMs, LONGEST_ASKED_RETRY_MS));
       }
     }
+  }
+
+  /** They stand until the next batch. Entries of one block follow one another in its columns. */
+  #pointsOf(batch: readonly SpoolEntry[]): PointColumns {
+    this.#points.clear();
+    for (let index = 0; index < batch.length; ) {
+      const { columns, firstPoint } = batch[index]!;
+      let end = firstPoint;
+      for (; batch[index]?.columns === columns; index++) end = batch[index]!.pointEnd;
+      this.#points.append(columns, firstPoint, end);
+    }
+    return this.#points;
   }
 
   /** Ends an outage when the write is done in time; a store that takes long for each batch stays red. */
@@ -420,12 +433,6 @@ function endOfBatch(entries: readonly SpoolEntry[], maxPoints: number): number {
     end++;
   }
   return end;
-}
-
-function pointsOf(batch: readonly SpoolEntry[]): PointColumns {
-  const all = new PointColumns();
-  for (const { columns, firstPoint, pointEnd } of batch) all.append(columns, firstPoint, pointEnd);
-  return all;
 }
 
 /** Finds the log offset of a point's entry, by its index in the batch. */

@@ -54,7 +54,7 @@ it('reads, and takes from the log again, what the parser reads', () => {
         );
         const points = expected.every((point) => point && point.timeNs! >= 1024n) ? expected : undefined;
         expect(read(text, unit)?.toArray()).toEqual(points);
-        const logged = decodePoints(recordKinds.lines, Buffer.from(encodeLines(Buffer.from(text), unit)));
+        const logged = decodePoints(recordKinds.lines, Buffer.concat(encodeLines(Buffer.from(text), unit)));
         expect(logged?.toArray()).toEqual(expected);
       },
     ),

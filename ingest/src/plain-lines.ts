@@ -35,6 +35,7 @@ interface FreshField {
 export class PlainLines {
   readonly #options: PlainLinesOptions;
   readonly #scanner = new LineScanner();
+  readonly #points = new PointColumns();
   /** Of the fields that were met with the type they are pinned to. */
   readonly #types = new WeakMap<LineField, FieldType>();
 
@@ -42,14 +43,18 @@ export class PlainLines {
     this.#options = options;
   }
 
-  /** The points; undefined where something is to be decided, and then nothing was counted or pinned. */
+  /**
+   * The points, which stand until the next call; undefined where something is to be decided, and then nothing was
+   * counted or pinned.
+   */
   read(
     { payload, unit, firstGivenNs }: Submission & { source: 'line_protocol' },
     nowNs: bigint,
   ): PointColumns | undefined {
     if (firstGivenNs !== undefined || !isUtf8(payload)) return undefined;
     const scanner = this.#scanner;
-    const points = new PointColumns();
+    const points = this.#points;
+    points.clear();
     const fresh = new Map<string, FreshField>();
     scanner.reset(payload, { unit: timeUnits[unit] });
     try {

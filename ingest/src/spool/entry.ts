@@ -177,9 +177,9 @@ export function encodePoints(points: readonly Point[], seriesKeyOf: (point: Poin
   return points.map((point) => encodeExactLine(point, seriesKeyOf(point))).join('\n');
 }
 
-/** Line protocol as it came, as a record's bytes. */
-export function encodeLines(lines: Uint8Array, unit: TimeUnitName): Uint8Array {
-  return Buffer.concat([Buffer.from(`#${unit}\n`), lines]);
+/** Line protocol as it came, as a record's bytes: the parts one after another. */
+export function encodeLines(lines: Uint8Array, unit: TimeUnitName): readonly Uint8Array[] {
+  return [Buffer.from(`#${unit}\n`), lines];
 }
 
 /** The points of a record; undefined when a line cannot be read, which is a bug or damage that the CRC missed. */

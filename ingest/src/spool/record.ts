@@ -42,6 +42,9 @@ export interface RecordStamps {
   delivery: DeliveryStamp | undefined;
 }
 
+/** A record's payload: text, or bytes in parts. */
+export type Payload = string | readonly Uint8Array[];
+
 const MARKER = 0x4b44_4954; // "TIDK"
 const markerBytes = Buffer.from('TIDK', 'latin1');
 
@@ -74,9 +77,9 @@ export class RecordBuffer {
     return this.#bytes.subarray(0, this.length);
   }
 
-  push(kind: RecordKind, acceptedNs: bigint, payload: string | Uint8Array, stamps?: RecordStamps): void {
+  push(kind: RecordKind, acceptedNs: bigint, payload: Payload, stamps?: RecordStamps): void {
     const start = this.length;
-    this.#reserve(RECORD_HEADER_BYTES + DELIVERY_BYTES + payload.length * 3);
+    this.#reserve(RECORD_HEADER_BYTES + DELIVERY_BYTES + mostBytesOf(payload));
     const flags = flagsOf(stamps);
     const payloadStart = start + headerBytes(flags);
     const payloadBytes = this.#writePayload(payload, payloadStart);
@@ -90,10 +93,14 @@ export class RecordBuffer {
     this.length = end;
   }
 
-  #writePayload(payload: string | Uint8Array, start: number): number {
+  #writePayload(payload: Payload, start: number): number {
     if (typeof payload === 'string') return this.#bytes.write(payload, start);
-    this.#bytes.set(payload, start);
-    return payload.length;
+    let end = start;
+    for (const part of payload) {
+      this.#bytes.set(part, end);
+      end += part.length;
+    }
+    return end - start;
   }
 
   clear(): void {
@@ -140,6 +147,12 @@ export function decodeRecord(
     payload: bytes.subarray(payloadStart, end),
     end,
   };
+}
+
+/** In UTF-8 each unit of a string may take three bytes. */
+function mostBytesOf(payload: Payload): number {
+  if (typeof payload === 'string') return payload.length * 3;
+  return payload.reduce((sum, { length }) => sum + length, 0);
 }
 
 function flagsOf(stamps: RecordStamps | undefined): number {

@@ -16,7 +16,13 @@ import { type CursorName, type CursorOffsets, Cursors } from './cursors.ts';
 import { DamageKeeper } from './damage.ts';
 import type { SpoolEntry } from './entry.ts';
 import { SpoolMetrics } from './metrics.ts';
-import { type DecodedRecord, type RecordKind, type RecordStamps, recordKinds } from './record.ts';
+import {
+  type DecodedRecord,
+  type Payload,
+  type RecordKind,
+  type RecordStamps,
+  recordKinds,
+} from './record.ts';
 import { recover, type SegmentInfo, tellNewest } from './recover.ts';
 import { segmentPath } from './segment.ts';
 import { readSegment } from './segment-reader.ts';
@@ -30,7 +36,7 @@ import { Waiters } from './waiters.ts';
  */
 const MAX_PENDING_BYTES = 16 * 1024 * 1024;
 /** Decoded entries kept in memory, by their bytes in the log. */
-const TAIL_BYTES = 16 * 1024 * 1024;
+const TAIL_BYTES = 64 * 1024 * 1024;
 /** How much a reader takes from the disk at once. */
 const READ_CHUNK_BYTES = 1024 * 1024;
 /** Enough for the first entry of most messages. */
@@ -160,7 +166,7 @@ export class Spool {
   append(
     kind: RecordKind,
     acceptedNs: bigint,
-    payload: string | Uint8Array,
+    payload: Payload,
     points: readonly Point[] | PointColumns,
     done?: Done,
     stamps?: RecordStamps,

@@ -1,10 +1,7 @@
 import type { EntryBlock, SpoolEntry } from './entry.ts';
 
-/**
- * What a block takes besides its entries, in bytes of the log, which take some ten times as many in memory: at a low
- * rate each message is a block of its own.
- */
-const BLOCK_BYTES = 512;
+/** What a block takes besides its entries, in bytes of the log: at a low rate each message is a block of its own. */
+const BLOCK_BYTES = 4096;
 
 interface Block {
   offset: number;

@@ -58,6 +58,8 @@ export class Writer {
   /** Series with this id or a greater one are not in the file yet. */
   #firstUnsavedId: number;
   #isIntact = true;
+  /** Series of the fields of the point that is being staged. */
+  readonly #found: Series[] = [];
 
   constructor({
     connection,
@@ -83,8 +85,9 @@ export class Writer {
   async write(points: PointColumns): Promise<RejectedPoint[]> {
     const rejected: RejectedPoint[] = [];
     const rows: Staged = new Map();
+    const tagSets: TagSet[] = [];
     for (let index = 0; index < points.length; index++) {
-      const rejection = this.#stage(points, index, rows);
+      const rejection = this.#stage(points, index, tagSets, rows);
       if (rejection !== undefined) rejected.push({ index, ...rejection });
     }
     if (rows.size === 0) return rejected;
@@ -111,17 +114,41 @@ export class Writer {
     this.release([...this.#appenders.keys()]);
   }
 
-  #stage(points: PointColumns, index: number, rows: Staged): Omit<RejectedPoint, 'index'> | undefined {
+  /** `tagSets` are those of the labels that came before, by their slot. */
+  #stage(
+    points: PointColumns,
+    index: number,
+    tagSets: TagSet[],
+    rows: Staged,
+  ): Omit<RejectedPoint, 'index'> | undefined {
     const timeNs = points.times.at(index);
     if (timeNs < MIN_TIME_NS || timeNs > MAX_TIME_NS) {
       return { reason: 'store_rejected', detail: `time ${timeNs} is beyond 64 bits` };
     }
-    const tagSet = this.#series.find(points.measurementOf(index), points.tagsOf(index));
-    if (tagSet === undefined || !fitsKnownSeries(tagSet, points, index))
+    const slot = points.labelSlotOf(index);
+    let tagSet = tagSets[slot];
+    if (tagSet === undefined) {
+      const { measurement, tags } = points.labels[slot]!;
+      tagSet = this.#series.find(measurement, tags);
+      if (tagSet !== undefined) tagSets[slot] = tagSet;
+    }
+    if (tagSet === undefined || !this.#findSeries(tagSet, points, index))
       return this.#stageNew(points.at(index), tagSet, rows);
-    for (let field = points.firstFieldOf(index); field < points.fieldEndOf(index); field++)
-      this.#stageValue(tagSet.series.get(points.fieldAt(field))!, timeNs, points.valueAt(field), rows);
+    const firstField = points.firstFieldOf(index);
+    for (let field = firstField; field < points.fieldEndOf(index); field++)
+      this.#stageValue(this.#found[field - firstField]!, timeNs, points.valueAt(field), rows);
     return undefined;
+  }
+
+  /** True when every field has its series and is of its type: the common case, and the quick one. */
+  #findSeries(tagSet: TagSet, points: PointColumns, index: number): boolean {
+    const firstField = points.firstFieldOf(index);
+    for (let field = firstField; field < points.fieldEndOf(index); field++) {
+      const series = tagSet.series.get(points.fieldAt(field));
+      if (series?.type !== fieldTypeOf(points.valueAt(field))) return false;
+      this.#found[field - firstField] = series;
+    }
+    return true;
   }
 
   /** A point that brings a series, or a value of another type than its series has. */
@@ -207,14 +234,6 @@ export class Writer {
     }
     appendColumns(appender, chunk, columns);
   }
-}
-
-/** True when every field has its series and is of its type: the common case, and the quick one. */
-function fitsKnownSeries(tagSet: TagSet, points: PointColumns, index: number): boolean {
-  for (let field = points.firstFieldOf(index); field < points.fieldEndOf(index); field++) {
-    if (tagSet.series.get(points.fieldAt(field))?.type !== fieldTypeOf(points.valueAt(field))) return false;
-  }
-  return true;
 }
 
 function fullText(maxSeries: number, fresh: Point['fields']): string {
