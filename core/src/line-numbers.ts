@@ -73,12 +73,17 @@ export function readTime(
   if (firstDigit === end) return false;
   const split = Math.max(firstDigit, end - decimals);
   let seconds = 0;
-  let fraction = 0;
-  for (let at = firstDigit; at < end; at++) {
+  let at = firstDigit;
+  for (; at < split; at++) {
     const digit = bytes[at]! - ZERO;
     if (digit < 0 || digit > 9) return false;
-    if (at < split) seconds = seconds * 10 + digit;
-    else fraction = fraction * 10 + digit;
+    seconds = seconds * 10 + digit;
+  }
+  let fraction = 0;
+  for (; at < end; at++) {
+    const digit = bytes[at]! - ZERO;
+    if (digit < 0 || digit > 9) return false;
+    fraction = fraction * 10 + digit;
   }
   seconds *= unitSeconds;
   const nanoseconds = fraction * powersOfTen[9 - decimals]!;

@@ -256,3 +256,41 @@ describe('encoding', () => {
     expect(text).toBe('m\\ =\\,,t\\,a\\ g=v\\=x f\\ 1="a\\"\\\\",g=-0,h=7i 1');
   });
 });
+
+it('a series that is expected next is taken for another one neither in part nor with a space that is escaped', () => {
+  const scanner = new LineScanner();
+  const lines = [
+    'a,t=1 f=1 1',
+    'b,t=1 f=1 1',
+    'a,t=1 f=1 1',
+    'b,t=12 f=1 1',
+    'a,t=1 f=1 1',
+    'b,t=1\\ x f=1 1',
+    'm\\ n f=1 1',
+  ];
+  scanner.reset(Buffer.from([...lines, 'a,t=1 f=1 1', 'b,t=1', 'm\\', 'm\\ n f=1 1'].join('\n')));
+  const seen: string[] = [];
+  while (!scanner.atEnd()) {
+    try {
+      scanner.scanLine();
+      const { measurement, tags } = scanner.series;
+      seen.push([measurement, ...tags.flat()].join(' '));
+    } catch {
+      seen.push('bad');
+      scanner.skipLine();
+    }
+  }
+  expect(seen).toEqual([
+    'a t 1',
+    'b t 1',
+    'a t 1',
+    'b t 12',
+    'a t 1',
+    'b t 1 x',
+    'm n',
+    'a t 1',
+    'bad',
+    'bad',
+    'm n',
+  ]);
+});

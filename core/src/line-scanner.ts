@@ -1,6 +1,12 @@
 import { asBuffer } from './as-buffer.ts';
 import { plainNumber, readTime, type TimeUnit, timeUnits } from './line-numbers.ts';
-import { isEqual, type LineField, type LineSeries, LineSeriesCache } from './line-series.ts';
+import {
+  isEqual,
+  type KnownSeries,
+  type LineField,
+  type LineSeries,
+  LineSeriesCache,
+} from './line-series.ts';
 import { type FieldValue, type Tag, Uint64 } from './point.ts';
 
 // Line protocol as InfluxDB reads it: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
@@ -67,6 +73,8 @@ export class LineScanner {
   #unit: TimeUnit = timeUnits.ns;
   #escapesAll = false;
   #scanned = 0;
+  /** The series of the line before. */
+  #last: KnownSeries | undefined;
 
   constructor(knownSeries = KNOWN_SERIES) {
     this.#known = { special: new LineSeriesCache(knownSeries), all: new LineSeriesCache(knownSeries) };
@@ -92,6 +100,8 @@ export class LineScanner {
   ): void {
     this.#bytes = asBuffer(bytes);
     this.#unit = unit;
+    // What one way of escaping knows is not for the other.
+    if (this.#escapesAll !== (escapes === 'all')) this.#last = undefined;
     this.#escapesAll = escapes === 'all';
     this.position = 0;
     this.line = firstLine;
@@ -129,10 +139,28 @@ export class LineScanner {
     this.line += 1;
   }
 
-  /** Measurement and tags; the hash is FNV-1a. */
+  /** Measurement and tags. Senders mostly send their series in the same order each time. */
   #scanSeries(): LineSeries {
     const bytes = this.#bytes;
     const start = this.position;
+    const likely = this.#last?.next;
+    if (likely !== undefined) {
+      const end = start + likely.key.length;
+      if (bytes[end] === SPACE && isEqual(likely.key, bytes, start, end)) {
+        this.#last = likely;
+        this.position = end;
+        return likely.series;
+      }
+    }
+    const known = this.#lookUpSeries(start);
+    if (this.#last !== undefined) this.#last.next = known;
+    this.#last = known;
+    return known.series;
+  }
+
+  /** The hash is FNV-1a. */
+  #lookUpSeries(start: number): KnownSeries {
+    const bytes = this.#bytes;
     let hash = 0x811c_9dc5 | 0;
     let at = start;
     for (; at < bytes.length; at++) {
@@ -145,15 +173,13 @@ export class LineScanner {
       }
     }
     const end = Math.min(at, bytes.length);
-    const known = this.#escapesAll ? this.#known.all : this.#known.special;
-    let series = known.find(bytes, start, end, hash);
-    if (series === undefined) {
-      series = this.#readSeries(start, end);
-      known.add(Uint8Array.prototype.slice.call(bytes, start, end), hash, series);
-    }
+    const cache = this.#escapesAll ? this.#known.all : this.#known.special;
+    const known =
+      cache.find(bytes, start, end, hash) ??
+      cache.add(Uint8Array.prototype.slice.call(bytes, start, end), hash, this.#readSeries(start, end));
     if (end === bytes.length || bytes[end] === NEWLINE) throw new LineFault('missing fields');
     this.position = end;
-    return series;
+    return known;
   }
 
   #readSeries(start: number, end: number): LineSeries {
@@ -286,7 +312,13 @@ export class LineScanner {
   #scanTime(): void {
     const bytes = this.#bytes;
     const start = this.position;
-    while (!this.#atLineEnd() && bytes[this.position] !== SPACE) this.position += 1;
+    let end = start;
+    for (; end < bytes.length; end++) {
+      const code = bytes[end]!;
+      if (code === SPACE || code === NEWLINE) break;
+      if (code === RETURN && (end + 1 === bytes.length || bytes[end + 1] === NEWLINE)) break;
+    }
+    this.position = end;
     const found = readTime(bytes, start, this.position, this.#unit, this.#timeWords);
     if (found === false) throw new LineFault('bad timestamp');
     if (found === true) {

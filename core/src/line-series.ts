@@ -17,10 +17,13 @@ export interface LineField {
   lastLine: number;
 }
 
-interface Entry {
+export interface KnownSeries {
   readonly hash: number;
+  /** The bytes that name it. */
   readonly key: Uint8Array;
   readonly series: LineSeries;
+  /** The one that came after it last time. */
+  next: KnownSeries | undefined;
 }
 
 const FIRST_SLOTS = 1024;
@@ -38,33 +41,35 @@ export class LineSeriesCache {
     this.#maxSeries = maxSeries;
   }
 
-  find(bytes: Uint8Array, start: number, end: number, hash: number): LineSeries | undefined {
+  find(bytes: Uint8Array, start: number, end: number, hash: number): KnownSeries | undefined {
     const young = this.#young.find(bytes, start, end, hash);
-    if (young !== undefined) return young.series;
+    if (young !== undefined) return young;
     const old = this.#old.find(bytes, start, end, hash);
     if (old !== undefined) this.#add(old);
-    return old?.series;
+    return old;
   }
 
-  add(key: Uint8Array, hash: number, series: LineSeries): void {
-    this.#add({ key, hash, series });
+  add(key: Uint8Array, hash: number, series: LineSeries): KnownSeries {
+    const known: KnownSeries = { key, hash, series, next: undefined };
+    this.#add(known);
+    return known;
   }
 
-  #add(entry: Entry): void {
+  #add(known: KnownSeries): void {
     if (this.#young.size >= this.#maxSeries) {
       this.#old = this.#young;
       this.#young = new Generation();
     }
-    this.#young.add(entry);
+    this.#young.add(known);
   }
 }
 
 /** A hash table with open addressing: a key is compared where it lies in the message, and never made a string. */
 class Generation {
   size = 0;
-  #slots: (Entry | undefined)[] = new Array(FIRST_SLOTS).fill(undefined);
+  #slots: (KnownSeries | undefined)[] = new Array(FIRST_SLOTS).fill(undefined);
 
-  find(bytes: Uint8Array, start: number, end: number, hash: number): Entry | undefined {
+  find(bytes: Uint8Array, start: number, end: number, hash: number): KnownSeries | undefined {
     const mask = this.#slots.length - 1;
     for (let at = hash & mask; ; at = (at + 1) & mask) {
       const entry = this.#slots[at];
@@ -73,7 +78,7 @@ class Generation {
     }
   }
 
-  add(entry: Entry): void {
+  add(entry: KnownSeries): void {
     if (this.size * 2 >= this.#slots.length) {
       const slots = this.#slots;
       this.#slots = new Array(slots.length * 2).fill(undefined);
@@ -83,7 +88,7 @@ class Generation {
     this.size += 1;
   }
 
-  #place(entry: Entry): void {
+  #place(entry: KnownSeries): void {
     const mask = this.#slots.length - 1;
     let at = entry.hash & mask;
     while (this.#slots[at] !== undefined) at = (at + 1) & mask;
