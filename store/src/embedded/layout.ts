@@ -111,6 +111,18 @@ export function earliestNs({ types }: Layout): bigint {
   return earliest;
 }
 
+/** A time after which no table holds anything; the least there is when all are empty. */
+export function latestNs({ types }: Layout): bigint {
+  let latest = MIN_TIME_NS;
+  for (const { hot, late, partitions } of types.values()) {
+    const ends = [...hot, ...late].map(({ maxNs }) => maxNs);
+    for (const endNs of [...ends, ...partitions.map((partition) => timesOf(partition).lastNs)]) {
+      if (endNs > latest) latest = endNs;
+    }
+  }
+  return latest;
+}
+
 /** Tables with a row at `fromNs` or after and at `lastNs` or before. */
 export function tablesIn<T extends ArrivalTable>(tables: readonly T[], fromNs: bigint, lastNs: bigint): T[] {
   return tables.filter((table) => table.rows > 0 && table.minNs <= lastNs && table.maxNs >= fromNs);

@@ -9,6 +9,7 @@ import {
 } from '@tidemark/core';
 import type { ReadingFilter } from '../engine.ts';
 import { sensorMeasurements } from '../sensor-measurements.ts';
+import { TagIndex } from './tag-index.ts';
 
 /** One field of one tag set, with its newest point. */
 export interface Series {
@@ -42,6 +43,7 @@ export class SeriesIndex {
   readonly #byId: Series[] = [];
   readonly #byMeasurement = new Map<string, Map<string, TagSet>>();
   #byTags = new WeakMap<readonly Tag[], TagSet>();
+  readonly #tagIndexes = new Map<string, TagIndex>();
   readonly #types = new Map<string, Map<string, FieldType>>();
   readonly #sensors = new Map<string, TagSet[]>();
   readonly #countByType = new Map<FieldType, number>();
@@ -107,6 +109,7 @@ export class SeriesIndex {
     this.#byId[id] = series;
     this.#size += 1;
     tagSet.series.set(field, series);
+    if (tagSet.series.size === 1) this.#tagIndexes.get(tagSet.measurement)?.add(tagSet);
     this.#countByType.set(type, this.countOf(type) + 1);
     getOrAdd(this.#types, tagSet.measurement, () => new Map()).set(field, type);
     return series;
@@ -216,15 +219,15 @@ export class SeriesIndex {
     return this.#byMeasurement.get(measurement)?.values() ?? [];
   }
 
-  /** The time of the newest point of all, or `otherwise` where that is later. */
-  newestNs(otherwise: bigint): bigint {
-    let newest = otherwise;
-    for (const tagSets of this.#byMeasurement.values()) {
-      for (const { series } of tagSets.values()) {
-        for (const { lastTimeNs } of series.values()) if (lastTimeNs > newest) newest = lastTimeNs;
-      }
-    }
-    return newest;
+  /** Tag sets of a measurement by their tags. */
+  tagIndexOf(measurement: string): TagIndex {
+    const tagSets = this.#byMeasurement.get(measurement);
+    if (tagSets === undefined) return new TagIndex([]);
+    return getOrAdd(
+      this.#tagIndexes,
+      measurement,
+      () => new TagIndex({ [Symbol.iterator]: () => tagSets.values() }),
+    );
   }
 
   /** Every measurement's fields with their types. */
@@ -247,6 +250,8 @@ export class SeriesIndex {
   #detach({ measurement, tags, sensor }: TagSet): void {
     const key = keyOf(tags);
     this.#byMeasurement.get(measurement)?.delete(key);
+    // Made anew when it is asked for: taking one off would take a search in lists as long as the measurement.
+    this.#tagIndexes.delete(measurement);
     if (measurement === READINGS) this.#sensors.delete(sensor);
     // It may know the tag set by tags that are not its own any more.
     this.#byTags = new WeakMap();

@@ -1,7 +1,8 @@
 import type { FieldType } from '@tidemark/core';
-import type { DataType } from '@tidemark/influxql';
+import type { DataType, Expression } from '@tidemark/influxql';
 import { compareText } from '../../order.ts';
 import type { SeriesIndex, TagSet } from '../series.ts';
+import { candidatesFor } from './candidates.ts';
 
 /** What there is to ask for when a query comes: measurements with their fields, tags and tag sets. */
 export class Catalog {
@@ -18,7 +19,12 @@ export class Catalog {
     return this.#series.measurements().sort(compareText);
   }
 
-  tagSets(measurement: string): readonly TagSet[] {
+  /** All tag sets; with a condition, those at least that it may hold for. */
+  tagSets(measurement: string, condition?: Expression): readonly TagSet[] {
+    if (condition !== undefined) {
+      const candidates = candidatesFor(condition, this.#series.tagIndexOf(measurement));
+      if (candidates !== undefined) return candidates;
+    }
     let tagSets = this.#tagSets.get(measurement);
     if (tagSets === undefined) {
       tagSets = [...this.#series.tagSetsIn(measurement)].filter(({ series }) => series.size > 0);
@@ -29,7 +35,7 @@ export class Catalog {
 
   /** Fields that have a type; those of measurements that are empty are none. */
   fields(measurement: string): ReadonlyMap<string, FieldType> {
-    if (this.tagSets(measurement).length === 0) return new Map();
+    if (this.#isEmpty(measurement)) return new Map();
     return this.#series.pinsOf(measurement) ?? new Map();
   }
 
@@ -37,9 +43,7 @@ export class Catalog {
   tagKeys(measurement: string): readonly string[] {
     let keys = this.#tagKeys.get(measurement);
     if (keys === undefined) {
-      const found = new Set<string>();
-      for (const { tags } of this.tagSets(measurement)) for (const [key] of tags) found.add(key);
-      keys = [...found].sort(compareText);
+      keys = [...this.#series.tagIndexOf(measurement).keys()].sort(compareText);
       this.#tagKeys.set(measurement, keys);
     }
     return keys;
@@ -50,6 +54,11 @@ export class Catalog {
     return (
       this.fields(measurement).get(name) ?? (this.tagKeys(measurement).includes(name) ? 'tag' : 'unknown')
     );
+  }
+
+  #isEmpty(measurement: string): boolean {
+    for (const { series } of this.#series.tagSetsIn(measurement)) if (series.size > 0) return false;
+    return true;
   }
 }
 

@@ -100,7 +100,8 @@ function compareSql(operator: Operator, a: Typed, b: Typed, { takesAbsentForFals
   return `COALESCE((${a.sql})::HUGEINT ${operator} (${b.sql})::HUGEINT, FALSE)`;
 }
 
-function isTag(side: Expression): boolean {
+/** True for what is asked of a tag: names that are neither are absent tags. */
+export function isTag(side: Expression): boolean {
   return side.kind === 'reference' && (side.cast === 'tag' || side.cast === undefined);
 }
 

@@ -12,7 +12,6 @@ export interface PlanContext {
   layout: Layout;
   index: SeriesIndex;
   bindings: Bindings;
-  /** Costs a look at every series. */
   readonly extent: Extent;
   nowNs: bigint;
 }

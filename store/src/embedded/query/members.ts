@@ -28,7 +28,7 @@ export function selectMembers(
   const members: Member[] = [];
   for (const measurement of measurements) {
     const passing: { tagSet: TagSet; condition: number | undefined }[] = [];
-    for (const tagSet of context.catalog.tagSets(measurement)) {
+    for (const tagSet of context.catalog.tagSets(measurement, filter)) {
       const verdict = filter === undefined ? true : decide(filter, tagSet, context.regexes);
       if (verdict === false) continue;
       let condition: number | undefined;

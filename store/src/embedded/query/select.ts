@@ -11,7 +11,7 @@ import {
 } from '@tidemark/influxql';
 import { MAX_QUERY_ROWS, type QueryOptions, type QuerySeries, type QueryValue } from '../../engine.ts';
 import type { Columns } from '../database.ts';
-import { earliestNs } from '../layout.ts';
+import { earliestNs, type Layout, latestNs } from '../layout.ts';
 import type { Reader } from '../reader.ts';
 import { Bindings } from './bindings.ts';
 import { Catalog } from './catalog.ts';
@@ -47,7 +47,7 @@ export async function answerSelect(
         groups = new Groups(select.dimensions);
         const bindings = new Bindings();
         const { layout, series: index } = reader;
-        const extent = extentOf(reader);
+        const extent = extentOf(layout);
         const context: PlanContext = { catalog, regexes, layout, index, bindings, extent, nowNs };
         const { sql, types } = statementSql(select, groups, context);
         absent = types.map((type, index) => absentValue(select, type, index));
@@ -98,9 +98,10 @@ function absentValue(select: ResolvedSelect, type: DataType, index: number): Que
   return isComputed ? null : fill.value;
 }
 
-function extentOf({ layout, series }: Reader): Extent {
+function extentOf(layout: Layout): Extent {
   const firstNs = earliestNs(layout);
-  return { firstNs, lastNs: series.newestNs(firstNs) };
+  const lastNs = latestNs(layout);
+  return { firstNs, lastNs: lastNs > firstNs ? lastNs : firstNs };
 }
 
 function appendRows(

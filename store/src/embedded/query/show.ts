@@ -134,7 +134,7 @@ function byMeasurement(
 
 /** Tag sets for which the condition holds. */
 function passing({ catalog, filter, regexes, statement }: Show, name: string): TagSet[] {
-  return catalog.tagSets(name).filter((tagSet) => {
+  return catalog.tagSets(name, filter).filter((tagSet) => {
     const verdict = filter === undefined ? true : decide(filter, tagSet, regexes);
     if (typeof verdict === 'boolean') return verdict;
     if (statement.target === 'series') throw new QueryError('invalid tag comparison operator');
