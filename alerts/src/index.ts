@@ -1,3 +1,1 @@
-export { readRule } from './read-rule.ts';
-export { Scope } from './scope.ts';
-export { newSeries, step } from './series-state.ts';
+export { AlertService } from './alert-service.ts';

@@ -10,6 +10,7 @@ import { requestMetrics } from './middleware/request-metrics.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
 import type { ApiEnv, ApiParts } from './parts.ts';
 import { createErrorHandler, invalidFields, issuesOf, problemOf } from './problem.ts';
+import { alerts } from './routes/alerts.ts';
 import { audit } from './routes/audit.ts';
 import { backup } from './routes/backup.ts';
 import { computeMetrics } from './routes/compute-metrics.ts';
@@ -20,6 +21,7 @@ import { health } from './routes/health.ts';
 import { importPoints } from './routes/import.ts';
 import { latest } from './routes/latest.ts';
 import { live } from './routes/live.ts';
+import { liveAlerts } from './routes/live-alerts.ts';
 import { locations } from './routes/locations.ts';
 import { page } from './routes/page.ts';
 import { postReadings } from './routes/post-readings.ts';
@@ -28,6 +30,7 @@ import { quarantine } from './routes/quarantine.ts';
 import { readings } from './routes/readings.ts';
 import { registryImport } from './routes/registry-import.ts';
 import { replay } from './routes/replay.ts';
+import { rules } from './routes/rules.ts';
 import { sensorChanges } from './routes/sensor-changes.ts';
 import { sensors } from './routes/sensors.ts';
 import { storage } from './routes/storage.ts';
@@ -61,6 +64,7 @@ export function createApp(parts: ApiParts): ApiApp {
   app.post('/compute/metrics', fresh);
   app.get('/api/v1/sensors/*', fresh);
   app.get('/api/v1/storage', fresh);
+  app.post('/api/v1/rules/dry-run', fresh);
   app.on(['GET', 'POST'], '/query', fresh);
 
   postReadings(app, parts);
@@ -77,6 +81,10 @@ export function createApp(parts: ApiParts): ApiApp {
   sensorChanges(app, parts);
   locations(app, parts);
   registryImport(app, parts);
+  rules(app, parts);
+  // Before the route of one alert, whose id may be anything.
+  liveAlerts(app, parts);
+  alerts(app, parts);
   replay(app, parts);
   discard(app, parts);
   const parquet = new ParquetTransfers(parts.config);

@@ -1,6 +1,7 @@
 import type {
   Acceptor,
   Access,
+  Alerts,
   Backup,
   Clock,
   Config,
@@ -12,6 +13,7 @@ import type {
   Quarantine,
   QuarantineDesk,
   Registry,
+  Rules,
   SensorHistory,
   Storage,
 } from '@tidemark/core';
@@ -32,6 +34,8 @@ export interface ApiParts {
   audit: AuditLog;
   history: SensorHistory;
   quality: Quality;
+  rules: Rules;
+  alerts: Alerts;
   storage: Storage;
   backup: Backup;
   freshness: Freshness;

@@ -14,6 +14,7 @@ import {
   type PartHealth,
   type Quarantine,
   type Registry,
+  type RetainedTopics,
   TidemarkError,
 } from '@tidemark/core';
 import type { Aedes, AuthenticateError, Client } from 'aedes';
@@ -52,7 +53,7 @@ interface BrokerOptions {
 }
 
 /** The MQTT broker: Aedes over TCP, and over the WebSocket connections that the HTTP server hands on. */
-export class Broker {
+export class Broker implements RetainedTopics {
   readonly #options: BrokerOptions;
   readonly #metrics: BrokerMetrics;
   readonly #acceptance: Acceptance;
@@ -154,6 +155,12 @@ export class Broker {
     const address = this.#server?.address();
     if (!address || typeof address === 'string') throw new Error('the broker does not listen');
     return address.port;
+  }
+
+  /** Publishes a retained message of the platform's own; resolves when it is kept. An empty one clears the topic. */
+  async retain(topic: string, payload: string): Promise<void> {
+    if (!this.#aedes) throw new Error('the broker has not started');
+    await this.#aedes.retain(topic, payload);
   }
 
   /** Takes over an HTTP connection that asked for a WebSocket; the caller has checked who may. */

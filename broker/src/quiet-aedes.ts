@@ -113,6 +113,15 @@ export class QuietAedes extends Aedes {
     this.publish(packet, null, () => {});
   }
 
+  /** Publishes a retained message for the platform itself, at QoS 1; resolves when it is kept. Empty, it clears. */
+  retain(topic: string, payload: string): Promise<void> {
+    const bytes = Buffer.from(payload);
+    const packet = { cmd: 'publish', topic, payload: bytes, qos: 1, retain: true, dup: false } as const;
+    return new Promise((resolve, reject) => {
+      this.publish(packet, null, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
   override subscribe(topic: string, listener: Listener, done: () => void): void {
     this.#count(topic, 1);
     this.#listeners.add(topic, listener);

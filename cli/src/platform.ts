@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { AlertService } from '@tidemark/alerts';
 import { createApp, HttpServer } from '@tidemark/api';
 import { Broker } from '@tidemark/broker';
 import {
@@ -25,10 +26,13 @@ import {
 import { buildWeb } from '@tidemark/web';
 import { claimDataDir } from './data-dir.ts';
 import { IncidentLog } from './incident-log.ts';
+import { RuleFile } from './rule-file.ts';
 import { version } from './version.ts';
 
 interface PlatformOptions {
   config: Config;
+  /** Where the rules stand in, which are read again when it changes. */
+  configFile?: string | undefined;
   logger?: Logger;
 }
 
@@ -40,11 +44,13 @@ export interface PlatformAddress {
 /** The whole platform in one process: the composition root. */
 export class Platform {
   readonly #config: Config;
+  readonly #configFile: string | undefined;
   readonly #logger: Logger;
   readonly #running = new AsyncDisposableStack();
   #isReady = false;
 
-  constructor({ config, logger }: PlatformOptions) {
+  constructor({ config, configFile, logger }: PlatformOptions) {
+    this.#configFile = configFile && resolve(configFile);
     this.#config = { ...config, dataDir: resolve(config.dataDir) };
     this.#logger = logger ?? createLogger(config.logLevel);
   }
@@ -96,7 +102,26 @@ export class Platform {
     const { acceptor, journal, quarantine, desk, freshness, quality } = ingest;
     const broker = await this.#run(new Broker({ ...shared, acceptor, journal, quarantine, access, version }));
 
-    const localHealth = (): PartHealth[] => [broker.health(), ...ingest.health(), registry.health()];
+    const alerts = await this.#run(
+      new AlertService({
+        ...shared,
+        engine,
+        db: meta,
+        audit,
+        directory: registry,
+        log: ingest.alertsLog,
+        topics: broker,
+      }),
+    );
+    if (this.#configFile !== undefined)
+      await this.#run(new RuleFile({ ...shared, file: this.#configFile, rules: alerts }));
+
+    const localHealth = (): PartHealth[] => [
+      broker.health(),
+      ...ingest.health(),
+      registry.health(),
+      ...alerts.health(),
+    ];
     const pageDir = await buildWeb();
     const app = createApp({
       ...shared,
@@ -109,6 +134,8 @@ export class Platform {
       audit,
       history: ingest.history,
       quality,
+      rules: alerts,
+      alerts,
       storage: retention,
       backup: ingest.backup,
       freshness,

@@ -3,7 +3,7 @@ import { authority } from './connection.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { Platform } from './platform.ts';
 import { type OutputOptions, printJson } from './progress.ts';
-import { loadSettings } from './settings.ts';
+import { loadSettings, settingsFile } from './settings.ts';
 
 interface ServeOptions extends OutputOptions {
   config?: string;
@@ -15,7 +15,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   // half as much as here, collecting it costs line protocol a third of its rate.
   setFlagsFromString('--heap-growing-percent=150');
   const config = loadSettings({ file: options.config });
-  const platform = new Platform({ config });
+  const platform = new Platform({ config, configFile: settingsFile({ file: options.config }) });
   await untilInterrupted(async (signal) => {
     const { mqttPort, httpPort } = await platform.start();
     try {

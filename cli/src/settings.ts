@@ -12,6 +12,13 @@ interface SettingsSources {
 
 /** The configuration as every command sees it; throws `config_invalid` that lists every fault. */
 export function loadSettings({ file, env = process.env, overrides = {} }: SettingsSources = {}): Config {
-  const present = existsSync(defaultFile) ? defaultFile : undefined;
-  return loadConfig({ env, file: file ?? env.TIDEMARK_CONFIG ?? present, overrides });
+  return loadConfig({ env, file: settingsFile({ file, env }), overrides });
+}
+
+/** The YAML file that the settings are read from; undefined when there is none. */
+export function settingsFile({
+  file,
+  env = process.env,
+}: Omit<SettingsSources, 'overrides'> = {}): string | undefined {
+  return file ?? env.TIDEMARK_CONFIG ?? (existsSync(defaultFile) ? defaultFile : undefined);
 }

@@ -313,6 +313,25 @@ export const configSchema = z.strictObject({
         .meta({ env: 'TIDEMARK_DOWNSAMPLE_EVERY' }),
     })
     .prefault({}),
+  alerts: z
+    .strictObject({
+      maxRules: count.max(100_000).default(10_000).describe('Most rules').meta({ env: 'TIDEMARK_MAX_RULES' }),
+      maxSeries: count
+        .default(1_000_000)
+        .describe('Most sensors under all rules together that are evaluated, some 200 bytes of memory each')
+        .meta({ env: 'TIDEMARK_MAX_ALERT_SERIES' }),
+      maxTransitions: count
+        .min(1000)
+        .default(100_000)
+        .describe('Changes of alerts that are kept to be told and listed; then the oldest go')
+        .meta({ env: 'TIDEMARK_MAX_ALERT_TRANSITIONS' }),
+    })
+    .prefault({}),
+  rules: z
+    .array(z.unknown())
+    .max(100_000)
+    .default([])
+    .describe('Rules, as docs/alerts.md says; read again when the file changes'),
   influx: z
     .strictObject({
       url: z.url().default('http://127.0.0.1:8086').describe('InfluxDB 2 server').meta({ env: 'INFLUX_URL' }),

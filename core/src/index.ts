@@ -1,3 +1,4 @@
+export * from './alert-json.ts';
 export * from './alerts.ts';
 export * from './as-buffer.ts';
 export * from './backup-format.ts';

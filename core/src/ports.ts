@@ -2,6 +2,7 @@ import type { TidemarkError } from './errors.ts';
 import type { TimeUnitName } from './line-numbers.ts';
 import type { ParsedPoint } from './line-protocol-parse.ts';
 import type { Point } from './point.ts';
+import type { PointColumns } from './point-columns.ts';
 import type { Location, Sensor } from './sensor.ts';
 
 // What the packages ask of each other without importing each other; `cli` wires them together.
@@ -134,6 +135,56 @@ export interface Journal {
    * aborts. An offset before `firstOffset` starts at `firstOffset`; the caller sees it by the entry's offset.
    */
   read(offset: number, signal: AbortSignal): AsyncIterable<readonly JournalEntry[]>;
+}
+
+/** One accepted message as those read it who read many: its points by column. */
+export interface LoggedMessage {
+  /** In ms since 1970. */
+  readonly acceptedMs: number;
+  /** Where its points stand: from `firstPoint` up to `pointEnd`. */
+  readonly columns: PointColumns;
+  readonly firstPoint: number;
+  readonly pointEnd: number;
+}
+
+/** Who reads the log behind a durable cursor, apart from acceptance, and skips nothing. */
+export interface LogReader<Message = LoggedMessage> {
+  /** Where to begin, as it was saved; undefined: where the cursor stands. */
+  offset: number | undefined;
+  /** How much of what was taken before this run is to be told once more, in bytes. */
+  recalledBytes: number;
+  /** Takes that, in order, to remember it. */
+  recall: (messages: readonly Message[]) => void;
+  /** Called behind that, before anything is taken; `from` is the place in the log that it began at. */
+  onRecalled?: (from: number) => Promise<void>;
+  /** Takes messages, in order, each once for each run; `seenAtMs` is on the monotonic clock. */
+  take: (messages: readonly Message[], seenAtMs: number) => void;
+  /** True while nothing that comes would change anything: it is passed over unread. */
+  isIdle?: () => boolean;
+  /** How many rows there are to save; Infinity when it must be at once. */
+  unsavedRows: () => number;
+  /** Makes everything durable that was taken up to the offset. */
+  save: (offset: number) => void;
+}
+
+export interface LogFollowing {
+  start(): void;
+  /** Takes what there is, for a second at most, and saves. */
+  stop(): Promise<void>;
+  health(): PartHealth;
+  /** Up to when everything accepted was taken, on the monotonic clock; undefined until that is so once. */
+  readonly caughtUpAtMs: number | undefined;
+  /** Waits, for `timeoutMs` at most, until everything accepted before the call is taken and saved. */
+  catchUp(timeoutMs: number): Promise<void>;
+  /** Saves what was taken and what else was changed; throws when it cannot. */
+  save(): void;
+}
+
+/** The log as the package `alerts` has it: behind its own durable cursor, and to write the platform's own points. */
+export interface AlertsLog {
+  follow(reader: LogReader): LogFollowing;
+  /** Resolves when the points are durable. Rejects with a retryable `spool_full` or `spool_failed`. */
+  append(points: readonly Point[]): Promise<void>;
 }
 
 /** Something that was refused, kept with its reason. */

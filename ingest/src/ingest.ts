@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type {
   Acceptor,
+  AlertsLog,
   Backup as BackupPort,
   Clock,
   Config,
@@ -16,6 +17,7 @@ import type {
   SensorHistory,
 } from '@tidemark/core';
 import type { AuditLog, Engine, MetaDb, SensorRegistry } from '@tidemark/store';
+import { appendOwn } from './append-own.ts';
 import { Backup } from './backup.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { ClockLimits } from './clock-limits.ts';
@@ -24,6 +26,7 @@ import { Downsampling } from './downsampling/downsampling.ts';
 import { FieldPins } from './field-pins.ts';
 import { SpoolJournal } from './journal.ts';
 import { Lateness } from './lateness.ts';
+import { LogFollower } from './log-follower.ts';
 import { IngestMetrics } from './metrics.ts';
 import { Pipeline } from './pipeline.ts';
 import { Placement } from './placement.ts';
@@ -48,6 +51,18 @@ interface IngestOptions {
   incidents: IncidentSink;
 }
 
+/** An action must not wait long for its reading. */
+const alertsReading = {
+  cursor: 'alerts',
+  gatherMs: 10,
+  texts: {
+    begun: 'rules cannot be evaluated; readings stay in the spool and it is tried again',
+    lasting: 'rules still cannot be evaluated',
+    ended: 'rules are evaluated again',
+    working: 'evaluating',
+  },
+} as const;
+
 /** Everything between a source and the store: acceptance, the log, the quarantine, the batch writer. */
 export class Ingest {
   readonly quarantine: Quarantine;
@@ -56,6 +71,7 @@ export class Ingest {
   readonly history: SensorHistory;
   readonly quality: QualityPort;
   readonly backup: BackupPort;
+  readonly alertsLog: AlertsLog;
   readonly #options: IngestOptions;
   readonly #metrics: IngestMetrics;
   readonly #store: QuarantineStore;
@@ -92,6 +108,10 @@ export class Ingest {
       metrics,
     });
     this.journal = new SpoolJournal(this.#spool);
+    this.alertsLog = {
+      follow: (reader) => new LogFollower({ ...options, ...reader, ...alertsReading, spool: this.#spool }),
+      append: (points) => appendOwn({ ...options, spool: this.#spool }, points),
+    };
     this.#quality = new Quality({
       ...options,
       spool: this.#spool,

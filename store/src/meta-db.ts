@@ -117,6 +117,57 @@ const migrations = [
   `ALTER TABLE sensor_renames ADD COLUMN actor TEXT NOT NULL DEFAULT 'local';
    ALTER TABLE sensor_renames ADD COLUMN note TEXT;`,
   'CREATE TABLE downsample_dirty (every TEXT PRIMARY KEY, ranges TEXT NOT NULL) STRICT, WITHOUT ROWID;',
+  // A transition is numbered once and for all: those who tell it go on behind the number they told last.
+  `CREATE TABLE rules (
+     id TEXT PRIMARY KEY,
+     document TEXT NOT NULL,
+     created_ns INTEGER NOT NULL,
+     updated_ns INTEGER NOT NULL,
+     version INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE alert_progress (
+     id INTEGER PRIMARY KEY CHECK (id = 1),
+     spool_offset INTEGER NOT NULL,
+     ran_ms INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE alert_series (
+     rule TEXT NOT NULL,
+     sensor TEXT NOT NULL,
+     state TEXT NOT NULL,
+     PRIMARY KEY (rule, sensor)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE alert_transitions (
+     number INTEGER PRIMARY KEY AUTOINCREMENT,
+     key TEXT NOT NULL UNIQUE,
+     rule TEXT NOT NULL,
+     sensor TEXT NOT NULL,
+     metric TEXT,
+     state TEXT NOT NULL,
+     value REAL,
+     since_ns INTEGER NOT NULL,
+     time_ns INTEGER NOT NULL,
+     recorded_ns INTEGER NOT NULL,
+     severity TEXT NOT NULL,
+     message TEXT NOT NULL,
+     actor TEXT,
+     comment TEXT,
+     is_current INTEGER NOT NULL,
+     notifies INTEGER NOT NULL,
+     notify TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX alert_transitions_by_rule ON alert_transitions (rule, number);
+   CREATE INDEX alert_transitions_by_sensor ON alert_transitions (sensor, number);
+   CREATE TABLE alert_readers (name TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+   CREATE TABLE alert_silences (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     rule TEXT,
+     sensor TEXT,
+     severity TEXT,
+     until_ns INTEGER NOT NULL,
+     created_ns INTEGER NOT NULL,
+     made_by TEXT NOT NULL,
+     comment TEXT
+   ) STRICT;`,
 ];
 
 /** Opens the control database (`meta.db`), bringing an older schema up to date and refusing a newer one. */

@@ -27,6 +27,7 @@ import {
 import { AuditLog, type Engine, openEngine, openMetaDb, Retention, SensorRegistry } from '@tidemark/store';
 import { createApp } from '../app.ts';
 import type { ApiParts } from '../parts.ts';
+import { MemoryAlerts, MemoryRules } from './memory-alerts.ts';
 import { MemoryJournal } from './memory-journal.ts';
 
 /**
@@ -72,6 +73,8 @@ export async function startTestPlatform(
     desk,
     audit: new AuditLog({ db, clock: systemClock, maxEntries: 1000 }),
     quality: { counts: async () => [] },
+    rules: new MemoryRules(),
+    alerts: new MemoryAlerts(),
     freshness: { flush: async () => 0 },
     access: {
       isRequired: false,

@@ -1,16 +1,12 @@
 import {
   type Clock,
   type Config,
-  encodeSeriesKey,
   knownLocation,
   type Point,
   type Sensor,
   type SensorDirectory,
   tagsOf,
 } from '@tidemark/core';
-import { encodePoints } from '../spool/entry.ts';
-import { recordKinds } from '../spool/record.ts';
-import type { Spool } from '../spool/spool.ts';
 import { countToPoint, type FailureCounts } from './failure-counts.ts';
 import { minuteOf, startOfMinute } from './minutes.ts';
 import type { Presence } from './presence.ts';
@@ -21,7 +17,8 @@ const CHUNK = 500;
 interface MinuteWriterOptions {
   config: Config;
   clock: Clock;
-  spool: Spool;
+  /** Writes into the log; on a disk that takes nothing it never resolves. */
+  append: (points: readonly Point[]) => Promise<void>;
   directory: SensorDirectory;
   counts: FailureCounts;
   presence: Presence;
@@ -53,7 +50,7 @@ export class MinuteWriter {
   async #writeCounts(nowNs: bigint): Promise<void> {
     const { counts } = this.#options;
     for (let rows = counts.unwritten(nowNs, CHUNK); rows.length > 0; ) {
-      await this.#append(rows.map(countToPoint));
+      await this.#options.append(rows.map(countToPoint));
       counts.markWritten(rows);
       rows = rows.length < CHUNK ? [] : counts.unwritten(nowNs, CHUNK);
     }
@@ -67,10 +64,10 @@ export class MinuteWriter {
       if (left-- === 0) break;
       points.push(this.#stateOf(sensor, minuteNs));
       if (points.length < CHUNK) continue;
-      await this.#append(points);
+      await this.#options.append(points);
       points = [];
     }
-    if (points.length > 0) await this.#append(points);
+    if (points.length > 0) await this.#options.append(points);
   }
 
   #stateOf(sensor: Sensor, minuteNs: bigint): Point {
@@ -97,18 +94,5 @@ export class MinuteWriter {
       fields: fields.filter((field): field is [string, number] => field[1] !== undefined),
       timeNs: minuteNs,
     };
-  }
-
-  /** Resolves when the points are durable; on a disk that takes nothing that is never. */
-  #append(points: readonly Point[]): Promise<void> {
-    const { spool, clock } = this.#options;
-    const refusal = spool.refusal();
-    if (refusal) throw refusal;
-    const text = encodePoints(points, ({ measurement, tags }) => encodeSeriesKey(measurement, tags));
-    return new Promise((resolve) => {
-      spool.append(recordKinds.points, clock.nowNs(), text, points, (error) => {
-        if (!error) resolve();
-      });
-    });
   }
 }

@@ -4,7 +4,7 @@ import { messageOf, syncPath } from '@tidemark/core';
 import type { DamageKeeper } from './damage.ts';
 
 /** Who must have passed an offset before the log may drop what lies before it. */
-export const cursorNames = ['store', 'quarantine', 'quality'] as const;
+export const cursorNames = ['store', 'quarantine', 'quality', 'alerts'] as const;
 export type CursorName = (typeof cursorNames)[number];
 export type CursorOffsets = Record<CursorName, number>;
 
@@ -32,11 +32,12 @@ export class Cursors {
   static async load({ directory, firstOffset, endOffset, damage }: LoadOptions): Promise<Cursors> {
     const saved = await readSaved(directory, damage);
     const within = (offset = firstOffset): number => Math.min(Math.max(offset, firstOffset), endOffset);
-    const { store, quarantine, quality } = saved;
+    const { store, quarantine, quality, alerts } = saved;
     return new Cursors(directory, {
       store: within(store),
       quarantine: within(quarantine),
       quality: within(quality),
+      alerts: within(alerts),
     });
   }
 

@@ -118,12 +118,12 @@ describe('Spool', () => {
     // The entries of this file were accepted at 1000 ns and after.
     const nowS = Date.now() / 1000;
     spool.passed('quarantine', spool.endOffset);
-    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([1, 0, 1]);
+    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([1, 0, 1, 1]);
     await spool.advance('store', second!.offset);
     spool = await reopen(spool);
-    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([1, 1, 1]);
+    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([1, 1, 1, 1]);
     spool.passed('store', spool.endOffset);
-    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([0, 1, 1]);
+    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([0, 1, 1, 1]);
   });
 
   it('goes on behind the old end after a restart, and never writes into an old segment', async () => {
@@ -162,6 +162,7 @@ describe('Spool', () => {
     expect(await segments()).toEqual(before);
     const middle = (await readAll(spool))[100]!.offset;
     await spool.advance('quality', spool.endOffset);
+    await spool.advance('alerts', spool.endOffset);
     await spool.advance('quarantine', middle);
     expect((await segments()).length).toBeLessThan(before.length);
     spool = await reopen(spool, sizes);
@@ -207,6 +208,7 @@ describe('Spool', () => {
       await spool.advance('store', spool.endOffset);
       await spool.advance('quarantine', spool.endOffset);
       await spool.advance('quality', spool.endOffset);
+      await spool.advance('alerts', spool.endOffset);
       if (
         (await Promise.race([
           appending.then(() => 'done'),

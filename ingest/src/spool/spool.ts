@@ -80,7 +80,7 @@ export class Spool {
   #spare: Batch = newBatch();
   #flushing: Promise<void> | undefined;
   readonly #waiters = new Waiters();
-  readonly #passed: CursorOffsets = { store: 0, quarantine: 0, quality: 0 };
+  readonly #passed: CursorOffsets = { store: 0, quarantine: 0, quality: 0, alerts: 0 };
   #fault: string | undefined;
   /** When the group commit began that is under way. */
   #committingSinceMs: number | undefined;

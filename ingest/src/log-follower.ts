@@ -1,15 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Clock, Logger, PartHealth } from '@tidemark/core';
-import { Outage } from '../outage.ts';
-import type { SpoolEntry } from '../spool/entry.ts';
-import type { Spool } from '../spool/spool.ts';
+import type { Clock, LogFollowing, Logger, LogReader, PartHealth } from '@tidemark/core';
+import { Outage } from './outage.ts';
+import type { CursorName } from './spool/cursors.ts';
+import type { SpoolEntry } from './spool/entry.ts';
+import type { Spool } from './spool/spool.ts';
 
 /** Read between two turns of the event loop: some 700 small messages, a millisecond of checks. */
 const READ_BYTES = 64 * 1024;
-/** How much that was taken before this run is read once more: some 90 000 small messages, a third of a second's work. */
-const RECALLED_BYTES = 8 * 1024 * 1024;
-/** Entries are gathered so long before they are read: fewer, larger reads. */
-const GATHER_MS = 50;
 /** How often what was counted is saved, and how far a full log may have to wait for it. */
 const SAVE_EVERY_MS = 1000;
 /** Rows that are saved without waiting for that: acceptance shares the thread, and a row takes some 10 µs. */
@@ -19,26 +16,19 @@ const RETRY_MS = 1000;
 /** How long the end may take; what is left is read after the next start. */
 const STOP_WITHIN_MS = 1000;
 
-interface LogFollowerOptions {
+interface LogFollowerOptions extends LogReader<SpoolEntry> {
   spool: Spool;
+  cursor: Exclude<CursorName, 'store' | 'quarantine'>;
   clock: Clock;
   logger: Logger;
-  /** Where to begin. */
-  offset: number;
-  /** Takes what was taken before this run once more, in order, to remember it. */
-  recall: (entries: readonly SpoolEntry[]) => void;
-  /** Called behind that, before anything is taken; `from` is the place in the log that it began at. */
-  onRecalled: (from: number) => Promise<void>;
-  /** Takes entries, in order, each once for each run. */
-  take: (entries: readonly SpoolEntry[], seenAtMs: number) => void;
-  /** How many rows there are to save. */
-  unsavedRows: () => number;
-  /** Makes everything durable that was taken up to the offset. */
-  save: (offset: number) => void;
+  /** Entries are gathered so long before they are read: fewer, larger reads. */
+  gatherMs: number;
+  /** Of the part that reads, in the log and in its health. */
+  texts: { begun: string; lasting: string; ended: string; working: string };
 }
 
-/** Reads the log behind the durable cursor `quality`, apart from acceptance, and saves as it goes. */
-export class LogFollower {
+/** Reads the log behind a durable cursor, apart from acceptance, and saves as it goes. */
+export class LogFollower implements LogFollowing {
   readonly #options: LogFollowerOptions;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
@@ -46,23 +36,20 @@ export class LogFollower {
   #position: number;
   #savedPosition: number;
   #savedAtMs = 0;
+  #advancedAtMs = 0;
   #caughtUpAtMs: number | undefined;
   #hurry = new AbortController();
   readonly #caughtUpWaiters = new Set<() => void>();
   readonly #outage: Outage;
 
   constructor(options: LogFollowerOptions) {
+    const { spool, cursor, offset } = options;
     this.#options = options;
-    this.#position = options.offset;
-    this.#savedPosition = options.offset;
+    this.#position = Math.min(offset ?? spool.cursor(cursor), spool.endOffset);
+    this.#savedPosition = this.#position;
     this.#outage = new Outage({
       ...options,
-      figures: () => ({ backlogBytes: options.spool.endOffset - this.#position }),
-      texts: {
-        begun: 'readings cannot be checked; they stay in the spool and it is tried again',
-        lasting: 'readings still cannot be checked',
-        ended: 'readings are checked again',
-      },
+      figures: () => ({ backlogBytes: spool.endOffset - this.#position }),
     });
   }
 
@@ -79,7 +66,8 @@ export class LogFollower {
 
   health(): PartHealth {
     const { fault } = this.#outage;
-    return { name: 'quality', status: fault ? 'fail' : 'pass', message: fault ?? 'checking' };
+    const { cursor, texts } = this.#options;
+    return { name: cursor, status: fault ? 'fail' : 'pass', message: fault ?? texts.working };
   }
 
   /** Up to when everything accepted was taken, on the monotonic clock; undefined until that is so once. */
@@ -136,46 +124,52 @@ export class LogFollower {
 
   /** What is not known for it is compared with nothing; that holds nothing up. */
   async #recall(): Promise<void> {
-    const { spool, offset, recall, onRecalled, logger } = this.#options;
+    const { spool, cursor, recalledBytes, recall, onRecalled, logger } = this.#options;
     const { signal } = this.#stopping;
-    const from = Math.max(spool.firstOffset, offset - RECALLED_BYTES);
+    const offset = this.#position;
+    const from = Math.max(spool.firstOffset, offset - recalledBytes);
     try {
       for (let at = from; at < offset && !signal.aborted; await new Promise(setImmediate)) {
         const { entries, nextOffset } = await spool.take(at, READ_BYTES);
         recall(entries.filter((entry) => entry.offset < offset));
         at = nextOffset;
       }
-      if (!signal.aborted) await onRecalled(from);
+      if (!signal.aborted) await onRecalled?.(from);
     } catch (error) {
-      logger.warn({ err: error }, 'some of what was checked before this start is not known to the checks');
+      logger.warn({ err: error, cursor }, 'some of what was read before this start is not known again');
     }
   }
 
   async #takeNext(): Promise<void> {
-    const { spool, take } = this.#options;
+    const { spool, cursor, take, isIdle } = this.#options;
     const seenAtMs = this.#nowMs();
-    const { entries, nextOffset } = await spool.take(this.#position, READ_BYTES, true);
-    take(entries, seenAtMs);
-    this.#position = nextOffset;
-    spool.passed('quality', nextOffset);
+    if (isIdle?.()) this.#position = spool.endOffset;
+    else {
+      const { entries, nextOffset } = await spool.take(this.#position, READ_BYTES, true);
+      take(entries, seenAtMs);
+      this.#position = nextOffset;
+    }
+    spool.passed(cursor, this.#position);
     if (this.#isAtEnd()) this.#caughtUpAtMs = seenAtMs;
     for (const wake of this.#caughtUpWaiters) wake();
   }
 
   async #saveIfDue(isLast = false): Promise<void> {
-    const { spool, unsavedRows } = this.#options;
-    const isDue = this.#nowMs() - this.#savedAtMs >= SAVE_EVERY_MS || unsavedRows() >= MAX_UNSAVED_ROWS;
-    if (!isDue && !isLast) return;
-    this.save();
-    await spool.advance('quality', this.#savedPosition);
+    const { spool, cursor, unsavedRows } = this.#options;
+    const nowMs = this.#nowMs();
+    const isDue = nowMs - this.#savedAtMs >= SAVE_EVERY_MS || unsavedRows() >= MAX_UNSAVED_ROWS;
+    if (isDue || isLast) this.save();
+    if (nowMs - this.#advancedAtMs < SAVE_EVERY_MS && !isLast) return;
+    this.#advancedAtMs = nowMs;
+    await spool.advance(cursor, this.#savedPosition);
   }
 
   /** Waits for an entry, or until there is a place to save: a full log takes nothing more before it is. */
   async #waitForMore(): Promise<void> {
-    const { spool } = this.#options;
+    const { spool, cursor, gatherMs } = this.#options;
     const { signal } = this.#stopping;
     if (this.#isAtEnd()) {
-      const isSaved = this.#position <= spool.cursor('quality');
+      const isSaved = this.#position <= spool.cursor(cursor);
       const waking = isSaved ? signal : AbortSignal.any([signal, AbortSignal.timeout(SAVE_EVERY_MS)]);
       await spool.waitBeyond(this.#position, waking);
     }
@@ -183,7 +177,7 @@ export class LogFollower {
     const isBehind = spool.endOffset - this.#position >= READ_BYTES;
     if (this.#hurry.signal.aborted) this.#hurry = new AbortController();
     if (isUrgent || isBehind) await new Promise(setImmediate);
-    else await delay(GATHER_MS, undefined, { signal: this.#hurry.signal }).catch(() => {});
+    else await delay(gatherMs, undefined, { signal: this.#hurry.signal }).catch(() => {});
   }
 
   #isAtEnd(): boolean {

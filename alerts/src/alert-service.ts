@@ -1,0 +1,372 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  type Alert,
+  type AlertFilter,
+  type Alerts,
+  type AlertsLog,
+  type AlertTransition,
+  alertToJson,
+  type Clock,
+  type Config,
+  type DryRun,
+  type LogFollowing,
+  type Logger,
+  messageOf,
+  type PartHealth,
+  type Registry,
+  type RetainedTopics,
+  type Rule,
+  type Rules,
+  type SensorDirectory,
+  type Silence,
+  type StoredRule,
+  TidemarkError,
+} from '@tidemark/core';
+import type { AuditLog, Engine, MetaDb } from '@tidemark/store';
+import { dryRun } from './dry-run.ts';
+import { Evaluator } from './evaluator.ts';
+import { historyPoints } from './history.ts';
+import { type Actor, alertOf, Lifecycle } from './lifecycle.ts';
+import { AlertMetrics } from './metrics.ts';
+import { Progress } from './progress.ts';
+import { readRule } from './read-rule.ts';
+import { invalidRule, RuleBook } from './rule-book.ts';
+import { activate, createSeries, decodeSeries, type Series } from './series.ts';
+import type { Step } from './series-state.ts';
+import { Silences } from './silences.ts';
+import { Teller, type Told } from './teller.ts';
+import { Transitions } from './transitions.ts';
+import { Watch } from './watch.ts';
+
+/** How often it is looked for what only time changes. */
+const LOOK_EVERY_MS = 1000;
+/** How often the registry is gone through, and at least how often the run clock is saved. */
+const RECONCILE_EVERY_MS = 10_000;
+/** What was evaluated before this run and is read once more, for the newest values of all series. */
+const RECALLED_BYTES = 8 * 1024 * 1024;
+
+interface AlertServiceOptions {
+  config: Config;
+  clock: Clock;
+  logger: Logger;
+  metrics: Registry;
+  db: MetaDb;
+  audit: AuditLog;
+  directory: SensorDirectory;
+  log: AlertsLog;
+  engine: Pick<Engine, 'readings'>;
+  topics: RetainedTopics;
+  lookEveryMs?: number;
+}
+
+/** Rules, evaluated on all that is accepted, and the alerts that they make. */
+export class AlertService implements Rules, Alerts {
+  readonly #options: AlertServiceOptions;
+  readonly #metrics: AlertMetrics;
+  readonly #transitions: Transitions;
+  readonly #silences: Silences;
+  readonly #lifecycle: Lifecycle;
+  readonly #evaluator: Evaluator;
+  readonly #book: RuleBook;
+  readonly #progress: Progress;
+  readonly #watch: Watch;
+  readonly #tellers: readonly Teller[];
+  readonly #stopping = new AbortController();
+  #follower: LogFollowing | undefined;
+  #looking: Promise<void> | undefined;
+  #fault: string | undefined;
+  /** The run clock: how long rules have been evaluated in all, up to the start and since when on the monotonic clock. */
+  #ran = { beforeMs: 0, sinceMs: 0 };
+  #savedRanMs = 0;
+
+  constructor(options: AlertServiceOptions) {
+    const { config, db, metrics } = options;
+    this.#options = options;
+    this.#transitions = new Transitions({ db, maxTransitions: config.alerts.maxTransitions });
+    this.#silences = new Silences(options);
+    this.#lifecycle = new Lifecycle({ ...options, silences: this.#silences });
+    this.#evaluator = new Evaluator({
+      ...options,
+      maxSeries: config.alerts.maxSeries,
+      onStep: (series, step, timeNs, isOld) => this.#stepped(series, step, timeNs, isOld),
+      onCurrent: (series, timeNs) => this.#lifecycle.becameCurrent(series, timeNs),
+      onLate: () => this.#metrics.late.inc(),
+      onExcess: () => this.#metrics.excess.inc(),
+    });
+    this.#metrics = new AlertMetrics(metrics, {
+      rules: () => this.#book.size,
+      series: () => this.#evaluator.seriesCount,
+      active: () => this.#lifecycle.active.size,
+    });
+    this.#book = new RuleBook({
+      ...options,
+      maxRules: config.alerts.maxRules,
+      onChange: (before, after) => this.#ruleChanged(before, after),
+    });
+    const parts = { ...options, lifecycle: this.#lifecycle, transitions: this.#transitions };
+    this.#progress = new Progress(parts);
+    this.#watch = new Watch({ ...parts, evaluator: this.#evaluator });
+    this.#tellers = [
+      new Teller({ ...parts, name: 'history', tell: (told) => this.#writeHistory(told) }),
+      new Teller({ ...parts, name: 'mqtt', tell: (told) => this.#publish(told) }),
+    ];
+  }
+
+  /** Goes on where the last run has saved. The log must have started. */
+  async start(): Promise<void> {
+    const { clock, config, log } = this.#options;
+    const standing = this.#progress.load();
+    this.#ran = { beforeMs: standing?.ranMs ?? 0, sinceMs: clock.monotonicMs() };
+    this.#savedRanMs = this.#ran.beforeMs;
+    this.#silences.start();
+    this.#book.start();
+    for (const rule of this.#book.all()) this.#evaluator.set(rule, false);
+    this.#book.setFileRules(config.rules);
+    this.#restore();
+    this.#follower = log.follow({
+      offset: standing?.offset,
+      recalledBytes: this.#book.size === 0 ? 0 : RECALLED_BYTES,
+      recall: (messages) => this.#evaluator.recall(messages, this.#ranMs()),
+      take: (messages, seenAtMs) => this.#evaluator.take(messages, this.#ranMs(seenAtMs)),
+      isIdle: () => this.#evaluator.rules.size === 0,
+      unsavedRows: () => this.#unsavedRows(),
+      save: (offset) => this.#save(offset),
+    });
+    this.#follower.start();
+    for (const teller of this.#tellers) teller.start();
+    this.#looking = this.#lookOften();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#looking;
+    await this.#follower?.stop();
+    for (const teller of this.#tellers) await teller.stop();
+  }
+
+  health(): PartHealth[] {
+    const following = this.#follower?.health() ?? { name: 'alerts', status: 'fail', message: 'not started' };
+    const fault = this.#fault;
+    const own: PartHealth = fault ? { name: 'alerts', status: 'fail', message: fault } : following;
+    return [own, ...this.#tellers.map((teller) => teller.health())];
+  }
+
+  /** Takes the rules of the configuration file anew; with any fault the old ones stay: throws `config_invalid`. */
+  setFileRules(documents: readonly unknown[]): void {
+    this.#book.setFileRules(documents);
+  }
+
+  rules(): Iterable<StoredRule> {
+    return this.#book.all();
+  }
+
+  rule(id: string): StoredRule | undefined {
+    return this.#book.get(id);
+  }
+
+  validate(document: unknown) {
+    return this.#book.validate(document);
+  }
+
+  put(...args: Parameters<Rules['put']>): StoredRule {
+    return this.#book.put(...args);
+  }
+
+  remove(...args: Parameters<Rules['remove']>): void {
+    this.#book.remove(...args);
+  }
+
+  async dryRun(document: unknown, range: { fromNs: bigint; toNs: bigint }): Promise<DryRun> {
+    const { errors } = this.#book.validate(document);
+    if (errors.length > 0) throw invalidRule(errors);
+    return dryRun({ ...this.#options, document, ...range });
+  }
+
+  *alerts(): Iterable<Alert> {
+    for (const { series } of this.#evaluator.rules.values())
+      for (const one of series.values()) {
+        const alert = alertOf(one);
+        if (alert !== undefined) yield alert;
+      }
+  }
+
+  alert(id: string): Alert | undefined {
+    const series = this.#find(id);
+    return series && alertOf(series);
+  }
+
+  history(filter: AlertFilter & { limit: number; before?: number | undefined }): AlertTransition[] {
+    return this.#transitions.history(filter);
+  }
+
+  transitionsAfter(after: number, limit: number): AlertTransition[] {
+    return this.#transitions.toldAfter(after, limit);
+  }
+
+  get newest(): number {
+    return this.#transitions.newest;
+  }
+
+  waitBeyond(after: number, signal: AbortSignal): Promise<void> {
+    return this.#transitions.waitBeyond(after, signal);
+  }
+
+  acknowledge(id: string, by: Actor): Alert {
+    const series = this.#firing(id);
+    this.#lifecycle.acknowledged(series, by);
+    this.#follower?.save();
+    return alertOf(series)!;
+  }
+
+  resolve(id: string, by: Actor): Alert {
+    const series = this.#firing(id);
+    series.phase = 'dismissed';
+    this.#lifecycle.resolved(series, this.#options.clock.nowNs(), by);
+    this.#follower?.save();
+    return alertOf(series)!;
+  }
+
+  silences(): Silence[] {
+    return this.#silences.list();
+  }
+
+  silence(silence: Omit<Silence, 'id' | 'createdNs'>): Silence {
+    const made = this.#silences.add(silence);
+    this.#settle();
+    return made;
+  }
+
+  endSilence(id: string): boolean {
+    const isThere = this.#silences.end(id);
+    this.#settle();
+    return isThere;
+  }
+
+  #settle(): void {
+    for (const series of this.#lifecycle.active) this.#lifecycle.settle(series);
+    this.#follower?.save();
+  }
+
+  #firing(id: string): Series {
+    const series = this.#find(id);
+    const alert = series && alertOf(series);
+    if (series === undefined || alert === undefined)
+      throw new TidemarkError('not_found', `there is no alert ${id}`);
+    if (series.phase !== 'firing')
+      throw new TidemarkError('conflict', `alert ${id} is ${alert.state}, not firing`);
+    return series;
+  }
+
+  #find(id: string): Series | undefined {
+    const colon = id.indexOf(':');
+    return this.#evaluator.rules.get(id.slice(0, colon))?.series.get(id.slice(colon + 1));
+  }
+
+  #stepped(series: Series, step: Step, timeNs: bigint, isOld: boolean): void {
+    if (step === 'firing') this.#lifecycle.fired(series, timeNs, isOld);
+    else if (step === 'resolved') this.#lifecycle.resolved(series, timeNs);
+    else this.#lifecycle.changed(series);
+  }
+
+  /** A rule that asks the same as before keeps its alerts; the message of one that fires stays as it was told. */
+  #ruleChanged(before: StoredRule | undefined, after: StoredRule | undefined): void {
+    const id = (after ?? before)!.id;
+    const keeps =
+      after?.isEnabled === true && before !== undefined && questionOf(before) === questionOf(after);
+    if (!keeps) {
+      const comment = after === undefined ? 'the rule was deleted' : 'the rule was changed';
+      for (const series of this.#evaluator.rules.get(id)?.series.values() ?? [])
+        this.#lifecycle.dropped(series, comment, after === undefined);
+    }
+    if (after === undefined) this.#evaluator.remove(id);
+    else this.#evaluator.set(after, keeps);
+    this.#follower?.save();
+  }
+
+  #restore(): void {
+    const { rules } = this.#evaluator;
+    for (const { rule, sensor, state } of this.#progress.series()) {
+      const active = rules.get(rule);
+      const series = active
+        ? this.#evaluator.seriesOf(active, sensor, this.#ranMs())
+        : createSeries(activate(goneRule(rule), this.#options.directory), sensor, 0);
+      if (series === undefined) continue;
+      decodeSeries(series, state);
+      if (active === undefined) {
+        this.#lifecycle.dropped(series, 'the rule is gone', true);
+        continue;
+      }
+      this.#watch.takeUp(series, this.#ranMs());
+      if (series.phase !== 'ok') this.#lifecycle.active.add(series);
+    }
+  }
+
+  #ranMs(atMs = this.#options.clock.monotonicMs()): number {
+    return this.#ran.beforeMs + atMs - this.#ran.sinceMs;
+  }
+
+  #unsavedRows(): number {
+    if (this.#lifecycle.isUrgent) return Number.POSITIVE_INFINITY;
+    const isClockDue =
+      this.#ranMs() - this.#savedRanMs >= RECONCILE_EVERY_MS && this.#evaluator.rules.size > 0;
+    return this.#lifecycle.unsavedRows + Number(isClockDue);
+  }
+
+  #save(offset: number): void {
+    const ranMs = this.#ranMs();
+    const { transitions } = this.#lifecycle.unsaved;
+    this.#progress.save({ offset, ranMs });
+    this.#savedRanMs = ranMs;
+    for (const { state } of transitions) this.#metrics.transitions.inc({ state });
+  }
+
+  async #lookOften(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { lookEveryMs = LOOK_EVERY_MS, logger } = this.#options;
+    let reconciledMs = Number.NEGATIVE_INFINITY;
+    while (!signal.aborted) {
+      try {
+        const ranMs = this.#ranMs();
+        const isDue = ranMs - reconciledMs >= RECONCILE_EVERY_MS;
+        if (isDue) await this.#watch.reconcile(ranMs);
+        if (isDue) reconciledMs = ranMs;
+        const caughtUpAtMs = this.#follower?.caughtUpAtMs;
+        if (caughtUpAtMs !== undefined) this.#watch.look(this.#ranMs(caughtUpAtMs));
+        this.#follower?.save();
+        this.#fault = undefined;
+      } catch (error) {
+        if (this.#fault === undefined)
+          logger.error({ err: error }, 'alerts cannot be looked after; it is tried again');
+        this.#fault = messageOf(error);
+      }
+      await delay(lookEveryMs, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  async #writeHistory(told: readonly Told[]): Promise<void> {
+    const points = historyPoints(told);
+    if (points.length > 0) await this.#options.log.append(points);
+  }
+
+  /** What only old readings speak for is nobody's command. */
+  async #publish(told: readonly Told[]): Promise<void> {
+    for (const one of told) {
+      const topic = `alerts/${one.rule}/${one.sensor}`;
+      const { state } = one;
+      if (state === 'removed') await this.#options.topics.retain(topic, '');
+      else if (one.isCurrent)
+        await this.#options.topics.retain(topic, JSON.stringify(alertToJson({ ...one, state })));
+    }
+  }
+}
+
+/** Stands for a rule that left the configuration file while the platform was down. */
+function goneRule(id: string): StoredRule {
+  const rule = readRule({ id, absent: '1m' }) as Rule;
+  return { ...rule, source: 'file', document: {}, createdNs: 0n, updatedNs: 0n, version: 1 };
+}
+
+/** What a rule asks, apart from how it is told. */
+function questionOf({ condition, metric, forMs }: StoredRule): string {
+  return JSON.stringify([condition, metric, forMs]);
+}
