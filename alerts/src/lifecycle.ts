@@ -189,7 +189,7 @@ export class Lifecycle {
   }
 }
 
-export function alertId({ rule: { rule }, sensor }: Pick<Series, 'rule' | 'sensor'>): string {
+function alertId({ rule: { rule }, sensor }: Pick<Series, 'rule' | 'sensor'>): string {
   return `${rule.id}:${sensor}`;
 }
 

@@ -93,12 +93,10 @@ export const dryRunSchema = z
         last: time,
       }),
     ),
-    cutOff: time
-      .nullable()
-      .openapi({
-        description: 'Where it ended, when there were too many readings; else null.',
-        example: null,
-      }),
+    cutOff: time.nullable().openapi({
+      description: 'Where it ended, when there were too many readings; else null.',
+      example: null,
+    }),
   })
   .openapi('RuleDryRun');
 
