@@ -3,7 +3,8 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type Child, cpuSecondsOf, peakMemoryMiBOf, runJson, startTidemark } from './process.ts';
+import { type Child, peakMemoryMiBOf, runJson, startTidemark } from './process.ts';
+import { untilIdle } from './readings.ts';
 import { median, type Row } from './table.ts';
 
 export const SERIES = 1000;
@@ -15,9 +16,6 @@ const LARGE = 100_000_000;
 const LATE = 10_000_000;
 const ROUNDS = 25;
 const POLL_MS = 100;
-/** A server is idle that uses less CPU time than this in an interval. */
-const IDLE_CPU_SECONDS = 0.15;
-const IDLE_INTERVAL_MS = 3000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const endMs = FIRST_MS + YEAR_MS;
@@ -54,11 +52,11 @@ export async function year(): Promise<Row[]> {
       servers.push(await startTidemark(folder));
     }
     const [small, large] = servers as [Child, Child];
-    for (const server of servers) await untilIdle(server);
+    for (const server of servers) await untilIdle(server.process.pid!);
     const rows = ratios('', await inTurns([small, large], () => ROUNDS));
     const late = await backfill(large);
     rows.push(late.row, ...ratios(', while late points come', late.times));
-    await untilIdle(large);
+    await untilIdle(large.process.pid!);
     rows.push(...ratios(', after them', await inTurns([small, large], () => ROUNDS)));
     await expectAll(large);
     const load = loadavg().map((average) => average.toFixed(1));
@@ -163,15 +161,5 @@ async function untilStored({ ready }: Child, points: number): Promise<void> {
     const metrics = await (await fetch(`${ready.httpUrl}/metrics`)).text();
     if (Number(/^tidemark_store_points_total (\d+)$/m.exec(metrics)?.[1]) >= points) return;
     await sleep(POLL_MS);
-  }
-}
-
-/** Resolves when the compaction that a server does by itself is over. */
-async function untilIdle({ process: { pid } }: Child): Promise<void> {
-  for (let before = Number.NEGATIVE_INFINITY; ; ) {
-    const now = cpuSecondsOf(pid!);
-    if (now - before < IDLE_CPU_SECONDS) return;
-    before = now;
-    await sleep(IDLE_INTERVAL_MS);
   }
 }
