@@ -31,7 +31,7 @@ export const defaultLimits: CompactionLimits = {
   rowsPerSum: 16,
 };
 
-/** How often, and from which share of the limits on, rows are compacted that have only waited. */
+/** How often, and from which share of their limit on, hot rows are compacted that have only waited; late ones always. */
 const IDLE_INTERVAL_MS = 600_000;
 const IDLE_SHARE = 0.05;
 /** After a failure (a full disk, say), the next try waits this long. */
@@ -177,7 +177,9 @@ export class Compaction {
   }
 
   #isLateDue({ late }: TypeLayout, share: number): boolean {
-    return late.length > 1 || rowsOf(late) >= Math.max(this.#options.limits.lateRows * share, 1);
+    // However few they are, the sums of all partitions in their time are of no use until they are merged.
+    const rows = share < 1 ? 1 : this.#options.limits.lateRows;
+    return late.length > 1 || rowsOf(late) >= rows;
   }
 
   #isRewriteDue(partition: Partition, touched: ReadonlySet<Partition>, isThorough: boolean): boolean {

@@ -33,6 +33,8 @@ const MAX_LOG_BYTES = 32 * 2 ** 20;
 /** Room that a checkpoint must leave on the disk. */
 const SPARE_BYTES = 16 * 2 ** 20;
 
+/** Of the memory that the store may use, what DuckDB is told; it takes some 200 MiB that it does not count. */
+const COUNTED_MEMORY = 2 / 3;
 const MAX_READS = 2;
 const MAX_WAITING_READS = 1000;
 
@@ -278,7 +280,7 @@ function run(connection: DuckDBConnection, sql: string, parameters: Parameters):
 
 function settings(directory: string, memoryBytes: number): Record<string, string> {
   return {
-    memory_limit: `${Math.ceil(memoryBytes / 2 ** 20)}MiB`,
+    memory_limit: `${Math.ceil((memoryBytes * COUNTED_MEMORY) / 2 ** 20)}MiB`,
     temp_directory: join(directory, 'tmp'),
     // See `checkpoint`: DuckDB's own looks at no free space.
     wal_autocheckpoint: '1TB',

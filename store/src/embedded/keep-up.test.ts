@@ -4,28 +4,46 @@ import { Compaction, defaultLimits } from './compaction.ts';
 import { activeOf, emptyTable, Layout } from './layout.ts';
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval'] });
 });
 
 afterEach(() => {
   vi.useRealTimers();
 });
 
-test('a write that has outrun compaction waits for it, but for seconds alone', async () => {
+/** A compaction whose steps change nothing; the first of them waits for `seal`. */
+function compactionOf(seal: () => Promise<void>) {
   const layout = new Layout();
   for (const type of fieldTypes) {
     for (const kind of ['hot', 'late'] as const) layout.of(type)[kind].push(emptyTable(kind, 0));
   }
-  const seal = Promise.withResolvers<void>();
   const steps = {
-    seal: () => seal.promise,
+    seal: vi.fn(seal),
     moveHot: async () => [],
-    mergeLate: async () => [],
+    mergeLate: vi.fn(async () => []),
     rewrite: async () => undefined,
     sumUp: async () => undefined,
   };
   const parts = { steps, sums: { isDue: () => false }, limits: defaultLimits };
   const compaction = new Compaction({ ...parts, layout, clock: systemClock, logger: silentLogger });
+  return { compaction, layout, steps };
+}
+
+test('a single late row is merged after some minutes, a single hot one stays', async () => {
+  const { compaction, layout, steps } = compactionOf(async () => undefined);
+  compaction.start();
+  activeOf(layout.of('integer').hot).rows = 1;
+  await vi.advanceTimersByTimeAsync(700_000);
+  expect(steps.seal).not.toHaveBeenCalled();
+  activeOf(layout.of('float').late).rows = 1;
+  await vi.advanceTimersByTimeAsync(700_000);
+  await compaction.stop();
+  expect(steps.mergeLate.mock.calls).toEqual([['float']]);
+});
+
+test('a write that has outrun compaction waits for it, but for seconds alone', async () => {
+  const seal = Promise.withResolvers<void>();
+  const { compaction, layout } = compactionOf(() => seal.promise);
   const late = activeOf(layout.of('float').late);
   late.rows = defaultLimits.lateRows;
   compaction.poke();
