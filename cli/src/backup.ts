@@ -5,7 +5,9 @@ import { dirname, join } from 'node:path';
 import { decodeBackup, syncPath, TidemarkError } from '@tidemark/core';
 import { openAnswer } from './ask.ts';
 import { type ConnectionOptions, httpConnection } from './connection.ts';
+import { namingFullDisk } from './failure.ts';
 import { type OutputOptions, printResult, withProgress } from './progress.ts';
+import { bytesText } from './transfer/files.ts';
 
 export type BackupOptions = ConnectionOptions & OutputOptions;
 
@@ -20,7 +22,7 @@ export async function backup(path: string, options: BackupOptions): Promise<void
     await withProgress({
       title: 'Backup',
       output: options,
-      snapshot: () => ({ text: `${megabytes(bytes)} MB`, data: { bytes } }),
+      snapshot: () => ({ text: bytesText(bytes), data: { bytes } }),
       run: async () => {
         const body = await openAnswer(connection, 'backup');
         const written = writeTo(part, body, (length) => {
@@ -33,9 +35,9 @@ export async function backup(path: string, options: BackupOptions): Promise<void
     await makeDurable(part, file);
   } catch (error) {
     await rm(part, { force: true });
-    throw error;
+    throw namingFullDisk(error, `${file}, of which ${bytesText(bytes)} were written`);
   }
-  const text = `${file}: ${megabytes(bytes)} MB in ${files} files; restore it with: tidemark restore ${file}`;
+  const text = `${file}: ${bytesText(bytes)} in ${files} files; restore it with: tidemark restore ${file}`;
   printResult(options, { text, data: { file, bytes, files } });
 }
 
@@ -76,8 +78,4 @@ async function makeDurable(part: string, file: string): Promise<void> {
   await syncPath(part);
   await rename(part, file);
   await syncPath(dirname(file));
-}
-
-function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(1);
 }

@@ -28,6 +28,13 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException & { code:
   return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string';
 }
 
+/** Where a disk was full, the error that says what for, which the system's own does not; others as they are. */
+export function namingFullDisk(error: unknown, what: string): unknown {
+  if (!isSystemError(error) || error.code !== 'ENOSPC') return error;
+  const message = `the disk is full: there is no room for ${what}; free some, or choose another place, and run it again`;
+  return new TidemarkError('unavailable', message, { cause: error });
+}
+
 /** SQLite's own refusals (unreadable, locked, disk full); see node:sqlite. */
 function isDatabaseError(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR';

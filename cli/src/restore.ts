@@ -3,8 +3,10 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, writeFile } f
 import { dirname, join, resolve } from 'node:path';
 import { type BackupHeader, decodeBackup, syncPath, TidemarkError } from '@tidemark/core';
 import { claimDataDir } from './data-dir.ts';
+import { namingFullDisk } from './failure.ts';
 import { type OutputOptions, printResult, withProgress } from './progress.ts';
 import { loadSettings } from './settings.ts';
+import { bytesText } from './transfer/files.ts';
 
 export interface RestoreOptions extends OutputOptions {
   config?: string;
@@ -32,7 +34,7 @@ export async function restore(file: string, options: RestoreOptions): Promise<vo
       header = await withProgress({
         title: 'Restore',
         output: options,
-        snapshot: () => ({ text: `${(bytes / 1e6).toFixed(1)} MB`, data: { bytes } }),
+        snapshot: () => ({ text: bytesText(bytes), data: { bytes } }),
         run: () =>
           unpack(file, staging, (length) => {
             bytes += length;
@@ -40,6 +42,8 @@ export async function restore(file: string, options: RestoreOptions): Promise<vo
       });
       await moveIntoPlace(staging, dataDir);
       claimed.syncNames();
+    } catch (error) {
+      throw namingFullDisk(error, `${dataDir}, of which ${bytesText(bytes)} were restored`);
     } finally {
       await rm(staging, { recursive: true, force: true });
     }

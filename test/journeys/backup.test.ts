@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { allReadings } from '../support/all-readings.ts';
@@ -118,6 +118,17 @@ it('says what it refuses, and leaves nothing behind', { timeout: 60_000 }, async
   const file = join(folder, 'whole.backup');
   expect((await runTidemark(['backup', file, '--url', platform.httpUrl, '--quiet'])).code).toBe(0);
 
+  const noRoom = join(folder, 'full.backup');
+  await symlink('/dev/full', `${noRoom}.part`);
+  const full = await runTidemark(['backup', noRoom, '--url', platform.httpUrl]);
+  expect(full).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(
+      /the disk is full: there is no room for \S+full\.backup, of which .* were written/,
+    ),
+  });
+  expect(await readdir(folder)).toEqual(['whole.backup']);
+
   const twice = await runTidemark(['backup', file, '--url', platform.httpUrl]);
   expect(twice).toMatchObject({ code: 1, stderr: expect.stringContaining('is there already') });
   const running = await runTidemark(['restore', file, '--data-dir', dataDir]);
@@ -125,8 +136,8 @@ it('says what it refuses, and leaves nothing behind', { timeout: 60_000 }, async
   expect(await platform.end('SIGTERM')).toBe(0);
   const away = await runTidemark(['backup', join(folder, 'other'), '--url', platform.httpUrl]);
   expect(away).toMatchObject({ code: 1, stderr: expect.stringContaining('is Tidemark running there') });
-  const full = await runTidemark(['restore', file, '--data-dir', dataDir]);
-  expect(full).toMatchObject({ code: 1, stderr: expect.stringContaining('holds data') });
+  const held = await runTidemark(['restore', file, '--data-dir', dataDir]);
+  expect(held).toMatchObject({ code: 1, stderr: expect.stringContaining('holds data') });
 
   const bytes = await readFile(file);
   const damaged = Buffer.from(bytes);
