@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { SelectStatement } from './ast.ts';
+import { formatExpression } from './format.ts';
 import { parseInfluxql } from './parse.ts';
 
 function select(text: string): SelectStatement {
@@ -117,6 +118,27 @@ describe('parseInfluxql', () => {
     ['$x = $x', { x: 'long'.repeat(20_000) }, 'parameters are longer than 131072 characters'],
   ])('refuses WHERE v = %s with %o', (text, parameters, message) => {
     expect(() => parseInfluxql(`SELECT v FROM cpu WHERE v = ${text}`, parameters)).toThrow(message);
+  });
+
+  it.each<[regex: string, expected: string]>([
+    ['/^a$/', "(t = 'a')"],
+    ['/^(a|b)$/', "(t = 'a' OR t = 'b')"],
+    [String.raw`/^(?:a\.b|c\/d|\|)$/`, "(t = 'a.b' OR t = 'c/d' OR t = '|')"],
+    ['/^été 1-2$/', "(t = 'été 1-2')"],
+    ...[
+      '/a/',
+      '/^a/',
+      '/^a|b$/',
+      '/^a.$/',
+      '/^(?i)a$/',
+      String.raw`/^\d$/`,
+      '/^$/',
+      '/^(a|)$/',
+      '/^[a]$/',
+    ].map((regex): [string, string] => [regex, `t =~ ${regex}`]),
+  ])('takes t =~ %s for %s', (regex, expected) => {
+    const [statement] = parseInfluxql(`SELECT v FROM cpu WHERE t =~ ${regex}`);
+    expect(statement?.kind === 'select' && formatExpression(statement.where!)).toBe(expected);
   });
 
   // InfluxDB's words; test/query compares many more with a real one.

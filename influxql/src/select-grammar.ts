@@ -8,6 +8,7 @@ import type {
   Source,
 } from './ast.ts';
 import { assertTime, fillOf, zoneOf } from './clauses.ts';
+import { withExactTexts } from './exact-texts.ts';
 import { ExpressionGrammar, operandWords } from './expression-grammar.ts';
 import * as t from './lexer.ts';
 
@@ -153,7 +154,8 @@ export abstract class SelectGrammar extends ExpressionGrammar {
     let where: Expression | undefined;
     this.OPTION(() => {
       this.CONSUME(k('WHERE'));
-      where = this.SUBRULE(this.expression);
+      const condition = this.SUBRULE(this.expression);
+      where = this.ACTION(() => withExactTexts(condition));
     });
     return where;
   });

@@ -38,10 +38,14 @@ const timeRange = fc.tuple(second, second, oneOf('>', '>='), oneOf('<', '<=')).m
 
 const comparison = fc.oneof(
   words(oneOf('host', 'region'), oneOf('=', '!='), oneOf("'a'", "'b'", "'eu'", "''", "'none'")),
-  words(oneOf('host', 'region'), oneOf('=~', '!~'), oneOf('/a|b/', '/^c$/', '/u/', '/(?i)E/', '/./')),
+  words(
+    oneOf('host', 'region'),
+    oneOf('=~', '!~'),
+    oneOf('/a|b/', '/^c$/', '/^(a|b)$/', '/^a|c$/', '/u/', '/(?i)E/', '/./'),
+  ),
   words(numericField, oneOf('=', '!=', '<', '<=', '>', '>='), number),
   words('s', oneOf('=', '!='), oneOf("'x'", "'y'", "''")),
-  words('s', oneOf('=~', '!~'), oneOf('/x|z/', '/^y$/')),
+  words('s', oneOf('=~', '!~'), oneOf('/x|z/', '/^y$/', '/^(?:x|y)$/')),
   words('b', oneOf('=', '!='), oneOf('true', 'false')),
   words('v', oneOf('+', '*', '-'), number, oneOf('<', '>'), number),
   words('v', oneOf('<', '>'), 'i'),

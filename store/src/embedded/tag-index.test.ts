@@ -68,6 +68,8 @@ it('looks at the one sensor that is asked about, and not at all there are', () =
     ["'s77' = sensor AND location = 'l7'", ['s77']],
     ["(sensor = 's77' OR sensor = 's5') AND location != 'l7'", ['s5']],
     ["sensor = 'none'", []],
+    ['sensor =~ /^s77$/', ['s77']],
+    ["sensor =~ /^(s5|s77)$/ AND location != 'l7'", ['s5']],
   ] as const) {
     const before = count.looks;
     expect(ask(index, where), where).toEqual(sensors);
