@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { batchOf, batchReadings, crashEngine, passingReadings } from './crash-writer.ts';
+import { compareSums } from './stored-sums.ts';
 
 const ROUNDS = 8;
 const writerFile = fileURLToPath(new URL('./crash-writer.ts', import.meta.url));
@@ -27,6 +28,7 @@ afterEach(() => {
 
 test('kill -9 at any point loses nothing that was committed', { timeout: 120_000 }, async () => {
   let committed = -1;
+  let summed = 0;
   for (let round = 0; round < ROUNDS; round++) {
     committed = await writeAndKill(committed + 1, 5 + Math.floor(Math.random() * 40));
     const found = await valuesByBatch();
@@ -43,7 +45,10 @@ test('kill -9 at any point loses nothing that was committed', { timeout: 120_000
     }
     expect(found.size).toBe(committed + 1);
     await expectPassing();
+    summed += await compareSums(path);
   }
+  // Else nothing had been summed up.
+  expect(summed).toBeGreaterThan(0);
   // Else no kill had hit a renaming or a deletion.
   expect(passed).not.toEqual(new Set(['']));
 });

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { DuckDBInstance } from '@duckdb/node-api';
 import {
   createMetrics,
   NS_PER_DAY,
@@ -16,9 +15,8 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { expectWindows, referenceWindows } from '../../testing/contract/reference.ts';
 import { EmbeddedEngine } from './engine.ts';
-import { columnsOf, partOfSeries } from './parts.ts';
 import { quote } from './schema.ts';
-import { kept } from './sums.ts';
+import { compareSums, inFile } from './stored-sums.ts';
 
 // Small enough that a few batches seal, move, merge, split and rewrite; one row is enough for sums.
 const limits = { hotRows: 25, lateRows: 10, partitionRows: 30, rewriteRows: 1000, runs: 3, rowsPerSum: 0 };
@@ -60,7 +58,7 @@ test('sums answer as the points do, whatever was written, removed and renamed wh
           expectWindows(await engine.windows(query), referenceWindows(expected, query));
       }
       await engine.stop();
-      compared += await compareSums();
+      compared += await compareSums(path);
       await open();
     }),
     { numRuns: 15, interruptAfterTimeLimit: 60_000 },
@@ -76,18 +74,18 @@ test('a partition that a late row corrects, and one of a file without sums, are 
   await engine.write(written.map(readingToPoint));
   await engine.compact();
   await engine.stop();
-  expect(await compareSums()).toBe(1);
+  expect(await compareSums(path)).toBe(1);
   await open();
   await engine.write(written.slice(0, 3).map(readingToPoint));
   await engine.compact();
   await engine.stop();
-  expect(await compareSums()).toBe(1);
+  expect(await compareSums(path)).toBe(1);
   await forgetSums();
   await open();
   // What the start begins is over before a compaction of all.
   await engine.compact();
   await engine.stop();
-  expect(await compareSums()).toBe(1);
+  expect(await compareSums(path)).toBe(1);
   await open();
 });
 
@@ -187,39 +185,9 @@ async function reopen(): Promise<void> {
   await open();
 }
 
-type Query = (sql: string) => Promise<unknown[][]>;
-
-async function inFile<T>(use: (query: Query) => Promise<T>): Promise<T> {
-  const instance = await DuckDBInstance.create(join(path, 'store.duckdb'));
-  const connection = await instance.connect();
-  try {
-    return await use(async (sql) => (await connection.runAndReadAll(sql)).getRowsJson());
-  } finally {
-    connection.closeSync();
-    instance.closeSync();
-  }
-}
-
-/** Expects every table of sums to hold what its partition adds up to; answers how many there are. */
-function compareSums(): Promise<number> {
-  return inFile(async (query) => {
-    const pairs = await query(
-      `SELECT sums.name, part.name FROM tables AS sums LEFT JOIN tables AS part
-       ON part.start_day = sums.start_day AND part.type = sums.type AND part.kind = 'part' WHERE sums.kind = 'sums'`,
-    );
-    for (const [sums, partition] of pairs as [string, string][]) {
-      const added = `SELECT series, ${columnsOf(kept, partOfSeries)} FROM ${quote(partition)} GROUP BY series`;
-      expect(await query(`SELECT * FROM ${quote(sums)} ORDER BY series`)).toEqual(
-        await query(`${added} ORDER BY series`),
-      );
-    }
-    return pairs.length;
-  });
-}
-
 /** Makes the file one of the layout before sums. */
 function forgetSums(): Promise<void> {
-  return inFile(async (query) => {
+  return inFile(path, async (query) => {
     for (const [name] of await query(`SELECT name FROM tables WHERE kind = 'sums'`))
       await query(`DROP TABLE ${quote(name as string)}`);
     await query(`DELETE FROM tables WHERE kind = 'sums'`);
