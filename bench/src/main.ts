@@ -1,5 +1,6 @@
 // `npm run bench` runs every benchmark and prints one table; `npm run bench -- NAME` one of them.
 import { availableParallelism, cpus } from 'node:os';
+import { besideQueries } from './beside-queries.ts';
 import { computeMetrics } from './compute-metrics.ts';
 import { lineProtocol } from './line-protocol.ts';
 import { mqttPublish } from './mqtt-publish.ts';
@@ -15,6 +16,7 @@ const benchmarks: Record<string, () => Promise<Row[]>> = {
   'mqtt-publish': mqttPublish,
   'line-protocol': lineProtocol,
   queries: queriesBesideInfluxd,
+  'beside-queries': besideQueries,
   'compute-metrics': computeMetrics,
   year,
 };

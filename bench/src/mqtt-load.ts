@@ -1,6 +1,7 @@
-// A light MQTT 3.1.1 publisher, run as a process of its own: `mqtt-load.ts PORT CONNECTIONS WINDOW MESSAGES`.
-// Keeps WINDOW QoS 1 publishes of one JSON reading in flight on each connection, from packets made beforehand
-// by mqtt-packet, and prints one JSON line at the end.
+// A light MQTT 3.1.1 publisher, run as a process of its own: `mqtt-load.ts PORT CONNECTIONS WINDOW MESSAGES [RATE]`.
+// Keeps WINDOW QoS 1 publishes of one JSON reading in flight on each connection, or with RATE sends so many a second
+// over all of them while fewer than WINDOW wait on each, from packets made beforehand by mqtt-packet, and prints one
+// JSON line at the end.
 import { createConnection, type Socket } from 'node:net';
 import { generate } from 'mqtt-packet';
 
@@ -15,12 +16,14 @@ interface Publisher {
   sentAtMs: Float64Array;
 }
 
-const [port, connections, window, messages] = process.argv.slice(2).map(Number) as [
+const [port, connections, window, messages, rate] = process.argv.slice(2).map(Number) as [
   number,
   number,
   number,
   number,
+  number | undefined,
 ];
+const TICK_MS = 5;
 const PACKETS = 500;
 const PUBACK_BYTES = 4;
 const latenciesMs: number[] = [];
@@ -75,6 +78,7 @@ async function connect(index: number): Promise<Publisher> {
 function publishAll(publisher: Publisher): Promise<void> {
   return new Promise((resolve, reject) => {
     let leftover = 0;
+    const ticks = rate === undefined ? undefined : setInterval(() => sendDue(publisher, rate), TICK_MS);
     publisher.socket.on('error', reject);
     publisher.socket.on('close', () => reject(new Error('the broker closed the connection')));
     publisher.socket.on('data', (bytes: Buffer) => {
@@ -85,11 +89,19 @@ function publishAll(publisher: Publisher): Promise<void> {
       publisher.acked += acks;
       if (publisher.acked >= publisher.quota) {
         publisher.socket.removeAllListeners('close');
+        clearInterval(ticks);
         resolve();
-      } else send(publisher, Math.min(acks, publisher.quota - publisher.sent));
+      } else if (ticks === undefined) send(publisher, Math.min(acks, publisher.quota - publisher.sent));
     });
-    send(publisher, Math.min(window, publisher.quota));
+    if (ticks === undefined) send(publisher, Math.min(window, publisher.quota));
   });
+}
+
+/** What the clock says is to be sent by now, as far as the window allows. */
+function sendDue(publisher: Publisher, perSecond: number): void {
+  const due = Math.floor((((performance.now() - startedMs) / 1000) * perSecond) / connections);
+  const { sent, acked, quota } = publisher;
+  send(publisher, Math.min(due, quota, acked + window) - sent);
 }
 
 function send(publisher: Publisher, count: number): void {
@@ -114,9 +126,11 @@ function send(publisher: Publisher, count: number): void {
   publisher.socket.write(out);
 }
 
-/** Acks come in order; the newest one of a read is a fair sample. */
+/** Acks come in order. */
 function noteLatency(publisher: Publisher, acks: number): void {
-  if (acks === 0) return;
-  const messageId = ((publisher.acked + acks - 1) % 65_535) + 1;
-  latenciesMs.push(performance.now() - publisher.sentAtMs[messageId]!);
+  const nowMs = performance.now();
+  for (let index = 0; index < acks; index++) {
+    const messageId = ((publisher.acked + index) % 65_535) + 1;
+    latenciesMs.push(nowMs - publisher.sentAtMs[messageId]!);
+  }
 }

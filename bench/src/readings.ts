@@ -14,7 +14,7 @@ export const END_MS = FIRST_MS + (READINGS / SENSORS) * STEP_MS;
 const BATCH_LINES = 5000;
 const REQUESTS = 4;
 const QUIET_CPU_SECONDS = 0.05;
-const QUIET_SECONDS = 5;
+const QUIET_SECONDS = 15;
 const SETTLE_WITHIN_SECONDS = 300;
 
 /** Posts all readings as line protocol, each instant's one after another, four requests at a time. */

@@ -31,9 +31,12 @@ export const defaultLimits: CompactionLimits = {
   rowsPerSum: 16,
 };
 
-/** How often, and from which share of their limit on, hot rows are compacted that have only waited; late ones always. */
-const IDLE_INTERVAL_MS = 600_000;
+/** Hot rows that only wait are compacted from this share of their limit on, late ones always: so often, and when hardly any come. */
 const IDLE_SHARE = 0.05;
+const IDLE_INTERVAL_MS = 600_000;
+const LOOK_INTERVAL_MS = 10_000;
+/** Between two looks. */
+const FEW_ROWS = 100;
 /** After a failure (a full disk, say), the next try waits this long. */
 const RETRY_AFTER_MS = 30_000;
 /** Writes wait when this many times the limits are waiting, each so long: one of 10 s is told as an outage. */
@@ -68,6 +71,8 @@ export class Compaction {
   #isStopped = false;
   #timer: NodeJS.Timeout | undefined;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
+  #waitingBefore = 0;
+  #idleAtMs = 0;
 
   constructor(options: CompactionOptions) {
     this.#options = options;
@@ -75,9 +80,23 @@ export class Compaction {
 
   /** Begins to look, from time to time, for rows below the limits that have waited. */
   start(): void {
-    this.#timer = setInterval(() => this.poke({ share: IDLE_SHARE, withSums: true }), IDLE_INTERVAL_MS);
+    this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS);
     this.#timer.unref();
     this.poke({ withSums: true });
+  }
+
+  /** What was loaded at once is compacted as soon as that is over, since questions come next. */
+  #look(): void {
+    const { clock, layout } = this.#options;
+    const waiting = [...layout.types.values()].reduce(
+      (rows, { hot, late }) => rows + rowsOf(hot) + rowsOf(late),
+      0,
+    );
+    const isQuiet = Math.abs(waiting - this.#waitingBefore) < FEW_ROWS;
+    this.#waitingBefore = waiting;
+    if (!isQuiet && clock.monotonicMs() < this.#idleAtMs) return;
+    this.#idleAtMs = clock.monotonicMs() + IDLE_INTERVAL_MS;
+    this.poke({ share: IDLE_SHARE, withSums: true });
   }
 
   /** Lets no step begin any more; resolves when none runs. */
