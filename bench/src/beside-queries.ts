@@ -11,7 +11,7 @@ const RATE = 5000;
 const CONNECTIONS = 20;
 const WINDOW = 1000;
 const MESSAGES = 50_000;
-const ROUNDS = 5;
+const ROUNDS = 3;
 
 interface Load {
   p50Ms: number;
