@@ -31,7 +31,7 @@ export const defaultLimits: CompactionLimits = {
   rowsPerSum: 16,
 };
 
-/** Hot rows that only wait are compacted from this share of their limit on, late ones always: so often, and when hardly any come. */
+/** Hot rows that only wait are compacted from this share of their limit on, late ones always. */
 const IDLE_SHARE = 0.05;
 const IDLE_INTERVAL_MS = 600_000;
 const LOOK_INTERVAL_MS = 10_000;
@@ -82,19 +82,21 @@ export class Compaction {
   start(): void {
     this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS);
     this.#timer.unref();
+    this.#idleAtMs = this.#options.clock.monotonicMs() + IDLE_INTERVAL_MS;
     this.poke({ withSums: true });
   }
 
   /** What was loaded at once is compacted as soon as that is over, since questions come next. */
   #look(): void {
-    const { clock, layout } = this.#options;
+    const { clock, layout, limits } = this.#options;
     const waiting = [...layout.types.values()].reduce(
       (rows, { hot, late }) => rows + rowsOf(hot) + rowsOf(late),
       0,
     );
-    const isQuiet = Math.abs(waiting - this.#waitingBefore) < FEW_ROWS;
+    const isOver =
+      waiting >= limits.hotRows * IDLE_SHARE && Math.abs(waiting - this.#waitingBefore) < FEW_ROWS;
     this.#waitingBefore = waiting;
-    if (!isQuiet && clock.monotonicMs() < this.#idleAtMs) return;
+    if (!isOver && clock.monotonicMs() < this.#idleAtMs) return;
     this.#idleAtMs = clock.monotonicMs() + IDLE_INTERVAL_MS;
     this.poke({ share: IDLE_SHARE, withSums: true });
   }
