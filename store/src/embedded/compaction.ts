@@ -33,8 +33,8 @@ export const defaultLimits: CompactionLimits = {
 
 /** Hot rows that only wait are compacted from this share of their limit on, late ones always. */
 const IDLE_SHARE = 0.05;
-const IDLE_INTERVAL_MS = 600_000;
 const LOOK_INTERVAL_MS = 10_000;
+const LOOKS_WHILE_WAITING = 60;
 /** Between two looks. */
 const FEW_ROWS = 100;
 /** After a failure (a full disk, say), the next try waits this long. */
@@ -72,7 +72,7 @@ export class Compaction {
   #timer: NodeJS.Timeout | undefined;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   #waitingBefore = 0;
-  #idleAtMs = 0;
+  #looks = 0;
 
   constructor(options: CompactionOptions) {
     this.#options = options;
@@ -82,13 +82,12 @@ export class Compaction {
   start(): void {
     this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS);
     this.#timer.unref();
-    this.#idleAtMs = this.#options.clock.monotonicMs() + IDLE_INTERVAL_MS;
     this.poke({ withSums: true });
   }
 
   /** What was loaded at once is compacted as soon as that is over, since questions come next. */
   #look(): void {
-    const { clock, layout, limits } = this.#options;
+    const { layout, limits } = this.#options;
     const waiting = [...layout.types.values()].reduce(
       (rows, { hot, late }) => rows + rowsOf(hot) + rowsOf(late),
       0,
@@ -96,9 +95,8 @@ export class Compaction {
     const isOver =
       waiting >= limits.hotRows * IDLE_SHARE && Math.abs(waiting - this.#waitingBefore) < FEW_ROWS;
     this.#waitingBefore = waiting;
-    if (!isOver && clock.monotonicMs() < this.#idleAtMs) return;
-    this.#idleAtMs = clock.monotonicMs() + IDLE_INTERVAL_MS;
-    this.poke({ share: IDLE_SHARE, withSums: true });
+    this.#looks += 1;
+    if (isOver || this.#looks % LOOKS_WHILE_WAITING === 0) this.poke({ share: IDLE_SHARE, withSums: true });
   }
 
   /** Lets no step begin any more; resolves when none runs. */
