@@ -76,12 +76,14 @@ export class RuleBook {
       : { errors: [], warnings: this.#doubts(rule) };
   }
 
-  put(document: unknown, cause: Cause): StoredRule {
+  put(document: unknown, cause: Cause, { allowsUnknownMetric = false } = {}): StoredRule {
     const { db, clock, audit, maxRules, onChange } = this.#options;
     const rule = readRule(document);
     if (Array.isArray(rule)) throw invalidRule(rule);
     const before = this.#rules.get(rule.id);
     refuseFileRule(before);
+    const unknown = allowsUnknownMetric ? undefined : this.#unknownMetric(rule);
+    if (unknown !== undefined) throw invalidRule([unknown]);
     if (before === undefined && this.#rules.size >= maxRules)
       throw new TidemarkError(
         'conflict',
@@ -157,7 +159,7 @@ export class RuleBook {
   }
 
   /** Metrics that nothing reports: most likely a slip of the pen. */
-  unknownMetric(rule: Pick<Rule, 'metric'>): Issue | undefined {
+  #unknownMetric(rule: Pick<Rule, 'metric'>): Issue | undefined {
     const { metric } = rule;
     if (metric === undefined) return undefined;
     for (const sensor of this.#options.directory.sensors()) if (metric in sensor.metrics) return undefined;
@@ -165,7 +167,7 @@ export class RuleBook {
   }
 
   #doubts(rule: Rule): Issue[] {
-    const unknown = this.unknownMetric(rule);
+    const unknown = this.#unknownMetric(rule);
     if (unknown !== undefined) return [unknown];
     const { directory, clock } = this.#options;
     const scope = new Scope(rule, directory);

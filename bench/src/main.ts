@@ -5,6 +5,7 @@ import { computeMetrics } from './compute-metrics.ts';
 import { lineProtocol } from './line-protocol.ts';
 import { mqttPublish } from './mqtt-publish.ts';
 import { queriesBesideInfluxd } from './queries.ts';
+import { rules } from './rules.ts';
 import { series } from './series.ts';
 import { start } from './start.ts';
 import { type Row, toTable } from './table.ts';
@@ -15,6 +16,7 @@ const benchmarks: Record<string, () => Promise<Row[]>> = {
   series,
   'mqtt-publish': mqttPublish,
   'line-protocol': lineProtocol,
+  rules,
   queries: queriesBesideInfluxd,
   'beside-queries': besideQueries,
   'compute-metrics': computeMetrics,

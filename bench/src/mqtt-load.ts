@@ -1,7 +1,7 @@
-// A light MQTT 3.1.1 publisher, run as a process of its own: `mqtt-load.ts PORT CONNECTIONS WINDOW MESSAGES [RATE]`.
+// A light MQTT 3.1.1 publisher, run as a process of its own: `mqtt-load.ts PORT CONNECTIONS WINDOW MESSAGES [RATE] [many]`.
 // Keeps WINDOW QoS 1 publishes of one JSON reading in flight on each connection, or with RATE sends so many a second
 // over all of them while fewer than WINDOW wait on each, from packets made beforehand by mqtt-packet, and prints one
-// JSON line at the end.
+// JSON line at the end. With `many`, each packet is of a sensor of its own: 500 on each connection.
 import { createConnection, type Socket } from 'node:net';
 import { generate } from 'mqtt-packet';
 
@@ -16,13 +16,11 @@ interface Publisher {
   sentAtMs: Float64Array;
 }
 
-const [port, connections, window, messages, rate] = process.argv.slice(2).map(Number) as [
-  number,
-  number,
-  number,
-  number,
-  number | undefined,
-];
+const [port, connections, window, messages, rate] = process.argv
+  .slice(2)
+  .filter((text) => text !== 'many')
+  .map(Number) as [number, number, number, number, number | undefined];
+const hasMany = process.argv.includes('many');
 const TICK_MS = 5;
 const PACKETS = 500;
 const PUBACK_BYTES = 4;
@@ -58,16 +56,16 @@ async function connect(index: number): Promise<Publisher> {
     }),
   );
   await new Promise((resolve) => socket.once('data', resolve));
-  const topic = `sensors/load-${index}`;
   const packets = Array.from({ length: PACKETS }, (_, n) => {
     const payload = JSON.stringify({ temperature: 15 + ((index * 7 + n * 13) % 2000) / 100 });
+    const topic = hasMany ? `sensors/load-${index}-${String(n).padStart(3, '0')}` : `sensors/load-${index}`;
     return generate({ cmd: 'publish', topic, payload, qos: 1, messageId: 1, dup: false, retain: false });
   });
   const quota = Math.floor(messages / connections);
   return {
     socket,
     packets,
-    idPosition: 2 + 2 + topic.length,
+    idPosition: 2 + 2 + packets[0]!.readUInt16BE(2),
     sent: 0,
     acked: 0,
     quota,

@@ -34,7 +34,7 @@ export async function mqttPublish(): Promise<Row[]> {
     const full: Measured[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       bare.push(await measureBare(window));
-      full.push(await measurePlatform(window));
+      full.push(await measurePlatform({ window }));
     }
     // Of neighbours: the machine's own speed drifts from round to round.
     const ratio = median(full.map((measured, round) => rateOf(measured) / rateOf(bare[round]!)));
@@ -54,17 +54,28 @@ export async function mqttPublish(): Promise<Row[]> {
 async function measureBare(window: number): Promise<Measured> {
   const server = await startServer([here('./bare-aedes.ts')]);
   try {
-    return await measure(server, window, async () => {});
+    return await measure(server, { window }, async () => {});
   } finally {
     await server.stop();
   }
 }
 
-async function measurePlatform(window: number): Promise<Measured> {
+interface PlatformLoad {
+  window: number;
+  /** 500 sensors on each connection in place of one. */
+  hasMany?: boolean;
+  messages?: number;
+  /** Called before the load. */
+  prepare?: (httpUrl: string) => Promise<void>;
+}
+
+/** The platform under the load, on a new data folder. */
+export async function measurePlatform({ prepare, ...options }: PlatformLoad): Promise<Measured> {
   const dataDir = await mkdtemp(join(tmpdir(), 'tidemark-bench-'));
   const server = await startTidemark(dataDir);
   try {
-    return await measure(server, window, (count) => untilQueryable(Number(server.ready.httpPort), count));
+    await prepare?.(String(server.ready.httpUrl));
+    return await measure(server, options, (count) => untilQueryable(Number(server.ready.httpPort), count));
   } finally {
     await server.stop();
     await rm(dataDir, { recursive: true });
@@ -73,21 +84,22 @@ async function measurePlatform(window: number): Promise<Measured> {
 
 async function measure(
   server: Child,
-  window: number,
+  { window, hasMany = false, messages = MESSAGES }: Omit<PlatformLoad, 'prepare'>,
   settle: (count: number) => Promise<void>,
 ): Promise<Measured> {
-  const load = (messages: number): Promise<Load> =>
+  const load = (count: number): Promise<Load> =>
     runJson<Load>([
       loader,
       String(server.ready.mqttPort),
       String(CONNECTIONS),
       String(window),
-      String(messages),
+      String(count),
+      ...(hasMany ? ['many'] : []),
     ]);
   const warmUp = await load(WARM_UP_MESSAGES);
   await settle(warmUp.acked);
   const cpuBefore = cpuSecondsOf(server.process.pid!);
-  const result = await load(MESSAGES);
+  const result = await load(messages);
   const ackedMs = performance.now();
   await settle(warmUp.acked + result.acked);
   const settleSeconds = (performance.now() - ackedMs) / 1000;
@@ -107,11 +119,12 @@ async function untilQueryable(httpPort: number, count: number): Promise<void> {
   throw new Error(`not all of ${count} readings became queryable`);
 }
 
-function rateOf({ acked, totalSeconds }: Measured): number {
+/** Readings a second, until they are queryable. */
+export function rateOf({ acked, totalSeconds }: Measured): number {
   return acked / totalSeconds;
 }
 
-function row(what: string, runs: readonly Measured[]): Row {
+export function row(what: string, runs: readonly Measured[]): Row {
   const microseconds = (seconds: (run: Measured) => number): string =>
     median(runs.map((run) => (seconds(run) / run.acked) * 1e6)).toFixed(2);
   const ackMs = (pick: (run: Measured) => number): string => median(runs.map(pick)).toFixed(1);

@@ -7,23 +7,26 @@ const timeoutMs = 120_000;
 export type QueryParameters = Record<string, string | number | readonly string[] | undefined>;
 
 interface Question {
-  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Below `/api/v1/`. */
   path: string;
   parameters?: QueryParameters;
   /** Sent as JSON. */
   body?: unknown;
+  /** The ETag that a change is made from. */
+  ifMatch?: string | undefined;
 }
 
 /** Asks a running platform; resolves with the JSON of its answer as text, and throws what it refuses. */
 export async function ask(
   { url: base, token }: HttpConnection,
-  { method = 'GET', path, parameters = {}, body }: Question,
+  { method = 'GET', path, parameters = {}, body, ifMatch }: Question,
 ): Promise<string> {
   const url = urlOf(base, path, parameters);
   const headers = new Headers({ accept: 'application/json' });
   if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
   if (body !== undefined) headers.set('content-type', 'application/json');
+  if (ifMatch !== undefined) headers.set('if-match', ifMatch);
   try {
     const response = await fetch(url, {
       method,

@@ -113,14 +113,15 @@ export class Platform {
         topics: broker,
       }),
     );
-    if (this.#configFile !== undefined)
-      await this.#run(new RuleFile({ ...shared, file: this.#configFile, rules: alerts }));
+    const ruleFile = this.#configFile && new RuleFile({ ...shared, file: this.#configFile, rules: alerts });
+    if (ruleFile) await this.#run(ruleFile);
 
     const localHealth = (): PartHealth[] => [
       broker.health(),
       ...ingest.health(),
       registry.health(),
       ...alerts.health(),
+      ...(ruleFile ? [ruleFile.health()] : []),
     ];
     const pageDir = await buildWeb();
     const app = createApp({

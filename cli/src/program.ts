@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
+import { addAlertCommands } from './alerts/commands.ts';
 import type { QueryParameters } from './ask.ts';
 import { addBackupCommands } from './backup-commands.ts';
 import { withConfig, withHttp, withOutput, withRange } from './command-options.ts';
@@ -43,6 +44,7 @@ export function createProgram(): Command {
   addQualityCommand(program);
   addQuarantineCommands(program);
   addRegistryCommands(program);
+  addAlertCommands(program);
   addBackupCommands(program);
   addTransferCommands(program);
   return program;

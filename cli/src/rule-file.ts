@@ -1,5 +1,5 @@
 import { type StatsListener, unwatchFile, watchFile } from 'node:fs';
-import { type Logger, messageOf, readYaml, TidemarkError } from '@tidemark/core';
+import { type Logger, messageOf, type PartHealth, readYaml, TidemarkError } from '@tidemark/core';
 
 /** A file that is replaced as a whole is found by looking; a second is soon enough. */
 const LOOK_EVERY_MS = 1000;
@@ -14,6 +14,8 @@ interface RuleFileOptions {
 export class RuleFile {
   readonly #options: RuleFileOptions;
   readonly #onChange: StatsListener;
+  /** What is wrong with the file as it is now. */
+  #fault: string | undefined;
 
   constructor(options: RuleFileOptions) {
     this.#options = options;
@@ -28,14 +30,21 @@ export class RuleFile {
     unwatchFile(this.#options.file, this.#onChange);
   }
 
+  health(): PartHealth {
+    const message = this.#fault ?? 'read';
+    return { name: 'rules file', status: this.#fault ? 'fail' : 'pass', message };
+  }
+
   #read(): void {
     const { file, logger, rules } = this.#options;
     try {
       const documents = readYaml(file).rules ?? [];
       if (!Array.isArray(documents)) throw new TidemarkError('config_invalid', 'rules must be a list');
       rules.setFileRules(documents);
+      this.#fault = undefined;
       logger.info({ file, rules: documents.length }, 'the rules of the configuration file were read again');
     } catch (error) {
+      this.#fault = `${file} is wrong, its rules from before hold on: ${messageOf(error)}`;
       logger.error(
         { file, fault: messageOf(error) },
         'the rules of the configuration file are wrong; those from before hold on',

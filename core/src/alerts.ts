@@ -151,10 +151,11 @@ export interface Rules {
   /** What is wrong with a rule, and what may be; reads nothing but the registry. */
   validate(document: unknown): { errors: Issue[]; warnings: Issue[] };
   /**
-   * Creates or replaces a rule. Throws `bad_request` with every fault and its path, and `conflict` when it stands in
-   * the configuration file or there are too many.
+   * Creates or replaces a rule. Throws `bad_request` with every fault and its path, a metric that no registered
+   * sensor has among them unless that is allowed, and `conflict` when it stands in the configuration file or there
+   * are too many.
    */
-  put(document: unknown, cause: Cause): StoredRule;
+  put(document: unknown, cause: Cause, options?: { allowsUnknownMetric?: boolean }): StoredRule;
   /** Removes a rule and resolves its alerts. Throws `conflict` when it stands in the configuration file. */
   remove(id: string, cause: Cause): void;
   /** Plays the readings of a range through a rule. Throws `bad_request`, and a retryable `store_unavailable`. */

@@ -160,9 +160,12 @@ export function rules(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
   const put = (c: Context<ApiEnv>, document: unknown): StoredRule => {
     const query = changeQuery.safeParse(c.req.query());
     if (!query.success) throw invalidFields(issuesOf(query.error, 'no such parameter'));
-    const unknown = book.validate(document).warnings.filter((issue) => issue.path === 'metric');
-    if (unknown.length > 0 && query.data.unknownMetric === 'refuse') throw invalidFields(unknown);
-    return book.put(document, { actor: actorOf(access, c), note: query.data.note });
+    const { unknownMetric, note } = query.data;
+    return book.put(
+      document,
+      { actor: actorOf(access, c), note },
+      { allowsUnknownMetric: unknownMetric === 'allow' },
+    );
   };
 
   app.openapi(listRoute, (c) => {
