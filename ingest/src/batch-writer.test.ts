@@ -382,6 +382,18 @@ it.each([
   expect(parts.spool.cursor('store')).toBe(0);
 });
 
+it('a write that ends after the stop moves no cursor: the store may be closed by then', async () => {
+  const parts = await startWriter();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  parts.engine.nextWrites.push(() => promise);
+  await append(parts, 0, 10);
+  await parts.writer.stop();
+  resolve();
+  await expect.poll(() => parts.engine.values).toEqual(range(0, 10));
+  await timers.setImmediate();
+  expect(parts.spool.cursor('store')).toBe(0);
+});
+
 it('what the store has lost though the cursor has passed it is written again, and what is gone is told', async () => {
   const directory = await tempDir();
   const spool = await startSpool({ directory });

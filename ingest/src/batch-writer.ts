@@ -401,6 +401,8 @@ export class BatchWriter implements Freshness {
   async #saveCursorWhenDue(isLast: boolean): Promise<void> {
     const { spool, clock } = this.#options;
     const nowMs = clock.monotonicMs();
+    // By then the store may be closed; the next start writes again what the cursor has not passed.
+    if (this.#tooLate.signal.aborted) return;
     if ((!isLast && nowMs - this.#savedAtMs < SAVE_EVERY_MS) || this.#position <= spool.cursor('store'))
       return;
     this.#savedAtMs = nowMs;
