@@ -34,9 +34,13 @@ class TestLog {
   readonly appended: Point[] = [];
   reader: LogReader | undefined;
   position = 0;
+  caughtUpAtMs: number | undefined;
+  /** When what is taken was taken, on the monotonic clock. */
+  seenAtMs = 0;
 
   follow(reader: LogReader) {
     this.reader = reader;
+    const caughtUpAtMs = (): number | undefined => this.caughtUpAtMs;
     this.position = reader.offset ?? 0;
     reader.recall(this.messages.slice(0, this.position));
     const save = (): void => {
@@ -46,7 +50,10 @@ class TestLog {
       start: () => {},
       stop: async () => {},
       health: () => ({ name: 'alerts', status: 'pass' as const, message: 'evaluating' }),
-      caughtUpAtMs: undefined,
+      // Asked anew each time: a test says up to when everything was taken.
+      get caughtUpAtMs() {
+        return caughtUpAtMs();
+      },
       catchUp: async () => {},
       save,
     };
@@ -57,14 +64,13 @@ class TestLog {
   }
 
   add(sensor: string, value: number, timeMs: number, acceptedMs: number): void {
-    const columns = PointColumns.of([
-      {
-        measurement: 'readings',
-        tags: [['sensor', sensor]],
-        fields: [['temperature', value]],
-        timeNs: BigInt(timeMs) * NS_PER_MS,
-      },
-    ]);
+    const tags = [['sensor', sensor]] as const;
+    const timeNs = BigInt(timeMs) * NS_PER_MS;
+    this.addPoint({ measurement: 'readings', tags, fields: [['temperature', value]], timeNs }, acceptedMs);
+  }
+
+  addPoint(point: Point, acceptedMs: number): void {
+    const columns = PointColumns.of([point]);
     this.messages.push({ columns, firstPoint: 0, pointEnd: 1, acceptedMs });
   }
 
@@ -72,7 +78,7 @@ class TestLog {
   take(count: number, savesAlways: boolean): void {
     const { reader } = this;
     const next = this.messages.slice(this.position, this.position + count);
-    reader!.take(next, 0);
+    reader!.take(next, this.seenAtMs);
     this.position += next.length;
     if (savesAlways || reader!.unsavedRows() === Number.POSITIVE_INFINITY) reader!.save(this.position);
   }
@@ -97,6 +103,7 @@ async function openParts() {
 async function startService(
   parts: Awaited<ReturnType<typeof openParts>>,
   log: TestLog,
+  lookEveryMs = 3_600_000,
 ): Promise<AlertService> {
   const service = new AlertService({
     ...parts,
@@ -104,7 +111,7 @@ async function startService(
     log,
     engine: { readings: async () => [] },
     topics: { retain: async () => {} },
-    lookEveryMs: 3_600_000,
+    lookEveryMs,
   });
   await service.start();
   return service;
@@ -165,6 +172,91 @@ it('whenever it is killed and started again, the same transitions come about, ea
     fc.asyncProperty(fc.array(reading, { maxLength: 30 }), async (readings) => {
       expect(await play(readings, true)).toEqual(await play(readings, false));
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
+});
+
+/** The alerts as `id state`, as soon as they are what is expected. */
+function expectSoon(service: AlertService) {
+  const states = (): string[] => [...service.alerts()].map(({ id, state }) => `${id} ${state}`);
+  return expect.poll(states, { interval: 5, timeout: 10_000 });
+}
+
+it('absence goes by a clock that runs while the platform does, and begins where it was saved', async () => {
+  const parts = await openParts();
+  const log = new TestLog();
+  const { clock } = parts;
+  const pass = (ms: number): void => {
+    clock.ms += ms;
+    log.seenAtMs = clock.ms;
+    log.caughtUpAtMs = clock.ms;
+  };
+  let service = await startService(parts, log, 1);
+  service.put({ id: 'silent', sensors: 's1', absent: '10m' }, cause);
+  pass(0);
+  log.add('s1', 1, beginMs, beginMs);
+  log.take(1, true);
+  pass(6 * 60_000);
+  await expect
+    .poll(() => parts.db.prepare('SELECT ran_ms FROM alert_progress').get())
+    .toMatchObject({ ran_ms: 360_000 });
+  await service.stop();
+  // An hour in which the platform stands still is nobody's silence.
+  clock.ms += 3_600_000;
+  log.caughtUpAtMs = clock.ms;
+  service = await startService(parts, log, 1);
+  pass(3 * 60_000);
+  await expect
+    .poll(() => parts.db.prepare('SELECT ran_ms FROM alert_progress').get())
+    .toMatchObject({ ran_ms: 540_000 });
+  await expectSoon(service).toEqual([]);
+  // A tenth of what is allowed may be added, since what is heard is not saved each time.
+  pass(2 * 60_000);
+  await expectSoon(service).toEqual(['silent:s1 firing']);
+  log.add('s1', 1, beginMs, beginMs);
+  log.take(1, true);
+  await expectSoon(service).toEqual(['silent:s1 resolved']);
+  await service.stop();
+});
+
+it('a failed check fires, and ends when none has failed for a while', async () => {
+  const parts = await openParts();
+  const log = new TestLog();
+  const service = await startService(parts, log, 1);
+  service.put({ id: 'bad', quality: ['range'] }, cause);
+  const fail = (check: string, sensor: string): void => {
+    const tags = [['check', check] as const, ['sensor', sensor] as const];
+    const timeNs = BigInt(beginMs) * NS_PER_MS;
+    log.addPoint({ measurement: 'quality', tags, fields: [['count', 3n]], timeNs }, beginMs + 60_000);
+    log.take(1, true);
+  };
+  fail('jump', 's1');
+  fail('range', '#others');
+  await expectSoon(service).toEqual([]);
+  fail('range', 's1');
+  await expectSoon(service).toEqual(['bad:s1 firing']);
+  parts.clock.ms += 11 * 60_000;
+  log.caughtUpAtMs = parts.clock.ms;
+  await expectSoon(service).toEqual(['bad:s1 resolved']);
+  await service.stop();
+});
+
+it('a rule in other words keeps its alerts, one that asks another thing resolves them', async () => {
+  const parts = await openParts();
+  const log = new TestLog();
+  const service = await startService(parts, log);
+  const rule = { id: 'hot', metric: 'temperature', above: 30 };
+  service.put(rule, cause);
+  for (const sensor of ['s1', 's2']) log.add(sensor, 31, beginMs, beginMs);
+  log.take(2, true);
+  await expectSoon(service).toEqual(['hot:s1 firing', 'hot:s2 firing']);
+  service.put({ ...rule, message: 'other words' }, cause);
+  await expectSoon(service).toEqual(['hot:s1 firing', 'hot:s2 firing']);
+  service.put({ ...rule, above: 40 }, cause);
+  await expectSoon(service).toEqual([]);
+  expect(service.transitionsAfter(2, 10).map((one) => `${shown(one)} ${one.comment}`)).toEqual([
+    's1 resolved 31 0 the rule was changed',
+    's2 resolved 31 0 the rule was changed',
+  ]);
+  await service.stop();
 });

@@ -154,6 +154,7 @@ export class AlertService implements Rules, Alerts {
   /** Takes the rules of the configuration file anew; with any fault the old ones stay: throws `config_invalid`. */
   setFileRules(documents: readonly unknown[]): void {
     this.#book.setFileRules(documents);
+    this.#follower?.save();
   }
 
   rules(): Iterable<StoredRule> {
@@ -169,11 +170,14 @@ export class AlertService implements Rules, Alerts {
   }
 
   put(...args: Parameters<Rules['put']>): StoredRule {
-    return this.#book.put(...args);
+    const rule = this.#book.put(...args);
+    this.#follower?.save();
+    return rule;
   }
 
   remove(...args: Parameters<Rules['remove']>): void {
     this.#book.remove(...args);
+    this.#follower?.save();
   }
 
   async dryRun(document: unknown, range: { fromNs: bigint; toNs: bigint }): Promise<DryRun> {
@@ -280,7 +284,6 @@ export class AlertService implements Rules, Alerts {
     }
     if (after === undefined) this.#evaluator.remove(id);
     else this.#evaluator.set(after, keeps);
-    this.#follower?.save();
   }
 
   #restore(): void {
@@ -292,8 +295,10 @@ export class AlertService implements Rules, Alerts {
         : createSeries(activate(goneRule(rule), this.#options.directory), sensor, 0);
       if (series === undefined) continue;
       decodeSeries(series, state);
-      if (active === undefined) {
-        this.#lifecycle.dropped(series, 'the rule is gone', true);
+      if (active?.rule.isEnabled !== true) {
+        const comment = active === undefined ? 'the rule is gone' : 'the rule was changed';
+        this.#lifecycle.dropped(series, comment, active === undefined);
+        if (active !== undefined) this.#evaluator.forget(series);
         continue;
       }
       this.#watch.takeUp(series, this.#ranMs());

@@ -1,5 +1,6 @@
 import {
   type LoggedMessage,
+  NS_PER_MS,
   type PointColumns,
   READINGS,
   type Sensor,
@@ -182,15 +183,16 @@ export class Evaluator {
     const sensor = this.#options.directory.sensor(name);
     // Those beyond what is counted apart are nobody's.
     if (sensor === undefined) return;
-    const isOld = acceptedMs - columns.times.msAt(index) > 10 * 60_000;
+    const ageMs = acceptedMs - columns.times.msAt(index);
+    const acceptedNs = BigInt(Math.round(acceptedMs)) * NS_PER_MS;
     for (const rule of this.#quality) {
       const { condition } = rule.rule;
       if (condition.kind !== 'quality' || !condition.checks.some((one) => one === check)) continue;
-      if (!rule.scope.holds(sensor.id, sensor, sensor.reportedLocation)) continue;
+      if (!rule.scope.holdsNow(sensor, acceptedNs)) continue;
       const series = this.seriesOf(rule, sensor.id, ranMs);
       if (series === undefined) continue;
       series.seenRanMs = ranMs;
-      if (series.phase !== 'ok' || isOld) continue;
+      if (series.phase !== 'ok' || ageMs > rule.rule.notifyWithinMs) continue;
       series.phase = 'firing';
       series.sinceMs = columns.times.msAt(index);
       this.#options.onStep(series, 'firing', columns.times.at(index), false);

@@ -7,7 +7,7 @@ import { Platform } from './platform.ts';
 import { type OutputOptions, printJson } from './progress.ts';
 import { Publisher } from './publisher.ts';
 import { OWN_NAME, readSecret, secretPath } from './secrets.ts';
-import { loadSettings } from './settings.ts';
+import { loadSettings, settingsFile } from './settings.ts';
 import { runSensors } from './simulate.ts';
 
 const prefix = 'greenhouse';
@@ -27,7 +27,7 @@ export interface DemoOptions extends OutputOptions {
 export async function demo(options: DemoOptions): Promise<void> {
   const startedMs = performance.now();
   const config = demoSettings(options);
-  const platform = new Platform({ config });
+  const platform = new Platform({ config, configFile: settingsFile({ file: options.config }) });
   await untilInterrupted(async (signal) => {
     const { mqttPort, httpPort } = await platform.start();
     try {
