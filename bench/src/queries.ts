@@ -6,7 +6,7 @@ import { peakMemoryMiBOf, startTidemark } from './process.ts';
 import { END_MS, FIRST_MS, loadReadings, untilIdle } from './readings.ts';
 import type { Row } from './table.ts';
 
-const ROUNDS = 9;
+const ROUNDS = 5;
 /** How far numbers may be apart, of their size or of 1. */
 const TOLERANCE = 1e-9;
 const DAY_MS = 86_400_000;
