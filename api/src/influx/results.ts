@@ -69,5 +69,7 @@ function formatOffset(offsetNs: bigint): string {
 
 /** A value as JSON; integers keep all their digits. */
 export function valueJson(value: QueryValue): string {
-  return typeof value === 'bigint' ? String(value) : JSON.stringify(value);
+  if (typeof value === 'bigint') return String(value);
+  // The same text, in less time.
+  return typeof value === 'number' && Number.isFinite(value) ? String(value) : JSON.stringify(value);
 }

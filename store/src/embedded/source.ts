@@ -52,11 +52,12 @@ export function buildSource(layout: Layout, index: SeriesIndex, query: SourceQue
   if (base.length === 0 && late_.length === 0) return undefined;
   const { prefix = '' } = query;
   const { condition, parameters } = wantedSeries(index, query);
-  const where = `WHERE time BETWEEN $${prefix}from AND $${prefix}last${condition}`;
-  return {
-    sql: late_.length === 0 ? `(${rowsOf(base, where)})` : withLate(base, late_, where),
-    parameters: { [`${prefix}from`]: [fromNs, BIGINT], [`${prefix}last`]: [lastNs, BIGINT], ...parameters },
-  };
+  const inRange = `time BETWEEN $${prefix}from AND $${prefix}last`;
+  const whereOf: WhereOf = (table) =>
+    `WHERE ${isWithin(table, fromNs, lastNs) ? 'TRUE' : inRange}${condition}`;
+  const sql = late_.length === 0 ? `(${rowsOf(base, whereOf)})` : withLate(base, late_, whereOf);
+  const range: Parameters = { [`${prefix}from`]: [fromNs, BIGINT], [`${prefix}last`]: [lastNs, BIGINT] };
+  return { sql, parameters: { ...(sql.includes(inRange) && range), ...parameters } };
 }
 
 /** The part of a range that times of 64 bits are in, both ends inclusive. */
@@ -70,23 +71,32 @@ export function storableRange({ fromNs, toNs }: { fromNs: bigint; toNs: bigint }
   };
 }
 
-function rowsOf(tables: readonly { name: string }[], where: string): string {
+type WhereOf = (table: ArrivalTable | Partition) => string;
+
+/** True for a partition whose days are in the range as a whole: to compare each time would be for nothing. */
+function isWithin(table: ArrivalTable | Partition, fromNs: bigint, lastNs: bigint): boolean {
+  if (!isPartition(table)) return false;
+  const times = timesOf(table);
+  return times.firstNs >= fromNs && times.lastNs <= lastNs;
+}
+
+function rowsOf(tables: readonly (ArrivalTable | Partition)[], whereOf: WhereOf): string {
   return tables
-    .map(({ name }) => `SELECT series, time, value FROM ${quote(name)} ${where}`)
+    .map((table) => `SELECT series, time, value FROM ${quote(table.name)} ${whereOf(table)}`)
     .join(' UNION ALL ');
 }
 
 function withLate(
   base: readonly (ArrivalTable | Partition)[],
   late: readonly ArrivalTable[],
-  where: string,
+  whereOf: WhereOf,
 ): string {
-  const arrivals = late.map(
+  const arrivals = late.map((table) => {
+    const { name, generation, minNs, maxNs } = table;
     // A row that comes later than this look at the tables may be in the time of a table that is taken to have none.
-    ({ name, generation, minNs, maxNs }) =>
-      `SELECT series, time, value, ${arrivalOrder(generation)} AS arrival FROM ${quote(name)}
-       ${where} AND time BETWEEN ${minNs} AND ${maxNs}`,
-  );
+    return `SELECT series, time, value, ${arrivalOrder(generation)} AS arrival FROM ${quote(name)}
+      ${whereOf(table)} AND time BETWEEN ${minNs} AND ${maxNs}`;
+  });
   const newest = `late AS (
     SELECT series, time, arg_max(value, arrival) AS value FROM (${arrivals.join(' UNION ALL ')}) GROUP BY ALL
   )`;
@@ -99,10 +109,12 @@ function withLate(
   });
   const others = base.filter((table) => !touched.includes(table));
   const rows = [
-    ...(others.length === 0 ? [] : [rowsOf(others, where)]),
+    ...(others.length === 0 ? [] : [rowsOf(others, whereOf)]),
     ...(touched.length === 0
       ? []
-      : [`SELECT series, time, value FROM (${rowsOf(touched, where)}) ANTI JOIN late USING (series, time)`]),
+      : [
+          `SELECT series, time, value FROM (${rowsOf(touched, whereOf)}) ANTI JOIN late USING (series, time)`,
+        ]),
     'SELECT series, time, value FROM late',
   ];
   return `(WITH ${newest} ${rows.join(' UNION ALL ')})`;

@@ -145,7 +145,7 @@ function callParts(calls: readonly Call[], scope: CallScope): Part[] {
 function limited(relation: Relation, { frame, context, groups }: CallScope): Relation {
   const { limit, offset } = frame;
   if (limit === 0 && offset === 0) return relation;
-  const order = `ORDER BY t ${directionOf(frame)}, o`;
+  const order = `ORDER BY t ${directionOf(frame)}${relation.hasTies ? ', o' : ''}`;
   const skipped = context.bindings.integer(BigInt(offset));
   const last = limit === 0 ? undefined : context.bindings.integer(BigInt(limit));
   const sql =
