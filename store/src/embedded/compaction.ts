@@ -10,7 +10,7 @@ import type { SumTables } from './sums.ts';
 export interface CompactionLimits {
   /** Rows in the hot tables of a type that start a compaction. */
   hotRows: number;
-  /** The same for the late tables. */
+  /** The same for the late tables, where partitions hold little: see `lateLimit`. */
   lateRows: number;
   /** Rows above which a partition of more than a day is split. */
   partitionRows: number;
@@ -39,8 +39,13 @@ const LOOKS_WHILE_WAITING = 60;
 const FEW_ROWS = 100;
 /** After a failure (a full disk, say), the next try waits this long. */
 const RETRY_AFTER_MS = 30_000;
+/** A merge reads through the partitions that late rows are in: so many of their rows for a late one, at the most. */
+const ROWS_FOR_LATE_ROW = 64;
+/** Of the limit, where the partitions hold much. */
+const MAX_LATE_FACTOR = 8;
 /** Writes wait when this many times the limits are waiting, each so long: one of 10 s is told as an outage. */
 const OVERRUN_FACTOR = 8;
+const LATE_OVERRUN_FACTOR = 2 * MAX_LATE_FACTOR;
 const OVERRUN_WAIT_MS = 4000;
 
 interface Pass {
@@ -141,7 +146,8 @@ export class Compaction {
   async keepUp(): Promise<void> {
     const { hotRows, lateRows } = this.#options.limits;
     const isOverrun = this.#some(
-      ({ hot, late }) => rowsOf(hot) > OVERRUN_FACTOR * hotRows || rowsOf(late) > OVERRUN_FACTOR * lateRows,
+      ({ hot, late }) =>
+        rowsOf(hot) > OVERRUN_FACTOR * hotRows || rowsOf(late) > LATE_OVERRUN_FACTOR * lateRows,
     );
     if (!isOverrun || this.#running === undefined) return;
     const over = this.#running.catch(() => undefined);
@@ -195,9 +201,9 @@ export class Compaction {
     return hot.length > 1 || rowsOf(hot) >= Math.max(this.#options.limits.hotRows * share, 1);
   }
 
-  #isLateDue({ late }: TypeLayout, share: number): boolean {
+  #isLateDue({ late, partitions }: TypeLayout, share: number): boolean {
     // However few they are, the sums of all partitions in their time are of no use until they are merged.
-    const rows = share < 1 ? 1 : this.#options.limits.lateRows;
+    const rows = share < 1 ? 1 : lateLimit(partitions, this.#options.limits.lateRows);
     return late.length > 1 || rowsOf(late) >= rows;
   }
 
@@ -214,4 +220,10 @@ export class Compaction {
   #some(test: (tables: TypeLayout) => boolean): boolean {
     return [...this.#options.layout.types.values()].some(test);
   }
+}
+
+/** Late rows that start a merge: the more there is to be read through, the more at a time. */
+function lateLimit(partitions: readonly Partition[], lateRows: number): number {
+  const rows = partitions.reduce((sum, partition) => sum + partition.rows, 0);
+  return Math.min(Math.max(lateRows, rows / ROWS_FOR_LATE_ROW), MAX_LATE_FACTOR * lateRows);
 }

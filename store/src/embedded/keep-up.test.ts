@@ -41,6 +41,20 @@ test('a single late row is merged after some minutes, a single hot one stays', a
   expect(steps.mergeLate.mock.calls).toEqual([['float']]);
 });
 
+test('late rows wait for more of them where a merge reads through much', async () => {
+  const { compaction, layout, steps } = compactionOf(async () => undefined);
+  const { late, partitions } = layout.of('float');
+  const range = { startDay: 0, widthDays: 1, sortedRows: 0, runs: 1, sums: undefined };
+  partitions.push({ ...range, name: 'large', generation: 1, rows: 100_000_000 });
+  activeOf(late).rows = 1_500_000;
+  compaction.poke();
+  expect(steps.seal).not.toHaveBeenCalled();
+  activeOf(late).rows = 1_600_000;
+  compaction.poke();
+  await compaction.stop();
+  expect(steps.seal).toHaveBeenCalled();
+});
+
 test('a write that has outrun compaction waits for it, but for seconds alone', async () => {
   const seal = Promise.withResolvers<void>();
   const { compaction, layout } = compactionOf(() => seal.promise);
@@ -48,7 +62,7 @@ test('a write that has outrun compaction waits for it, but for seconds alone', a
   late.rows = defaultLimits.lateRows;
   compaction.poke();
   await compaction.keepUp();
-  late.rows *= 10;
+  late.rows *= 20;
   let isThrough = false;
   const waiting = compaction.keepUp().then(() => {
     isThrough = true;
