@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import type {
   DuckDBConnection,
   DuckDBInstance,
-  DuckDBResult,
+  DuckDBMaterializedResult,
   DuckDBType,
   DuckDBValue,
 } from '@duckdb/node-api';
@@ -117,9 +117,11 @@ export class Database {
       const timer = timeoutMs === undefined ? undefined : setTimeout(() => connection.interrupt(), timeoutMs);
       try {
         const result = await run(connection, sql, parameters);
-        for (;;) {
+        // Each call is a trip through the thread pool, also one that finds nothing more.
+        for (let left = result.rowCount; left > 0; ) {
           const chunk = await result.fetchChunk();
           if (chunk === null || chunk.rowCount === 0) return;
+          left -= chunk.rowCount;
           onRows(chunk.getColumns());
         }
       } finally {
@@ -271,11 +273,21 @@ async function query(connection: DuckDBConnection, sql: string): Promise<Columns
   return (await connection.run(sql)).getColumns();
 }
 
-function run(connection: DuckDBConnection, sql: string, parameters: Parameters): Promise<DuckDBResult> {
+async function run(
+  connection: DuckDBConnection,
+  sql: string,
+  parameters: Parameters,
+): Promise<DuckDBMaterializedResult> {
   const entries = Object.entries(parameters);
   const values = Object.fromEntries(entries.map(([name, [value]]) => [name, value]));
   const types = Object.fromEntries(entries.map(([name, [, type]]) => [name, type]));
-  return connection.run(sql, values, types);
+  const prepared = await connection.prepare(sql);
+  try {
+    prepared.bind(values, types);
+    return await prepared.run();
+  } finally {
+    prepared.destroySync();
+  }
 }
 
 function settings(directory: string, memoryBytes: number): Record<string, string> {
