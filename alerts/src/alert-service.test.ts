@@ -11,6 +11,7 @@ import {
   NS_PER_MS,
   type Point,
   PointColumns,
+  type RetainedTopics,
   silentLogger,
 } from '@tidemark/core';
 import { AuditLog, type MetaDb, openMetaDb, SensorRegistry } from '@tidemark/store';
@@ -97,7 +98,8 @@ async function openParts() {
     db.close();
     await rm(dataDir, { recursive: true });
   });
-  return { ...shared, db, directory, audit };
+  const topics: RetainedTopics = { retain: async () => {} };
+  return { ...shared, db, directory, audit, topics };
 }
 
 async function startService(
@@ -110,7 +112,6 @@ async function startService(
     metrics: createMetrics(),
     log,
     engine: { readings: async () => [] },
-    topics: { retain: async () => {} },
     lookEveryMs,
   });
   await service.start();
@@ -258,5 +259,27 @@ it('a rule in other words keeps its alerts, one that asks another thing resolves
     's1 resolved 31 0 the rule was changed',
     's2 resolved 31 0 the rule was changed',
   ]);
+  await service.stop();
+});
+
+it('alerts of a rule that went while the platform was down are resolved, and what is retained is cleared', async () => {
+  const parts = await openParts();
+  const log = new TestLog();
+  let service = await startService(parts, log);
+  service.put({ id: 'hot', metric: 'temperature', above: 30 }, cause);
+  log.add('s1', 31, beginMs, beginMs);
+  log.take(1, true);
+  await service.stop();
+  parts.db.exec('DELETE FROM rules');
+  const retained: string[][] = [];
+  const retain = async (topic: string, payload: string) =>
+    void retained.push([topic, payload && (JSON.parse(payload) as { state: string }).state]);
+  service = await startService({ ...parts, topics: { retain } }, log, 1);
+  await expect.poll(() => retained.at(-1), { timeout: 10_000 }).toEqual(['alerts/hot/s1', '']);
+  expect(service.transitionsAfter(0, 10).map(({ state, comment }) => [state, comment])).toEqual([
+    ['firing', undefined],
+    ['resolved', 'the rule is gone'],
+  ]);
+  expect([...service.alerts()]).toEqual([]);
   await service.stop();
 });

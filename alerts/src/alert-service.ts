@@ -5,7 +5,6 @@ import {
   type Alerts,
   type AlertsLog,
   type AlertTransition,
-  alertToJson,
   type Clock,
   type Config,
   type DryRun,
@@ -15,7 +14,6 @@ import {
   type PartHealth,
   type Registry,
   type RetainedTopics,
-  type Rule,
   type Rules,
   type SensorDirectory,
   type Silence,
@@ -25,16 +23,16 @@ import {
 import type { AuditLog, Engine, MetaDb } from '@tidemark/store';
 import { dryRun } from './dry-run.ts';
 import { Evaluator } from './evaluator.ts';
-import { historyPoints } from './history.ts';
 import { type Actor, alertOf, Lifecycle } from './lifecycle.ts';
 import { AlertMetrics } from './metrics.ts';
 import { Progress } from './progress.ts';
-import { readRule } from './read-rule.ts';
+import { restoreSeries } from './restore.ts';
 import { invalidRule, RuleBook } from './rule-book.ts';
-import { activate, createSeries, decodeSeries, type Series } from './series.ts';
+import type { Series } from './series.ts';
 import type { Step } from './series-state.ts';
 import { Silences } from './silences.ts';
-import { Teller, type Told } from './teller.ts';
+import type { Teller } from './teller.ts';
+import { createTellers } from './tellers.ts';
 import { Transitions } from './transitions.ts';
 import { Watch } from './watch.ts';
 
@@ -106,10 +104,7 @@ export class AlertService implements Rules, Alerts {
     const parts = { ...options, lifecycle: this.#lifecycle, transitions: this.#transitions };
     this.#progress = new Progress(parts);
     this.#watch = new Watch({ ...parts, evaluator: this.#evaluator });
-    this.#tellers = [
-      new Teller({ ...parts, name: 'history', tell: (told) => this.#writeHistory(told) }),
-      new Teller({ ...parts, name: 'mqtt', tell: (told) => this.#publish(told) }),
-    ];
+    this.#tellers = createTellers(parts);
   }
 
   /** Goes on where the last run has saved. The log must have started. */
@@ -122,7 +117,14 @@ export class AlertService implements Rules, Alerts {
     this.#book.start();
     for (const rule of this.#book.all()) this.#evaluator.set(rule, false);
     this.#book.setFileRules(config.rules);
-    this.#restore();
+    restoreSeries({
+      ...this.#options,
+      evaluator: this.#evaluator,
+      lifecycle: this.#lifecycle,
+      progress: this.#progress,
+      watch: this.#watch,
+      ranMs: this.#ranMs(),
+    });
     this.#follower = log.follow({
       offset: standing?.offset,
       recalledBytes: this.#book.size === 0 ? 0 : RECALLED_BYTES,
@@ -286,26 +288,6 @@ export class AlertService implements Rules, Alerts {
     else this.#evaluator.set(after, keeps);
   }
 
-  #restore(): void {
-    const { rules } = this.#evaluator;
-    for (const { rule, sensor, state } of this.#progress.series()) {
-      const active = rules.get(rule);
-      const series = active
-        ? this.#evaluator.seriesOf(active, sensor, this.#ranMs())
-        : createSeries(activate(goneRule(rule), this.#options.directory), sensor, 0);
-      if (series === undefined) continue;
-      decodeSeries(series, state);
-      if (active?.rule.isEnabled !== true) {
-        const comment = active === undefined ? 'the rule is gone' : 'the rule was changed';
-        this.#lifecycle.dropped(series, comment, active === undefined);
-        if (active !== undefined) this.#evaluator.forget(series);
-        continue;
-      }
-      this.#watch.takeUp(series, this.#ranMs());
-      if (series.phase !== 'ok') this.#lifecycle.active.add(series);
-    }
-  }
-
   #ranMs(atMs = this.#options.clock.monotonicMs()): number {
     return this.#ran.beforeMs + atMs - this.#ran.sinceMs;
   }
@@ -347,28 +329,6 @@ export class AlertService implements Rules, Alerts {
       await delay(lookEveryMs, undefined, { signal }).catch(() => {});
     }
   }
-
-  async #writeHistory(told: readonly Told[]): Promise<void> {
-    const points = historyPoints(told);
-    if (points.length > 0) await this.#options.log.append(points);
-  }
-
-  /** What only old readings speak for is nobody's command. */
-  async #publish(told: readonly Told[]): Promise<void> {
-    for (const one of told) {
-      const topic = `alerts/${one.rule}/${one.sensor}`;
-      const { state } = one;
-      if (state === 'removed') await this.#options.topics.retain(topic, '');
-      else if (one.isCurrent)
-        await this.#options.topics.retain(topic, JSON.stringify(alertToJson({ ...one, state })));
-    }
-  }
-}
-
-/** Stands for a rule that left the configuration file while the platform was down. */
-function goneRule(id: string): StoredRule {
-  const rule = readRule({ id, absent: '1m' }) as Rule;
-  return { ...rule, source: 'file', document: {}, createdNs: 0n, updatedNs: 0n, version: 1 };
 }
 
 /** What a rule asks, apart from how it is told. */
