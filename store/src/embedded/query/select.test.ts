@@ -79,3 +79,34 @@ it('answers nothing of what a query would give beyond a million rows', async () 
   const query = 'SELECT mean(v) FROM cpu WHERE time >= 0 GROUP BY time(1s)';
   await expect(ask(query)).rejects.toThrow(/^max-select-buckets limit exceeded: \(\d+\/1000000\)$/);
 });
+
+it('adds up series before they are joined to their groups, to the same numbers', async () => {
+  const query = `SELECT count(v), sum(n), mean(v), min(v), max(n), spread(v), percentile(v, 95)
+    FROM cpu WHERE ${range} AND host =~ /[ab]/ GROUP BY time(5m), host`;
+  const [statement] = parseInfluxql(query);
+  const options = { nowNs: START_S * 2n * SECOND, database: 'tidemark' };
+  const series = await engine.influxql.answer(statement!, options);
+  const expected = new Map<bigint, bigint[]>();
+  for (let step = 0n; step < 600n; step++) {
+    const startNs = ((START_S + step) / 300n) * 300n * SECOND;
+    expected.set(startNs, [...(expected.get(startNs) ?? []), step]);
+  }
+  const rows = [...expected].map(([startNs, steps]) => {
+    const values = steps.map((step) => Number(step % 97n)).sort((a, b) => a - b);
+    const total = values.reduce((sum, value) => sum + value, 0);
+    const [low, high] = [values[0]!, values.at(-1)!];
+    const rank = Math.floor((values.length * 95) / 100 + 0.5);
+    return [
+      startNs,
+      BigInt(steps.length),
+      steps.reduce((sum, step) => sum + step, 0n),
+      total / values.length,
+      low,
+      steps.at(-1),
+      high - low,
+      values[rank - 1],
+    ];
+  });
+  expect(series.map(({ tags }) => tags?.get('host'))).toEqual(['a', 'b']);
+  for (const { values } of series) expect(values).toEqual(rows);
+});
