@@ -85,7 +85,7 @@ it('adds up series before they are joined to their groups, to the same numbers',
     FROM cpu WHERE ${range} AND host =~ /[ab]/ GROUP BY time(5m), host`;
   const [statement] = parseInfluxql(query);
   const options = { nowNs: START_S * 2n * SECOND, database: 'tidemark' };
-  const series = await engine.influxql.answer(statement!, options);
+  const series = await engine.influxql.answer(statement as Statement, options);
   const expected = new Map<bigint, bigint[]>();
   for (let step = 0n; step < 600n; step++) {
     const startNs = ((START_S + step) / 300n) * 300n * SECOND;
