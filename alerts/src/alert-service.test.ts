@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  type AlertTopics,
   type AlertTransition,
   type Clock,
   createMetrics,
@@ -11,7 +12,6 @@ import {
   NS_PER_MS,
   type Point,
   PointColumns,
-  type RetainedTopics,
   silentLogger,
 } from '@tidemark/core';
 import { AuditLog, type MetaDb, openMetaDb, SensorRegistry } from '@tidemark/store';
@@ -98,7 +98,7 @@ async function openParts() {
     db.close();
     await rm(dataDir, { recursive: true });
   });
-  const topics: RetainedTopics = { retain: async () => {} };
+  const topics: AlertTopics = { retain: async () => {}, publish: async () => {} };
   return { ...shared, db, directory, audit, topics };
 }
 
@@ -274,7 +274,7 @@ it('alerts of a rule that went while the platform was down are resolved, and wha
   const retained: string[][] = [];
   const retain = async (topic: string, payload: string) =>
     void retained.push([topic, payload && (JSON.parse(payload) as { state: string }).state]);
-  service = await startService({ ...parts, topics: { retain } }, log, 1);
+  service = await startService({ ...parts, topics: { ...parts.topics, retain } }, log, 1);
   await expect.poll(() => retained.at(-1), { timeout: 10_000 }).toEqual(['alerts/hot/s1', '']);
   expect(service.transitionsAfter(0, 10).map(({ state, comment }) => [state, comment])).toEqual([
     ['firing', undefined],

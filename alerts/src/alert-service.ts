@@ -4,6 +4,7 @@ import {
   type AlertFilter,
   type Alerts,
   type AlertsLog,
+  type AlertTopics,
   type AlertTransition,
   type Clock,
   type Config,
@@ -13,7 +14,6 @@ import {
   messageOf,
   type PartHealth,
   type Registry,
-  type RetainedTopics,
   type Rules,
   type SensorDirectory,
   type Silence,
@@ -25,6 +25,7 @@ import { dryRun } from './dry-run.ts';
 import { Evaluator } from './evaluator.ts';
 import { type Actor, alertOf, Lifecycle } from './lifecycle.ts';
 import { AlertMetrics } from './metrics.ts';
+import { Notifier } from './notify/notifier.ts';
 import { Progress } from './progress.ts';
 import { restoreSeries } from './restore.ts';
 import { invalidRule, RuleBook } from './rule-book.ts';
@@ -53,12 +54,14 @@ interface AlertServiceOptions {
   directory: SensorDirectory;
   log: AlertsLog;
   engine: Pick<Engine, 'readings'>;
-  topics: RetainedTopics;
+  topics: AlertTopics;
   lookEveryMs?: number;
 }
 
 /** Rules, evaluated on all that is accepted, and the alerts that they make. */
 export class AlertService implements Rules, Alerts {
+  /** What is on its way to the channels. */
+  readonly notifications: Notifier;
   readonly #options: AlertServiceOptions;
   readonly #metrics: AlertMetrics;
   readonly #transitions: Transitions;
@@ -101,7 +104,13 @@ export class AlertService implements Rules, Alerts {
       maxRules: config.alerts.maxRules,
       onChange: (before, after) => this.#ruleChanged(before, after),
     });
-    const parts = { ...options, lifecycle: this.#lifecycle, transitions: this.#transitions };
+    this.notifications = new Notifier(options);
+    const parts = {
+      ...options,
+      lifecycle: this.#lifecycle,
+      transitions: this.#transitions,
+      notifier: this.notifications,
+    };
     this.#progress = new Progress(parts);
     this.#watch = new Watch({ ...parts, evaluator: this.#evaluator });
     this.#tellers = createTellers(parts);
@@ -136,6 +145,7 @@ export class AlertService implements Rules, Alerts {
     });
     this.#follower.start();
     for (const teller of this.#tellers) teller.start();
+    this.notifications.start();
     this.#looking = this.#lookOften();
   }
 
@@ -144,13 +154,14 @@ export class AlertService implements Rules, Alerts {
     await this.#looking;
     await this.#follower?.stop();
     for (const teller of this.#tellers) await teller.stop();
+    await this.notifications.stop();
   }
 
   health(): PartHealth[] {
     const following = this.#follower?.health() ?? { name: 'alerts', status: 'fail', message: 'not started' };
     const fault = this.#fault;
     const own: PartHealth = fault ? { name: 'alerts', status: 'fail', message: fault } : following;
-    return [own, ...this.#tellers.map((teller) => teller.health())];
+    return [own, ...this.#tellers.map((teller) => teller.health()), ...this.notifications.health()];
   }
 
   /** Takes the rules of the configuration file anew; with any fault the old ones stay: throws `config_invalid`. */

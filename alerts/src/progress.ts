@@ -1,5 +1,6 @@
 import { inTransaction, type MetaDb } from '@tidemark/store';
 import type { Lifecycle } from './lifecycle.ts';
+import type { Notifier } from './notify/notifier.ts';
 import { encodeSeries } from './series.ts';
 import type { Transitions } from './transitions.ts';
 
@@ -13,11 +14,13 @@ interface ProgressOptions {
   db: MetaDb;
   lifecycle: Lifecycle;
   transitions: Transitions;
+  notifier: Notifier;
 }
 
 /**
- * What is known of the series, in meta.db, in one transaction with the place in the log and with the transitions:
- * a restart goes on exactly there, so that nothing that was pending is forgotten, and nothing fires twice.
+ * What is known of the series, in meta.db, in one transaction with the place in the log, the transitions and what is
+ * to be notified of them: a restart goes on exactly there, so that nothing that was pending is forgotten, nothing
+ * fires twice, and nobody who is to be told is left out.
  */
 export class Progress {
   readonly #options: ProgressOptions;
@@ -39,20 +42,22 @@ export class Progress {
   }
 
   save({ offset, ranMs }: Standing): void {
-    const { db, lifecycle, transitions } = this.#options;
+    const { db, lifecycle, transitions, notifier } = this.#options;
     const { changed, removed, transitions: added } = lifecycle.unsaved;
     const put = db.prepare('INSERT OR REPLACE INTO alert_series (rule, sensor, state) VALUES (?, ?, ?)');
     const remove = db.prepare('DELETE FROM alert_series WHERE rule = ? AND sensor = ?');
-    inTransaction(db, () => {
+    const committed = inTransaction(db, () => {
       for (const { rule, sensor } of removed) remove.run(rule.rule.id, sensor);
       for (const series of changed) put.run(series.rule.rule.id, series.sensor, encodeSeries(series));
-      transitions.add(added);
+      const notices = notifier.add(transitions.add(added));
       db.prepare('INSERT OR REPLACE INTO alert_progress (id, spool_offset, ran_ms) VALUES (1, ?, ?)').run(
         offset,
         Math.round(ranMs),
       );
+      return notices;
     });
     lifecycle.noteSaved();
     if (added.length > 0) transitions.wake();
+    committed();
   }
 }

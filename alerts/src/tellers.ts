@@ -1,4 +1,4 @@
-import { type AlertsLog, alertToJson, type Logger, type RetainedTopics } from '@tidemark/core';
+import { type AlertsLog, type AlertTopics, alertToJson, type Logger } from '@tidemark/core';
 import { historyPoints } from './history.ts';
 import { Teller, type Told } from './teller.ts';
 import type { Transitions } from './transitions.ts';
@@ -7,7 +7,7 @@ interface TellersOptions {
   transitions: Transitions;
   logger: Logger;
   log: AlertsLog;
-  topics: RetainedTopics;
+  topics: AlertTopics;
 }
 
 /** Who tells what becomes of alerts: the measurement `alerts`, and MQTT. */
@@ -25,7 +25,7 @@ async function writeHistory(log: AlertsLog, told: readonly Told[]): Promise<void
 }
 
 /** What only old readings speak for is nobody's command. */
-async function publish(topics: RetainedTopics, told: readonly Told[]): Promise<void> {
+async function publish(topics: AlertTopics, told: readonly Told[]): Promise<void> {
   for (const one of told) {
     const topic = `alerts/${one.rule}/${one.sensor}`;
     const { state } = one;

@@ -46,16 +46,19 @@ export class Transitions {
     return (row as { newest: number | null }).newest ?? 0;
   }
 
-  /** Adds within the transaction of its caller, who calls `wake` behind it. One whose key is there is left out. */
-  add(transitions: readonly NewTransition[]): void {
-    if (transitions.length === 0) return;
+  /**
+   * Adds within the transaction of its caller, who calls `wake` behind it. One whose key is there is left out; returns
+   * those that were not, without those of state `removed`.
+   */
+  add(transitions: readonly NewTransition[]): Omit<AlertTransition, 'number'>[] {
+    if (transitions.length === 0) return [];
     const insert = this.#db.prepare(
       `INSERT OR IGNORE INTO alert_transitions (key, rule, sensor, metric, state, value, since_ns, time_ns, recorded_ns,
          severity, message, actor, comment, is_current, notifies, notify)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
-    for (const one of transitions)
-      insert.run(
+    const added = transitions.filter((one) => {
+      const { changes } = insert.run(
         one.key,
         one.rule,
         one.sensor,
@@ -73,9 +76,12 @@ export class Transitions {
         Number(one.notifies),
         JSON.stringify(one.notify),
       );
+      return changes === 1 && one.state !== 'removed';
+    });
     this.#db
       .prepare('DELETE FROM alert_transitions WHERE number <= ?')
       .run(Math.max(0, this.newest - this.#maxTransitions));
+    return added as Omit<AlertTransition, 'number'>[];
   }
 
   /** Tells those who wait that there is more. */

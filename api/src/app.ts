@@ -23,6 +23,7 @@ import { latest } from './routes/latest.ts';
 import { live } from './routes/live.ts';
 import { liveAlerts } from './routes/live-alerts.ts';
 import { locations } from './routes/locations.ts';
+import { notifications } from './routes/notifications.ts';
 import { page } from './routes/page.ts';
 import { postReadings } from './routes/post-readings.ts';
 import { quality } from './routes/quality.ts';
@@ -85,6 +86,7 @@ export function createApp(parts: ApiParts): ApiApp {
   // Before the route of one alert, whose id may be anything.
   liveAlerts(app, parts);
   alerts(app, parts);
+  notifications(app, parts);
   replay(app, parts);
   discard(app, parts);
   const parquet = new ParquetTransfers(parts.config);

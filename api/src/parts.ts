@@ -8,6 +8,7 @@ import type {
   Freshness,
   Journal,
   Logger,
+  Notifications,
   PartHealth,
   Quality,
   Quarantine,
@@ -36,6 +37,7 @@ export interface ApiParts {
   quality: Quality;
   rules: Rules;
   alerts: Alerts;
+  notifications: Notifications;
   storage: Storage;
   backup: Backup;
   freshness: Freshness;

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Acceptor,
   type Access,
+  type AlertTopics,
   type Clock,
   type Config,
   type Journal,
@@ -14,7 +15,6 @@ import {
   type PartHealth,
   type Quarantine,
   type Registry,
-  type RetainedTopics,
   TidemarkError,
 } from '@tidemark/core';
 import type { Aedes, AuthenticateError, Client } from 'aedes';
@@ -53,7 +53,7 @@ interface BrokerOptions {
 }
 
 /** The MQTT broker: Aedes over TCP, and over the WebSocket connections that the HTTP server hands on. */
-export class Broker implements RetainedTopics {
+export class Broker implements AlertTopics {
   readonly #options: BrokerOptions;
   readonly #metrics: BrokerMetrics;
   readonly #acceptance: Acceptance;
@@ -161,6 +161,12 @@ export class Broker implements RetainedTopics {
   async retain(topic: string, payload: string): Promise<void> {
     if (!this.#aedes) throw new Error('the broker has not started');
     await this.#aedes.retain(topic, payload);
+  }
+
+  /** Publishes a message of the platform's own at QoS 1; resolves when it is on its way, and kept for sessions. */
+  async publish(topic: string, payload: string): Promise<void> {
+    if (!this.#aedes) throw new Error('the broker has not started');
+    await this.#aedes.send(topic, payload);
   }
 
   /** Takes over an HTTP connection that asked for a WebSocket; the caller has checked who may. */

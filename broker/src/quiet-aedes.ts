@@ -115,11 +115,12 @@ export class QuietAedes extends Aedes {
 
   /** Publishes a retained message for the platform itself, at QoS 1; resolves when it is kept. Empty, it clears. */
   retain(topic: string, payload: string): Promise<void> {
-    const bytes = Buffer.from(payload);
-    const packet = { cmd: 'publish', topic, payload: bytes, qos: 1, retain: true, dup: false } as const;
-    return new Promise((resolve, reject) => {
-      this.publish(packet, null, (error) => (error ? reject(error) : resolve()));
-    });
+    return this.#publishOwn(topic, payload, true);
+  }
+
+  /** Publishes a message for the platform itself, at QoS 1; resolves when it is kept for those who are away. */
+  send(topic: string, payload: string): Promise<void> {
+    return this.#publishOwn(topic, payload, false);
   }
 
   override subscribe(topic: string, listener: Listener, done: () => void): void {
@@ -165,6 +166,14 @@ export class QuietAedes extends Aedes {
     const count = (this.#roots.get(root) ?? 0) + change;
     if (count === 0) this.#roots.delete(root);
     else this.#roots.set(root, count);
+  }
+
+  #publishOwn(topic: string, payload: string, retain: boolean): Promise<void> {
+    const bytes = Buffer.from(payload);
+    const packet = { cmd: 'publish', topic, payload: bytes, qos: 1, retain, dup: false } as const;
+    return new Promise((resolve, reject) => {
+      this.publish(packet, null, (error) => (error ? reject(error) : resolve()));
+    });
   }
 
   /**

@@ -137,6 +137,7 @@ export class Platform {
       quality,
       rules: alerts,
       alerts,
+      notifications: alerts.notifications,
       storage: retention,
       backup: ingest.backup,
       freshness,

@@ -186,7 +186,10 @@ export interface Alerts {
   endSilence(id: string): boolean;
 }
 
-/** Where retained messages are published, in order; resolves when it is kept. An empty payload clears the topic. */
-export interface RetainedTopics {
+/** Where messages about alerts are published, at QoS 1 and in order. */
+export interface AlertTopics {
+  /** Resolves when it is kept. An empty payload clears the topic. */
   retain(topic: string, payload: string): Promise<void>;
+  /** Not retained; resolves when it is with all who subscribe now, or kept for their sessions. */
+  publish(topic: string, payload: string): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { channelsSchema } from './channels.ts';
 import { downsampleWidths } from './downsample.ts';
 import { type Issue, TidemarkError } from './errors.ts';
 import { parseMaxAge } from './max-age.ts';
@@ -332,6 +333,39 @@ export const configSchema = z.strictObject({
     .max(100_000)
     .default([])
     .describe('Rules, as docs/alerts.md says; read again when the file changes'),
+  channels: channelsSchema
+    .default({})
+    .describe('Where notifications go, by the names that rules give in `notify`, as docs/alerts.md says'),
+  notifications: z
+    .strictObject({
+      timeoutMs: milliseconds
+        .default(10_000)
+        .describe('Longest that one try to deliver a notification may take')
+        .meta({ env: 'TIDEMARK_NOTIFICATION_TIMEOUT_MS' }),
+      retryMs: milliseconds
+        .default(1000)
+        .describe('Pause after the first try that failed; it doubles from one to the next, up to an hour')
+        .meta({ env: 'TIDEMARK_NOTIFICATION_RETRY_MS' }),
+      maxAgeMs: milliseconds
+        .default(24 * 3600 * 1000)
+        .describe('How long a notification is tried before it goes to the quarantine')
+        .meta({ env: 'TIDEMARK_NOTIFICATION_MAX_AGE_MS' }),
+      maxWaiting: count
+        .default(10_000)
+        .describe('Most notifications that wait for one channel; more go to the quarantine')
+        .meta({ env: 'TIDEMARK_MAX_WAITING_NOTIFICATIONS' }),
+      maxQuarantined: count
+        .default(10_000)
+        .describe('Notifications in the quarantine that are kept; then the oldest go')
+        .meta({ env: 'TIDEMARK_MAX_QUARANTINED_NOTIFICATIONS' }),
+      privateHosts: list(z.string().min(1).toLowerCase())
+        .default([])
+        .describe(
+          'Hosts of channels, as their addresses name them, that may be this machine or one of a private network',
+        )
+        .meta({ env: 'TIDEMARK_NOTIFICATION_PRIVATE_HOSTS' }),
+    })
+    .prefault({}),
   influx: z
     .strictObject({
       url: z.url().default('http://127.0.0.1:8086').describe('InfluxDB 2 server').meta({ env: 'INFLUX_URL' }),

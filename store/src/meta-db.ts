@@ -168,6 +168,23 @@ const migrations = [
      made_by TEXT NOT NULL,
      comment TEXT
    ) STRICT;`,
+  // Those that wait have no reason. What was delivered is gone.
+  `CREATE TABLE notifications (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     key TEXT NOT NULL UNIQUE,
+     channel TEXT NOT NULL,
+     alert TEXT NOT NULL,
+     content TEXT NOT NULL,
+     attempts INTEGER NOT NULL,
+     created_ns INTEGER NOT NULL,
+     expires_ns INTEGER NOT NULL,
+     next_ns INTEGER NOT NULL,
+     reason TEXT,
+     detail TEXT
+   ) STRICT;
+   CREATE INDEX notifications_waiting ON notifications (channel, next_ns) WHERE reason IS NULL;
+   CREATE INDEX notifications_by_alert ON notifications (channel, alert, id) WHERE reason IS NULL;
+   CREATE INDEX notifications_set_aside ON notifications (channel, reason) WHERE reason IS NOT NULL;`,
 ];
 
 /** Opens the control database (`meta.db`), bringing an older schema up to date and refusing a newer one. */

@@ -75,6 +75,13 @@ export async function startTestPlatform(
     quality: { counts: async () => [] },
     rules: new MemoryRules(),
     alerts: new MemoryAlerts(),
+    notifications: {
+      list: () => [],
+      get: () => undefined,
+      counts: () => [],
+      replay: () => 0,
+      discard: () => 0,
+    },
     freshness: { flush: async () => 0 },
     access: {
       isRequired: false,
