@@ -45,7 +45,10 @@ const listRoute = createRoute({
   description: 'Oldest first. What was delivered is not kept.',
   request: {
     query: z.strictObject({
-      state: z.enum(['waiting', 'quarantined']).optional(),
+      state: z
+        .enum(['waiting', 'quarantined'])
+        .optional()
+        .openapi({ description: 'Only those in this state.' }),
       ...filter,
       limit: limitParameter(1000, 100),
       cursor: cursorParameter,
@@ -81,7 +84,7 @@ const countsRoute = createRoute({
         ),
       ),
     },
-    ...problems(),
+    ...problems(400),
   },
 });
 
