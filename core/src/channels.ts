@@ -73,6 +73,20 @@ const webhook = z.strictObject({
   body: template.optional(),
 });
 
+const mailbox = z
+  .string()
+  .max(320)
+  .regex(/^[^\s@<>,;:"\\]+@[^\s@<>,;:"\\]+$/, { error: 'must be an address such as ops@example.com' });
+
+const email = z.strictObject({
+  type: z.literal('email'),
+  url: url(['smtp:', 'smtps:']),
+  from: mailbox,
+  to: z.array(mailbox).min(1).max(100),
+  subject: template.refine((text) => !/[\r\n]/.test(text), { error: 'must be one line' }).optional(),
+  body: template.optional(),
+});
+
 const mqtt = z.strictObject({
   type: z.literal('mqtt'),
   topic: z
@@ -88,12 +102,13 @@ const mqtt = z.strictObject({
   body: template.optional(),
 });
 
-const channel = z.discriminatedUnion('type', [webhook, mqtt], {
-  error: (issue) => (issue.code === 'invalid_union' ? 'must be webhook or mqtt' : undefined),
+const channel = z.discriminatedUnion('type', [webhook, email, mqtt], {
+  error: (issue) => (issue.code === 'invalid_union' ? 'must be webhook, email or mqtt' : undefined),
 });
 
 export type Channel = z.output<typeof channel>;
 export type WebhookChannel = z.output<typeof webhook>;
+export type EmailChannel = z.output<typeof email>;
 export type MqttChannel = z.output<typeof mqtt>;
 
 /** Channels by their names, which rules name in `notify`. */

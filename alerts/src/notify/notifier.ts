@@ -19,6 +19,7 @@ import { type AuditLog, inTransaction, type MetaDb } from '@tidemark/store';
 import { contentOf } from './content.ts';
 import { Courier } from './courier.ts';
 import type { Deliver, Refused } from './delivery.ts';
+import { email } from './email.ts';
 import { NotificationMetrics } from './metrics.ts';
 import { mqtt } from './mqtt.ts';
 import { type NewNotice, Outbox, type Waiting } from './outbox.ts';
@@ -147,6 +148,7 @@ export class Notifier implements Notifications {
   #deliveryOf(channel: Channel): Deliver {
     const { config, topics } = this.#options;
     if (channel.type === 'mqtt') return mqtt({ channel, topics });
+    if (channel.type === 'email') return email({ ...config.notifications, channel });
     return webhook({ ...config.notifications, channel });
   }
 
