@@ -10,6 +10,7 @@ import type {
 } from '@duckdb/node-api';
 import { type Clock, messageOf, TidemarkError } from '@tidemark/core';
 import type { StoreSnapshot } from '../engine.ts';
+import { niceComputeThreads } from './compute-threads.ts';
 import { HeldFile } from './held-file.ts';
 import { type LogCut, openRepaired } from './log-repair.ts';
 import { markStore, openingError, refuseLostStore } from './opening.ts';
@@ -93,6 +94,7 @@ export class Database {
       await database.#prepareLayout();
       await database.#loadPosition();
       markStore(file);
+      niceComputeThreads();
       return database;
     } catch (error) {
       instance?.closeSync();

@@ -174,41 +174,50 @@ function mergedStatement({ source, summed, ids }: Base, shape: Shape): Statement
   };
 }
 
-/** Aggregates all points of each group at once, which medians, percentiles and distinct counts need. */
+/** Aggregates all points of each group at once, which deviations, ranks and distinct counts need. */
 function wholeStatement(source: Source, shape: Shape): Statement {
   const { functions, isHuge } = shape;
   const start = windowStart(shape.spans);
-  const inner = [columnsOf(neededParts(functions), partOfPoints)];
-  const outer = neededParts(functions).map((part) => `"${part}"`);
   const parameters = { ...source.parameters, ...start.parameters, ...groupParameters(shape) };
-  if (functions.some((fn) => percentileOf(fn) !== undefined)) {
-    inner.push('list_sort(list(value)) AS sorted');
+  const points = `SELECT grp, ${start.sql} AS start, time, value
+    FROM ${source.sql} JOIN (SELECT unnest($ids) AS id, unnest($groups) AS grp) ON id = series`;
+  const parts = neededParts(functions);
+  const sums = [columnsOf(parts, partOfPoints)];
+  if (functions.includes('stddev')) sums.push(`${isHuge ? hugeDeviation : 'stddev_samp(value)'} AS stddev`);
+  const ranked = functions.filter((fn) => !isMergeable(fn) && fn !== 'stddev');
+  const tables = [`(SELECT grp, start, ${sums.join(', ')} FROM (${points}) GROUP BY grp, start)`];
+  if (ranked.length > 0) {
+    const ranks = ranked.map((fn) => `${rankOf(fn, parameters)} AS "${fn}"`);
+    tables.push(`(${countedValues(points, ranks.join(', '))})`);
   }
-  functions.forEach((fn, index) => {
-    const percentile = percentileOf(fn);
-    if (percentile !== undefined) {
-      parameters[`p${index}`] = [percentile, DOUBLE];
-      outer.push(`sorted[CAST(floor(n * $p${index} / 100.0 + 0.5) AS BIGINT)] AS "${fn}"`);
-    } else if (fn === 'median') {
-      inner.push('median(value) AS median');
-      outer.push('median');
-    } else if (fn === 'stddev') {
-      inner.push(`${isHuge ? hugeDeviation : 'stddev_samp(value)'} AS stddev`);
-      outer.push('stddev');
-    } else if (fn === 'distinct') {
-      inner.push('count(DISTINCT value) AS "distinct"');
-      outer.push('"distinct"');
-    }
-  });
+  const names = [...parts, ...functions.filter((fn) => !isMergeable(fn))].map((name) => `"${name}"`);
   return {
-    sql: `SELECT grp, start, ${outer.join(', ')}
-      FROM (
-        SELECT grp, ${start.sql} AS start, ${inner.join(', ')}
-        FROM ${source.sql} JOIN (SELECT unnest($ids) AS id, unnest($groups) AS grp) ON id = series
-        GROUP BY grp, start
-      ) ORDER BY grp, start LIMIT ${MAX_WINDOWS + 1}`,
+    sql: `SELECT grp, start, ${names.join(', ')} FROM ${tables.join(' JOIN ')} ${tables.length > 1 ? 'USING (grp, start)' : ''}
+      ORDER BY grp, start LIMIT ${MAX_WINDOWS + 1}`,
     parameters,
   };
+}
+
+/** Different values are counted, which DuckDB can do on the disk; lists of all points would have to fit its memory. */
+function countedValues(points: string, columns: string): string {
+  return `SELECT grp, start, ${columns} FROM (
+      SELECT *, sum(points) OVER (PARTITION BY grp, start ORDER BY value) AS upto,
+        sum(points) OVER (PARTITION BY grp, start) AS total
+      FROM (SELECT grp, start, value, count(*) AS points FROM (${points}) GROUP BY grp, start, value)
+    ) GROUP BY grp, start`;
+}
+
+/** SQL over counted values. A percentile is the nearest rank, as in InfluxQL: `floor(n * p / 100 + 0.5)`, none for 0. */
+function rankOf(fn: WindowFunction, parameters: Parameters): string {
+  if (fn === 'distinct') return 'count(*)';
+  const valueAt = (rank: string) => `min(value) FILTER (WHERE ${rank} BETWEEN 1 AND upto)`;
+  if (fn === 'median') {
+    const low = valueAt('(total + 1) // 2');
+    return `${low} + (${valueAt('total // 2 + 1')} - ${low}) * 0.5`;
+  }
+  const name = `p${Object.keys(parameters).length}`;
+  parameters[name] = [percentileOf(fn)!, DOUBLE];
+  return valueAt(`CAST(floor(total * $${name} / 100.0 + 0.5) AS BIGINT)`);
 }
 
 // 2^-512: an exact factor whose square keeps any double's square in range.
