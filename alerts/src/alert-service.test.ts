@@ -283,3 +283,13 @@ it('alerts of a rule that went while the platform was down are resolved, and wha
   expect([...service.alerts()]).toEqual([]);
   await service.stop();
 });
+
+it('a channel that is not in the configuration is told when a rule is validated', async () => {
+  const service = await startService(await openParts(), new TestLog());
+  const rule = { id: 'hot', metric: 'temperature', above: 30, notify: ['ops'] };
+  expect(service.validate(rule)).toEqual({
+    errors: [],
+    warnings: [{ path: 'notify.0', message: 'there is no channel ops in the configuration' }],
+  });
+  await service.stop();
+});

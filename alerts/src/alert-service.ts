@@ -102,6 +102,7 @@ export class AlertService implements Rules, Alerts {
     this.#book = new RuleBook({
       ...options,
       maxRules: config.alerts.maxRules,
+      channels: Object.keys(config.channels),
       onChange: (before, after) => this.#ruleChanged(before, after),
     });
     this.notifications = new Notifier(options);

@@ -17,6 +17,8 @@ interface RuleBookOptions {
   audit: AuditLog;
   directory: SensorDirectory;
   maxRules: number;
+  /** Whom rules may notify. */
+  channels: readonly string[];
   /** Called when a rule was added, replaced (both given) or removed. */
   onChange: (before: StoredRule | undefined, after: StoredRule | undefined) => void;
 }
@@ -168,7 +170,11 @@ export class RuleBook {
 
   #doubts(rule: Rule): Issue[] {
     const unknown = this.#unknownMetric(rule);
-    if (unknown !== undefined) return [unknown];
+    const scopeDoubts = unknown === undefined ? this.#scopeDoubts(rule) : [unknown];
+    return [...scopeDoubts, ...this.#unknownChannels(rule)];
+  }
+
+  #scopeDoubts(rule: Rule): Issue[] {
     const { directory, clock } = this.#options;
     const scope = new Scope(rule, directory);
     const nowNs = clock.nowNs();
@@ -176,6 +182,15 @@ export class RuleBook {
       if (scope.holdsNow(sensor, nowNs) && (rule.metric === undefined || rule.metric in sensor.metrics))
         return [];
     return [{ path: '', message: 'no registered sensor is in its scope' }];
+  }
+
+  #unknownChannels({ notify }: Rule): Issue[] {
+    const { channels } = this.#options;
+    return notify.flatMap((name, index) =>
+      channels.includes(name)
+        ? []
+        : [{ path: `notify.${index}`, message: `there is no channel ${name} in the configuration` }],
+    );
   }
 
   #readAll(documents: readonly unknown[]) {

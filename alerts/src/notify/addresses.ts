@@ -42,10 +42,15 @@ export async function addressOf(
   host: string,
   { privateHosts, signal }: { privateHosts: readonly string[]; signal: AbortSignal },
 ): Promise<Address | undefined> {
-  const name = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
+  const name = bare(host.toLowerCase());
   const addresses = await lookUp(name, signal);
-  const isListed = privateHosts.includes(name);
+  const isListed = privateHosts.some((listed) => bare(listed) === name);
   return isListed || !addresses.some(isPrivate) ? addresses[0] : undefined;
+}
+
+/** Addresses of IPv6 stand in brackets in URLs. */
+function bare(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1');
 }
 
 function isPrivate({ address, family }: Address): boolean {

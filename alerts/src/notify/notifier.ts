@@ -58,6 +58,7 @@ export class Notifier implements Notifications {
   start(): void {
     for (const channel of this.#outbox.setAsideUnknown([...this.#couriers.keys()]))
       this.#metrics.setAside.inc({ channel, reason: 'unknown_channel' });
+    this.#tellEvicted(this.#evict());
     for (const courier of this.#couriers.values()) courier.start();
   }
 
@@ -79,7 +80,7 @@ export class Notifier implements Notifications {
     const room = new Map<string, number>();
     const notices = made.map((notice) => ({ ...notice, reason: this.#obstacleTo(notice, room) }));
     for (const notice of notices) this.#outbox.add(notice);
-    const evicted = this.#outbox.evict(this.#options.config.notifications.maxQuarantined);
+    const evicted = this.#evict();
     return () => this.#added(notices, evicted);
   }
 
@@ -176,7 +177,7 @@ export class Notifier implements Notifications {
 
   #added(notices: readonly NewNotice[], evicted: number): void {
     const { logger } = this.#options;
-    this.#metrics.evicted.inc(evicted);
+    this.#tellEvicted(evicted);
     for (const { key, channel, reason } of notices) {
       this.#couriers.get(channel)?.wake();
       if (reason === undefined) continue;
@@ -186,13 +187,22 @@ export class Notifier implements Notifications {
   }
 
   #setAside(notice: Waiting, refused: Refused): void {
-    const { db, config } = this.#options;
-    const evicted = inTransaction(db, () => {
+    const evicted = inTransaction(this.#options.db, () => {
       this.#outbox.setAside(notice.id, refused);
-      return this.#outbox.evict(config.notifications.maxQuarantined);
+      return this.#evict();
     });
     this.#metrics.setAside.inc({ channel: notice.channel, reason: refused.reason });
-    this.#metrics.evicted.inc(evicted);
+    this.#tellEvicted(evicted);
+  }
+
+  #evict(): number {
+    return this.#outbox.evict(this.#options.config.notifications.maxQuarantined);
+  }
+
+  #tellEvicted(count: number): void {
+    if (count === 0) return;
+    this.#metrics.evicted.inc(count);
+    this.#options.logger.warn({ count }, 'the oldest notifications left the quarantine for want of room');
   }
 
   #expiryOf(timeNs: bigint): bigint {
