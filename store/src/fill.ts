@@ -24,8 +24,8 @@ type Values = Window['values'];
  * Throws `bad_request` for more than MAX_WINDOWS rows.
  */
 export function fillWindows({ windows, spans, fill, functions, by }: FillInput): Window[] {
-  const groups = groupWindows(windows, by);
   if (fill === 'none') return checkRows(windows.length, () => [...windows]);
+  const groups = groupWindows(windows, by);
   const starts = windowStarts(spans);
   return checkRows(starts.length * groups.length, () =>
     groups.flatMap((group) => fillGroup(group, starts, fill, functions)),

@@ -1,6 +1,5 @@
 import { isIP } from 'node:net';
 import type { EmailChannel } from '@tidemark/core';
-import { createTransport } from 'nodemailer';
 import { addressOf } from './addresses.ts';
 import { bodyOf } from './content.ts';
 import { addressRefused, type Deliver, type Refused } from './delivery.ts';
@@ -47,6 +46,8 @@ export function email({ channel, privateHosts, timeoutMs }: EmailOptions): Deliv
   return async ({ key, content }, signal) => {
     const found = await addressOf(host, { privateHosts, signal });
     if (found === undefined) return addressRefused(host);
+    // Loaded with the first e-mail: most have none to send.
+    const { createTransport } = await import('nodemailer');
     const transport = createTransport({
       host: found.address,
       port: url.port === '' ? (secure ? 465 : 587) : Number(url.port),
