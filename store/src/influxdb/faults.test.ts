@@ -339,7 +339,7 @@ describe.skipIf(!requireTool('influxd', binary))(
       const bad: Point = { ...at(1), tags: [['_field', 'reserved']], fields: [['fresh', true]] };
       expect(await engine.write([bad, { ...at(2), fields: [['fresh', true]] }])).toHaveLength(1);
       // Another week, hence another shard, where influxd has no objection.
-      const later = { ...at(100 * 86_400), fields: [['fresh', 1]] } as const;
+      const later = { ...at(100 * 86_400), fields: [['fresh', 1.5]] } as const;
       expect(await engine.write([later])).toMatchObject([{ index: 0, reason: 'type_conflict' }]);
     });
 
