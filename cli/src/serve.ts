@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { authority } from './connection.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { Platform } from './platform.ts';
@@ -26,6 +27,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       if (options.json)
         printJson({ event: 'ready', readyMs, mqttPort, httpPort, mqttUrl, httpUrl, dataDir: config.dataDir });
       else if (!options.quiet) process.stdout.write(`ready in ${readyMs} ms: ${httpUrl} and ${mqttUrl}\n`);
+      collectGarbage();
       await new Promise<void>((resolve) => {
         if (signal.aborted) resolve();
         signal.addEventListener('abort', () => resolve(), { once: true });
@@ -34,4 +36,10 @@ export async function serve(options: ServeOptions): Promise<void> {
       await platform.stop();
     }
   });
+}
+
+/** Gives back the 35 MB that a start leaves behind; by itself V8 keeps them as long as nothing happens. */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
 }
