@@ -66,6 +66,12 @@ export function limitParameter(max: number, fallback: number) {
     .openapi({ description: 'Most items on a page.', example: fallback });
 }
 
+/** To be named where nothing else says which: without a filter everything is discarded. */
+export const allParameter = z
+  .literal('true')
+  .optional()
+  .openapi({ description: 'Needed where no filter is named: everything goes then.' });
+
 export const noteParameter = z
   .string()
   .max(1000)

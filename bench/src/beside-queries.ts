@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { peakMemoryMiBOf, runJson, startTidemark } from './process.ts';
 import { END_MS, FIRST_MS, loadReadings, untilIdle } from './readings.ts';
-import type { Row } from './table.ts';
+import { median, type Row } from './table.ts';
 
 const loader = fileURLToPath(new URL('./mqtt-load.ts', import.meta.url));
 const RATE = 5000;
@@ -103,8 +103,4 @@ async function askUntil(question: Question, signal: AbortSignal): Promise<number
 function row(what: string, loads: readonly Load[], note: string): Row {
   const [p50, p99] = [loads.map(({ p50Ms }) => p50Ms), loads.map(({ p99Ms }) => p99Ms)].map(median);
   return { what: `PUBACK ${what}: p50, p99`, figure: `${p50!.toFixed(1)}, ${p99!.toFixed(1)} ms`, note };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }

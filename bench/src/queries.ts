@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { findInfluxd, startInfluxd } from '@tidemark/store/testing';
 import { peakMemoryMiBOf, startTidemark } from './process.ts';
 import { END_MS, FIRST_MS, loadReadings, untilIdle } from './readings.ts';
-import type { Row } from './table.ts';
+import { median, type Row } from './table.ts';
 
 const ROUNDS = 5;
 /** How far numbers may be apart, of their size or of 1. */
@@ -143,8 +143,4 @@ function isSameRow(cells: readonly unknown[], others: readonly unknown[]): boole
     if (typeof cell !== 'number' || typeof other !== 'number') return cell === other;
     return Math.abs(cell - other) <= TOLERANCE * Math.max(1, Math.abs(cell), Math.abs(other));
   });
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }

@@ -1,5 +1,4 @@
-import { Agent, request } from 'node:http';
-import { text } from 'node:stream/consumers';
+import { postBatches } from './post-batches.ts';
 import { cpuSecondsOf } from './process.ts';
 
 /** A store of readings as the platform keeps them: one temperature a sensor every 30 s. */
@@ -12,25 +11,20 @@ const STEP_MS = 30_000;
 export const END_MS = FIRST_MS + (READINGS / SENSORS) * STEP_MS;
 
 const BATCH_LINES = 5000;
-const REQUESTS = 4;
 const QUIET_CPU_SECONDS = 0.05;
 const QUIET_SECONDS = 15;
 const SETTLE_WITHIN_SECONDS = 300;
 
-/** Posts all readings as line protocol, each instant's one after another, four requests at a time. */
+/** Posts all readings as line protocol, each instant's one after another. */
 export async function loadReadings(what: string, url: string, token: string): Promise<void> {
-  const agent = new Agent({ keepAlive: true, maxSockets: REQUESTS });
-  let next = 0;
-  const send = async (): Promise<void> => {
-    while (next < READINGS) {
-      const first = next;
-      next += BATCH_LINES;
-      if (first % 1_000_000 === 0) process.stderr.write(`${what}: ${first / 1_000_000} of 10 M readings\n`);
-      await post(agent, { url, token, body: linesFrom(first) });
-    }
-  };
-  await Promise.all(Array.from({ length: REQUESTS }, send));
-  agent.destroy();
+  await postBatches({ url, token, batches: batchesOf(what) });
+}
+
+function* batchesOf(what: string): Generator<Buffer> {
+  for (let first = 0; first < READINGS; first += BATCH_LINES) {
+    if (first % 1_000_000 === 0) process.stderr.write(`${what}: ${first / 1_000_000} of 10 M readings\n`);
+    yield linesFrom(first);
+  }
 }
 
 /** Resolves when a process has had nothing to do for some seconds: what it does behind an answer is done. */
@@ -54,20 +48,4 @@ function linesFrom(first: number): Buffer {
     return `readings,location=hall-${sensor % LOCATIONS},sensor=s${sensor} temperature=${temperature} ${timeMs}000000`;
   });
   return Buffer.from(lines.join('\n'));
-}
-
-function post(
-  agent: Agent,
-  { url, token, body }: { url: string; token: string; body: Buffer },
-): Promise<void> {
-  const headers = { authorization: `Token ${token}`, 'content-length': body.length };
-  return new Promise((resolve, reject) => {
-    const sent = request(url, { method: 'POST', agent, headers }, async (response) => {
-      const answer = await text(response);
-      if (response.statusCode === 204) resolve();
-      else reject(new Error(`${response.statusCode}: ${answer.slice(0, 300)}`));
-    });
-    sent.once('error', reject);
-    sent.end(body);
-  });
 }

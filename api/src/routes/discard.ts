@@ -2,7 +2,7 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { TidemarkError } from '@tidemark/core';
 import { actorOf } from '../middleware/access.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
-import { noteParameter } from '../query.ts';
+import { allParameter, noteParameter } from '../query.ts';
 import { jsonContent, problems } from '../schemas.ts';
 import { quarantineFilterParameters, toQuarantineFilter } from './quarantine-filter.ts';
 
@@ -33,10 +33,7 @@ const allRoute = createRoute({
   request: {
     query: z.strictObject({
       ...quarantineFilterParameters,
-      all: z
-        .literal('true')
-        .optional()
-        .openapi({ description: 'Needed where no filter is named: everything goes then.' }),
+      all: allParameter,
       note: noteParameter,
     }),
   },

@@ -3,7 +3,7 @@ import { formatTime, type Notification, setAsideReasons, TidemarkError } from '@
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { actorOf } from '../middleware/access.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
-import { cursorParameter, limitParameter, noteParameter } from '../query.ts';
+import { allParameter, cursorParameter, limitParameter, noteParameter } from '../query.ts';
 import { idParams } from '../registry/route-parts.ts';
 import { jsonContent, listOf, listSchema, problems, time } from '../schemas.ts';
 
@@ -148,10 +148,7 @@ const discardRoute = createRoute({
   request: {
     query: z.strictObject({
       ...filter,
-      all: z
-        .literal('true')
-        .optional()
-        .openapi({ description: 'Needed where no filter is named: everything goes then.' }),
+      all: allParameter,
       note: noteParameter,
     }),
   },
