@@ -1,11 +1,11 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { TidemarkError } from '@tidemark/core';
+import { createHostPolicy, TidemarkError } from '@tidemark/core';
 import { influxFaultOf, isInfluxPath } from './influx/fault.ts';
 import { influxQuery } from './influx/query.ts';
 import { influxWrite } from './influx/write.ts';
 import { checkAccess } from './middleware/access.ts';
 import { freshQueries } from './middleware/freshness.ts';
-import { checkHosts, createHostPolicy } from './middleware/hosts.ts';
+import { checkHosts } from './middleware/hosts.ts';
 import { requestMetrics } from './middleware/request-metrics.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
 import type { ApiEnv, ApiParts } from './parts.ts';

@@ -2,9 +2,8 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
-import { type Config, TidemarkError } from '@tidemark/core';
+import { type Config, createHostPolicy, TidemarkError } from '@tidemark/core';
 import type { ApiApp } from './app.ts';
-import { createHostPolicy } from './middleware/hosts.ts';
 import { problemOf } from './problem.ts';
 
 /** Takes over a connection that asked for an upgrade; the Host and Origin checks have passed. */

@@ -71,3 +71,24 @@ it('knows each setting by one path and one variable', () => {
     expect(new Set(settings.map((setting) => setting[key])).size).toBe(settings.length);
   expect(settings.filter(({ description }) => description === '')).toEqual([]);
 });
+
+it.each([
+  ['broker,ingest,alerts,api,flows', []],
+  ['api, alerts, ingest, broker', []],
+  ['ingest', ['roles', 'flows.apiUrl', 'flows.mqttUrl']],
+  ['broker,ingest,flows', ['roles']],
+  ['flows', ['flows.apiUrl', 'flows.mqttUrl']],
+  ['', []],
+])('takes the roles %j, or says what is wrong with %j', (roles, issues) => {
+  expect(issuesOf(() => loadConfig({ env: { TIDEMARK_ROLES: roles } }))).toEqual(issues);
+});
+
+it('takes flows alone, beside another platform', () => {
+  const env = {
+    TIDEMARK_ROLES: 'flows',
+    TIDEMARK_FLOWS_API_URL: 'https://tidemark.example',
+    TIDEMARK_FLOWS_MQTT_URL: 'mqtts://tidemark.example:8883',
+    TIDEMARK_FLOWS_EXAMPLES: 'false',
+  };
+  expect(loadConfig({ env })).toMatchObject({ roles: ['flows'], flows: { port: 1880, examples: false } });
+});

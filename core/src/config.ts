@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { channelsSchema } from './channels.ts';
 import { downsampleWidths } from './downsample.ts';
 import { type Issue, TidemarkError } from './errors.ts';
+import { flowsSchema, roles, rolesProblem } from './flows-settings.ts';
 import { parseMaxAge } from './max-age.ts';
 import { qualityChecks } from './ports.ts';
 import { readYaml } from './yaml.ts';
@@ -45,6 +46,11 @@ export const configSchema = z.strictObject({
     .default('info')
     .describe('Least severe level that is logged')
     .meta({ env: 'TIDEMARK_LOG_LEVEL' }),
+  roles: list(z.enum(roles))
+    .default([...roles])
+    .describe('What this process runs: all of it, all but flows, or flows alone')
+    .meta({ env: 'TIDEMARK_ROLES' }),
+  flows: flowsSchema.prefault({}),
   mqtt: z
     .strictObject({
       port: port
@@ -389,12 +395,25 @@ export const configSchema = z.strictObject({
     .prefault({}),
 });
 
+const checkedSchema = configSchema.superRefine(({ roles, flows }, context) => {
+  const problem = rolesProblem(roles);
+  if (problem !== undefined) context.addIssue({ code: 'custom', path: ['roles'], message: problem });
+  if (roles.includes('broker')) return;
+  for (const key of ['apiUrl', 'mqttUrl'] as const) {
+    if (flows[key] === '')
+      context.addIssue({
+        code: 'custom',
+        path: ['flows', key],
+        message: 'must be set where flows run alone',
+      });
+  }
+});
+
 export type Config = z.output<typeof configSchema>;
 
 /** Variables that are no settings of this process: those of our commands, and ports of parts yet to come. */
 const otherVariables = [
   'TIDEMARK_GRPC_PORT',
-  'TIDEMARK_FLOWS_PORT',
   'TIDEMARK_CONFIG',
   'TIDEMARK_URL',
   'TIDEMARK_USERNAME',
@@ -430,7 +449,7 @@ export function loadConfig({ env = {}, file, overrides = {} }: ConfigSources = {
       issues.push({ path: name, message: 'no such setting' });
   }
   for (const [path, value] of Object.entries(overrides)) if (value !== undefined) setPath(tree, path, value);
-  const parsed = configSchema.safeParse(tree);
+  const parsed = checkedSchema.safeParse(tree);
   if (!parsed.success) issues.push(...parsed.error.issues.flatMap(toIssues));
   if (issues.length > 0 || !parsed.success) throw invalid(issues);
   return parsed.data;

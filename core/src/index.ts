@@ -8,6 +8,8 @@ export * from './clock-watch.ts';
 export * from './config.ts';
 export * from './downsample.ts';
 export * from './errors.ts';
+export type { Role } from './flows-settings.ts';
+export * from './host-policy.ts';
 export * from './ids.ts';
 export * from './json.ts';
 export { type TimeUnitName, timeUnits } from './line-numbers.ts';

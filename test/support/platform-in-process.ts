@@ -9,7 +9,8 @@ export async function startPlatformInProcess(
   env: Record<string, string>,
 ): Promise<{ address: PlatformAddress; stop(): Promise<void> }> {
   const dataDir = await mkdtemp(join(tmpdir(), 'tidemark-journey-'));
-  const config = loadConfig({ env, overrides: { dataDir, 'mqtt.port': 0, 'http.port': 0 } });
+  const roles = ['broker', 'ingest', 'alerts', 'api'];
+  const config = loadConfig({ env, overrides: { dataDir, roles, 'mqtt.port': 0, 'http.port': 0 } });
   const platform = new Platform({ config, logger: silentLogger });
   const stop = async () => {
     await platform.stop();

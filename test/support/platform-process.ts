@@ -3,6 +3,9 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
+/** All of it but flows. */
+const platformRoles = 'broker,ingest,alerts,api';
+
 const tidemarkBin = fileURLToPath(new URL('../../cli/bin/tidemark.js', import.meta.url));
 
 interface StartOptions {
@@ -83,12 +86,14 @@ export async function runTidemark(
   return { code, stdout, stderr };
 }
 
+/** Settings of a platform on free ports, without Node-RED unless asked for: it costs a process and half a second. */
 export function settingsFor(dataDir: string, env: Record<string, string> = {}): NodeJS.ProcessEnv {
   return {
     ...process.env,
     TIDEMARK_DATA_DIR: dataDir,
     TIDEMARK_MQTT_PORT: '0',
     TIDEMARK_HTTP_PORT: '0',
+    TIDEMARK_ROLES: platformRoles,
     TIDEMARK_LOG_LEVEL: 'warn',
     ...env,
   };

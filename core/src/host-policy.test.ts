@@ -1,6 +1,6 @@
-import { loadConfig } from '@tidemark/core';
 import { describe, expect, it } from 'vitest';
-import { createHostPolicy } from './hosts.ts';
+import { loadConfig } from './config.ts';
+import { createHostPolicy } from './host-policy.ts';
 
 function policyOf(host: string, allowedHosts: string[] = []) {
   return createHostPolicy(loadConfig({ overrides: { host, 'http.allowedHosts': allowedHosts } }));
