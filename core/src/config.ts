@@ -129,7 +129,7 @@ export const configSchema = z.strictObject({
         .describe('How far ahead of the clock a time may be')
         .meta({ env: 'TIDEMARK_MAX_FUTURE_MS' }),
       batchPoints: count
-        .default(10_000)
+        .default(50_000)
         .describe('Points that make a batch for the store')
         .meta({ env: 'TIDEMARK_BATCH_POINTS' }),
       batchBytes: bytes

@@ -181,9 +181,11 @@ export class PointColumns {
     return { measurement, tags, fields, timeNs: this.times.at(index) };
   }
 
-  /** All of them, made anew for each call. */
-  toArray(): Point[] {
-    return Array.from({ length: this.length }, (_, index) => this.at(index));
+  /** Those from `start` up to `end`, or all of them; made anew for each call. */
+  toArray(start = 0, end = this.length): Point[] {
+    const points: Point[] = [];
+    for (let index = start; index < Math.min(end, this.length); index++) points.push(this.at(index));
+    return points;
   }
 
   measurementOf(index: number): string {

@@ -34,7 +34,7 @@ import { queryReadings } from './readings.ts';
 import { type FieldInfo, loadFields } from './schema.ts';
 import { countSensor, deleteSensor, renameSensor } from './sensor-changes.ts';
 import { queryWindows } from './windows.ts';
-import { writeBatch } from './writer.ts';
+import { writePoints } from './writer.ts';
 
 /** How long running calls may take at the end: the process has 5 s in all. */
 const STOP_WITHIN_MS = 1000;
@@ -74,9 +74,9 @@ export class InfluxEngine implements Engine {
   write(given: readonly Point[] | PointColumns): Promise<readonly RejectedPoint[]> {
     return this.#change(async () => {
       if (given.length === 0) return [];
-      const points = given instanceof PointColumns ? given.toArray() : given;
+      const points = given instanceof PointColumns ? given : PointColumns.of(given);
       const types = await this.#loadTypes();
-      return writeBatch(points, { connection: this.#connection, types, typePolicy: this.#typePolicy });
+      return writePoints(points, { connection: this.#connection, types, typePolicy: this.#typePolicy });
     });
   }
 

@@ -256,6 +256,17 @@ describe.skipIf(!requireTool('influxd', binary))(
         expect(writes()).toBe(1);
       });
 
+      test('more points than one request takes: each is told of by its own place', async () => {
+        const batch = Array.from({ length: 2 * count + 1 }, (_, index) => at(index));
+        for (const index of [0, count, 2 * count])
+          batch[index] = { ...batch[index]!, tags: [['_field', 's']] };
+        const rejected = await engine.write(batch);
+        expect(rejected.map(({ index }) => index)).toEqual([0, count, 2 * count]);
+        expect(writes()).toBe(5);
+        const range = { fromNs: 0n, toNs: 2n ** 62n, order: 'asc', limit: 3 * count } as const;
+        expect(await engine.readings(range)).toHaveLength(2 * count - 2);
+      });
+
       test.each(['quarantine', 'coerce'] as const)(
         'a type that another writer gave, under %s: one, a look at the types, and one for the rest',
         async (typePolicy) => {

@@ -1,4 +1,4 @@
-import type { Point } from '@tidemark/core';
+import type { Point, PointColumns } from '@tidemark/core';
 import type { RejectedPoint } from '../engine.ts';
 import type { TypePolicy } from '../type-policy.ts';
 import type { Connection, WriteFault } from './connection.ts';
@@ -23,12 +23,26 @@ interface Batch extends WriterDeps {
   knowsTypes: boolean;
 }
 
+/** Points of one request: InfluxDB is no faster with more, and making their lines holds up the event loop. */
+const REQUEST_POINTS = 10_000;
+
+/** Writes points in requests of so many, one after another. */
+export async function writePoints(points: PointColumns, deps: WriterDeps): Promise<RejectedPoint[]> {
+  const rejected: RejectedPoint[] = [];
+  for (let start = 0; start < points.length; start += REQUEST_POINTS) {
+    const part = points.toArray(start, start + REQUEST_POINTS);
+    for (const refusal of await writeBatch(part, deps))
+      rejected.push({ ...refusal, index: start + refusal.index });
+  }
+  return rejected;
+}
+
 /**
  * Writes a batch; what InfluxDB refuses is found, and the rest is written. Lines that it cannot parse it names.
  * A type that it has from another writer is asked for, once, and the points fitted anew. Others are found by
  * halving: one in n costs 2 log2(n) requests, and however many, they cost 2 n at most.
  */
-export async function writeBatch(points: readonly Point[], deps: WriterDeps): Promise<RejectedPoint[]> {
+async function writeBatch(points: readonly Point[], deps: WriterDeps): Promise<RejectedPoint[]> {
   const lines = plainLines(points, deps.types);
   const fault = lines === undefined ? undefined : await deps.connection.write(lines);
   if (lines !== undefined && fault === undefined) return [];
