@@ -1,122 +1,9 @@
-import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import {
-  type AlertTopics,
-  type AlertTransition,
-  type Clock,
-  createMetrics,
-  type LogReader,
-  loadConfig,
-  NS_PER_MS,
-  type Point,
-  PointColumns,
-  silentLogger,
-} from '@tidemark/core';
-import { AuditLog, type MetaDb, openMetaDb, SensorRegistry } from '@tidemark/store';
+import { type AlertTransition, NS_PER_MS } from '@tidemark/core';
+import type { MetaDb } from '@tidemark/store';
 import fc from 'fast-check';
-import { expect, it, onTestFinished } from 'vitest';
-import { AlertService } from './alert-service.ts';
-
-const beginMs = Date.parse('2026-05-01T12:00:00Z');
-
-/** A clock that a test sets. */
-class TestClock implements Clock {
-  ms = 0;
-  nowNs = () => BigInt(beginMs + this.ms) * NS_PER_MS;
-  monotonicMs = () => this.ms;
-}
-
-/** The log in memory: messages are taken when a test says so, and taken again from what was saved. */
-class TestLog {
-  readonly messages: { columns: PointColumns; firstPoint: number; pointEnd: number; acceptedMs: number }[] =
-    [];
-  readonly appended: Point[] = [];
-  reader: LogReader | undefined;
-  position = 0;
-  caughtUpAtMs: number | undefined;
-  /** When what is taken was taken, on the monotonic clock. */
-  seenAtMs = 0;
-
-  follow(reader: LogReader) {
-    this.reader = reader;
-    const caughtUpAtMs = (): number | undefined => this.caughtUpAtMs;
-    this.position = reader.offset ?? 0;
-    reader.recall(this.messages.slice(0, this.position));
-    const save = (): void => {
-      if (reader.unsavedRows() > 0) reader.save(this.position);
-    };
-    return {
-      start: () => {},
-      stop: async () => {},
-      health: () => ({ name: 'alerts', status: 'pass' as const, message: 'evaluating' }),
-      // Asked anew each time: a test says up to when everything was taken.
-      get caughtUpAtMs() {
-        return caughtUpAtMs();
-      },
-      catchUp: async () => {},
-      save,
-    };
-  }
-
-  async append(points: readonly Point[]): Promise<void> {
-    this.appended.push(...points);
-  }
-
-  add(sensor: string, value: number, timeMs: number, acceptedMs: number): void {
-    const tags = [['sensor', sensor]] as const;
-    const timeNs = BigInt(timeMs) * NS_PER_MS;
-    this.addPoint({ measurement: 'readings', tags, fields: [['temperature', value]], timeNs }, acceptedMs);
-  }
-
-  addPoint(point: Point, acceptedMs: number): void {
-    const columns = PointColumns.of([point]);
-    this.messages.push({ columns, firstPoint: 0, pointEnd: 1, acceptedMs });
-  }
-
-  /** Takes up to `count` messages, and saves when that is due at once. */
-  take(count: number, savesAlways: boolean): void {
-    const { reader } = this;
-    const next = this.messages.slice(this.position, this.position + count);
-    reader!.take(next, this.seenAtMs);
-    this.position += next.length;
-    if (savesAlways || reader!.unsavedRows() === Number.POSITIVE_INFINITY) reader!.save(this.position);
-  }
-}
-
-async function openParts() {
-  const dataDir = mkdtempSync(join(tmpdir(), 'tidemark-alerts-'));
-  const db = openMetaDb(join(dataDir, 'meta.db'));
-  const clock = new TestClock();
-  const config = loadConfig({ overrides: { dataDir } });
-  const shared = { config, clock, logger: silentLogger };
-  const directory = new SensorRegistry({ ...shared, db, limits: config.registry, metrics: createMetrics() });
-  for (const id of ['s1', 's2']) directory.register(id, undefined, ['temperature']);
-  const audit = new AuditLog({ db, clock, maxEntries: 100 });
-  onTestFinished(async () => {
-    db.close();
-    await rm(dataDir, { recursive: true });
-  });
-  const topics: AlertTopics = { retain: async () => {}, publish: async () => {} };
-  return { ...shared, db, directory, audit, topics };
-}
-
-async function startService(
-  parts: Awaited<ReturnType<typeof openParts>>,
-  log: TestLog,
-  lookEveryMs = 3_600_000,
-): Promise<AlertService> {
-  const service = new AlertService({
-    ...parts,
-    metrics: createMetrics(),
-    log,
-    engine: { readings: async () => [] },
-    lookEveryMs,
-  });
-  await service.start();
-  return service;
-}
+import { expect, it } from 'vitest';
+import type { AlertService } from './alert-service.ts';
+import { beginMs, openParts, startService, TestLog } from './testing/test-service.ts';
 
 const cause = { actor: 'test' };
 const shown = ({ sensor, state, value, timeNs }: AlertTransition): string =>
@@ -165,7 +52,7 @@ it('whenever it is killed and started again, the same transitions come about, ea
       service = await startService(parts, log);
     }
     log.take(1000, true);
-    const told = service.transitionsAfter(0, 10_000);
+    const told = service.alerts.transitionsAfter(0, 10_000);
     await service.stop();
     return told.map((one) => `${one.rule} ${shown(one)}`).sort();
   };
@@ -179,7 +66,7 @@ it('whenever it is killed and started again, the same transitions come about, ea
 
 /** The alerts as `id state`, as soon as they are what is expected. */
 function expectSoon(service: AlertService) {
-  const states = (): string[] => [...service.alerts()].map(({ id, state }) => `${id} ${state}`);
+  const states = (): string[] => [...service.alerts.alerts()].map(({ id, state }) => `${id} ${state}`);
   return expect.poll(states, { interval: 5, timeout: 10_000 });
 }
 
@@ -255,7 +142,7 @@ it('a rule in other words keeps its alerts, one that asks another thing resolves
   await expectSoon(service).toEqual(['hot:s1 firing', 'hot:s2 firing']);
   service.put({ ...rule, above: 40 }, cause);
   await expectSoon(service).toEqual([]);
-  expect(service.transitionsAfter(2, 10).map((one) => `${shown(one)} ${one.comment}`)).toEqual([
+  expect(service.alerts.transitionsAfter(2, 10).map((one) => `${shown(one)} ${one.comment}`)).toEqual([
     's1 resolved 31 0 the rule was changed',
     's2 resolved 31 0 the rule was changed',
   ]);
@@ -276,11 +163,11 @@ it('alerts of a rule that went while the platform was down are resolved, and wha
     void retained.push([topic, payload && (JSON.parse(payload) as { state: string }).state]);
   service = await startService({ ...parts, topics: { ...parts.topics, retain } }, log, 1);
   await expect.poll(() => retained.at(-1), { timeout: 10_000 }).toEqual(['alerts/hot/s1', '']);
-  expect(service.transitionsAfter(0, 10).map(({ state, comment }) => [state, comment])).toEqual([
+  expect(service.alerts.transitionsAfter(0, 10).map(({ state, comment }) => [state, comment])).toEqual([
     ['firing', undefined],
     ['resolved', 'the rule is gone'],
   ]);
-  expect([...service.alerts()]).toEqual([]);
+  expect([...service.alerts.alerts()]).toEqual([]);
   await service.stop();
 });
 

@@ -1,11 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  type Alert,
-  type AlertFilter,
-  type Alerts,
   type AlertsLog,
   type AlertTopics,
-  type AlertTransition,
   type Clock,
   type Config,
   type DryRun,
@@ -16,14 +12,14 @@ import {
   type Registry,
   type Rules,
   type SensorDirectory,
-  type Silence,
   type StoredRule,
-  TidemarkError,
 } from '@tidemark/core';
 import type { AuditLog, Engine, MetaDb } from '@tidemark/store';
+import { AlertDesk } from './alert-desk.ts';
 import { dryRun } from './dry-run.ts';
 import { Evaluator } from './evaluator.ts';
-import { type Actor, alertOf, Lifecycle } from './lifecycle.ts';
+import { ExternalAlerts } from './external-alerts.ts';
+import { Lifecycle } from './lifecycle.ts';
 import { AlertMetrics } from './metrics.ts';
 import { Notifier } from './notify/notifier.ts';
 import { Progress } from './progress.ts';
@@ -59,7 +55,9 @@ interface AlertServiceOptions {
 }
 
 /** Rules, evaluated on all that is accepted, and the alerts that they make. */
-export class AlertService implements Rules, Alerts {
+export class AlertService implements Rules {
+  /** The alerts, and what is done about them. */
+  readonly alerts: AlertDesk;
   /** What is on its way to the channels. */
   readonly notifications: Notifier;
   readonly #options: AlertServiceOptions;
@@ -68,6 +66,7 @@ export class AlertService implements Rules, Alerts {
   readonly #silences: Silences;
   readonly #lifecycle: Lifecycle;
   readonly #evaluator: Evaluator;
+  readonly #external: ExternalAlerts;
   readonly #book: RuleBook;
   readonly #progress: Progress;
   readonly #watch: Watch;
@@ -106,15 +105,25 @@ export class AlertService implements Rules, Alerts {
       onChange: (before, after) => this.#ruleChanged(before, after),
     });
     this.notifications = new Notifier(options);
+    this.#external = new ExternalAlerts({
+      ...options,
+      ...config.alerts,
+      evaluator: this.#evaluator,
+      lifecycle: this.#lifecycle,
+    });
     const parts = {
       ...options,
+      evaluator: this.#evaluator,
+      external: this.#external,
       lifecycle: this.#lifecycle,
+      silences: this.#silences,
       transitions: this.#transitions,
       notifier: this.notifications,
     };
     this.#progress = new Progress(parts);
-    this.#watch = new Watch({ ...parts, evaluator: this.#evaluator });
+    this.#watch = new Watch(parts);
     this.#tellers = createTellers(parts);
+    this.alerts = new AlertDesk({ ...parts, save: () => this.#follower?.save() });
   }
 
   /** Goes on where the last run has saved. The log must have started. */
@@ -130,6 +139,7 @@ export class AlertService implements Rules, Alerts {
     restoreSeries({
       ...this.#options,
       evaluator: this.#evaluator,
+      external: this.#external,
       lifecycle: this.#lifecycle,
       progress: this.#progress,
       watch: this.#watch,
@@ -200,86 +210,6 @@ export class AlertService implements Rules, Alerts {
     return dryRun({ ...this.#options, document, ...range });
   }
 
-  *alerts(): Iterable<Alert> {
-    for (const { series } of this.#evaluator.rules.values())
-      for (const one of series.values()) {
-        const alert = alertOf(one);
-        if (alert !== undefined) yield alert;
-      }
-  }
-
-  alert(id: string): Alert | undefined {
-    const series = this.#find(id);
-    return series && alertOf(series);
-  }
-
-  history(filter: AlertFilter & { limit: number; before?: number | undefined }): AlertTransition[] {
-    return this.#transitions.history(filter);
-  }
-
-  transitionsAfter(after: number, limit: number): AlertTransition[] {
-    return this.#transitions.toldAfter(after, limit);
-  }
-
-  get newest(): number {
-    return this.#transitions.newest;
-  }
-
-  waitBeyond(after: number, signal: AbortSignal): Promise<void> {
-    return this.#transitions.waitBeyond(after, signal);
-  }
-
-  acknowledge(id: string, by: Actor): Alert {
-    const series = this.#firing(id);
-    this.#lifecycle.acknowledged(series, by);
-    this.#follower?.save();
-    return alertOf(series)!;
-  }
-
-  resolve(id: string, by: Actor): Alert {
-    const series = this.#firing(id);
-    series.phase = 'dismissed';
-    this.#lifecycle.resolved(series, this.#options.clock.nowNs(), by);
-    this.#follower?.save();
-    return alertOf(series)!;
-  }
-
-  silences(): Silence[] {
-    return this.#silences.list();
-  }
-
-  silence(silence: Omit<Silence, 'id' | 'createdNs'>): Silence {
-    const made = this.#silences.add(silence);
-    this.#settle();
-    return made;
-  }
-
-  endSilence(id: string): boolean {
-    const isThere = this.#silences.end(id);
-    this.#settle();
-    return isThere;
-  }
-
-  #settle(): void {
-    for (const series of this.#lifecycle.active) this.#lifecycle.settle(series);
-    this.#follower?.save();
-  }
-
-  #firing(id: string): Series {
-    const series = this.#find(id);
-    const alert = series && alertOf(series);
-    if (series === undefined || alert === undefined)
-      throw new TidemarkError('not_found', `there is no alert ${id}`);
-    if (series.phase !== 'firing')
-      throw new TidemarkError('conflict', `alert ${id} is ${alert.state}, not firing`);
-    return series;
-  }
-
-  #find(id: string): Series | undefined {
-    const colon = id.indexOf(':');
-    return this.#evaluator.rules.get(id.slice(0, colon))?.series.get(id.slice(colon + 1));
-  }
-
   #stepped(series: Series, step: Step, timeNs: bigint, isOld: boolean): void {
     if (step === 'firing') this.#lifecycle.fired(series, timeNs, isOld);
     else if (step === 'resolved') this.#lifecycle.resolved(series, timeNs);
@@ -289,6 +219,7 @@ export class AlertService implements Rules, Alerts {
   /** A rule that asks the same as before keeps its alerts; the message of one that fires stays as it was told. */
   #ruleChanged(before: StoredRule | undefined, after: StoredRule | undefined): void {
     const id = (after ?? before)!.id;
+    if (before === undefined) this.#external.release(id);
     const keeps =
       after?.isEnabled === true && before !== undefined && questionOf(before) === questionOf(after);
     if (!keeps) {

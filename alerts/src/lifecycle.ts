@@ -68,6 +68,7 @@ export class Lifecycle {
       isCurrent: !isOld && rule.isEnabled,
       isTold: false,
       acknowledged: undefined,
+      toldNs: series.episode?.toldNs,
     };
     this.#tell(series, series.episode, timeNs);
   }
@@ -134,8 +135,11 @@ export class Lifecycle {
     const isFiring = episode.state === 'firing';
     const notifies = episode.isCurrent && episode.state !== 'silenced' && (isFiring || episode.isTold);
     if (notifies) episode.isTold = true;
+    // By the clock and by event time by turns: whoever asks for the last change by time is to get the last one.
+    const { toldNs } = episode;
+    episode.toldNs = toldNs !== undefined && timeNs <= toldNs ? toldNs + 1n : timeNs;
     this.#transitions.push({
-      ...this.#transitionOf(series, episode, timeNs),
+      ...this.#transitionOf(series, episode, episode.toldNs),
       actor: by?.actor,
       comment: by?.comment,
       notifies,
@@ -202,6 +206,7 @@ export function alertOf(series: Series): Alert | undefined {
     id: alertId(series),
     rule: rule.id,
     sensor: series.sensor,
+    source: series.external?.source ?? ('rule' as const),
     metric: rule.metric,
     severity: rule.severity,
   };

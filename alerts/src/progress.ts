@@ -1,7 +1,7 @@
 import { inTransaction, type MetaDb } from '@tidemark/store';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Notifier } from './notify/notifier.ts';
-import { encodeSeries } from './series.ts';
+import { encodeSeries, type Saved } from './series.ts';
 import type { Transitions } from './transitions.ts';
 
 /** Where the evaluation stands: the place in the log, and for how long the platform has evaluated rules in all. */
@@ -36,9 +36,10 @@ export class Progress {
     return { offset: spool_offset, ranMs: ran_ms };
   }
 
-  series(): { rule: string; sensor: string; state: string }[] {
+  *series(): Iterable<{ rule: string; sensor: string; saved: Saved }> {
     const rows = this.#options.db.prepare('SELECT rule, sensor, state FROM alert_series').all();
-    return rows as { rule: string; sensor: string; state: string }[];
+    for (const { rule, sensor, state } of rows as { rule: string; sensor: string; state: string }[])
+      yield { rule, sensor, saved: JSON.parse(state) as Saved };
   }
 
   save({ offset, ranMs }: Standing): void {

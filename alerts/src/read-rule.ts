@@ -6,6 +6,7 @@ import {
   parseDuration,
   qualityChecks,
   type Rule,
+  ruleIdPattern,
   severities,
   type ValueRange,
 } from '@tidemark/core';
@@ -38,7 +39,7 @@ const checks = z.union([z.literal('any'), z.enum(qualityChecks), z.array(z.enum(
 
 /** A rule as people write it, in YAML and JSON. */
 const schema = z.strictObject({
-  id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, {
+  id: z.string().regex(ruleIdPattern, {
     error: 'must be 1 to 64 letters, digits, dots, dashes or underscores, the first a letter or a digit',
   }),
   metric: name.optional(),

@@ -1,14 +1,18 @@
-import type { Rule, SensorDirectory, StoredRule } from '@tidemark/core';
+import type { SensorDirectory } from '@tidemark/core';
 import type { Evaluator } from './evaluator.ts';
+import type { ExternalAlerts } from './external-alerts.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Progress } from './progress.ts';
-import { readRule } from './read-rule.ts';
 import { activate, createSeries, decodeSeries } from './series.ts';
+import { standInRule } from './stand-in-rule.ts';
 import type { Watch } from './watch.ts';
+
+const GONE = { severity: 'warning', message: '', notify: [] } as const;
 
 interface RestoreOptions {
   directory: SensorDirectory;
   evaluator: Evaluator;
+  external: ExternalAlerts;
   lifecycle: Lifecycle;
   progress: Progress;
   watch: Watch;
@@ -19,18 +23,23 @@ interface RestoreOptions {
 export function restoreSeries({
   directory,
   evaluator,
+  external,
   lifecycle,
   progress,
   watch,
   ranMs,
 }: RestoreOptions): void {
-  for (const { rule, sensor, state } of progress.series()) {
+  for (const { rule, sensor, saved } of progress.series()) {
+    if (saved.external !== undefined) {
+      external.restore(rule, sensor, saved);
+      continue;
+    }
     const active = evaluator.rules.get(rule);
     const series = active
       ? evaluator.seriesOf(active, sensor, ranMs)
-      : createSeries(activate(goneRule(rule), directory), sensor, 0);
+      : createSeries(activate(standInRule(rule, GONE), directory), sensor, 0);
     if (series === undefined) continue;
-    decodeSeries(series, state);
+    decodeSeries(series, saved);
     if (active?.rule.isEnabled !== true) {
       const comment = active === undefined ? 'the rule is gone' : 'the rule was changed';
       lifecycle.dropped(series, comment, active === undefined);
@@ -40,10 +49,4 @@ export function restoreSeries({
     watch.takeUp(series, ranMs);
     if (series.phase !== 'ok') lifecycle.active.add(series);
   }
-}
-
-/** Stands for a rule that is gone. */
-function goneRule(id: string): StoredRule {
-  const rule = readRule({ id, absent: '1m' }) as Rule;
-  return { ...rule, source: 'file', document: {}, createdNs: 0n, updatedNs: 0n, version: 1 };
 }

@@ -1,4 +1,4 @@
-import type { AlertState, SensorDirectory, StoredRule } from '@tidemark/core';
+import type { AlertState, ExternalAlert, SensorDirectory, StoredRule } from '@tidemark/core';
 import { Scope } from './scope.ts';
 import { newSeries, type SeriesState } from './series-state.ts';
 
@@ -14,7 +14,12 @@ export interface Episode {
   /** True once somebody was to be told that it fires: then they are told of its end too. */
   isTold: boolean;
   acknowledged: { by: string; comment: string | undefined; timeNs: bigint } | undefined;
+  /** Time of the newest transition; the next one's is later, those of the next episodes included. */
+  toldNs: bigint | undefined;
 }
+
+/** What is kept of an alert of another program, beside its state. */
+export type External = Pick<ExternalAlert, 'source' | 'fingerprint' | 'severity' | 'notify'>;
 
 /** One sensor under one rule. */
 export interface Series extends SeriesState {
@@ -24,6 +29,8 @@ export interface Series extends SeriesState {
   seenRanMs: number;
   /** The newest; undefined when it never fired. */
   episode: Episode | undefined;
+  /** Set where another program says what becomes of it; its rule stands for what that program goes by. */
+  external: External | undefined;
 }
 
 /** A rule with all that it knows of its series. */
@@ -38,34 +45,40 @@ export function activate(rule: StoredRule, directory: SensorDirectory): ActiveRu
 }
 
 export function createSeries(rule: ActiveRule, sensor: string, ranMs: number): Series {
-  return { ...newSeries(), rule, sensor, seenRanMs: ranMs, episode: undefined };
+  return { ...newSeries(), rule, sensor, seenRanMs: ranMs, episode: undefined, external: undefined };
 }
 
-interface SavedEpisode extends Omit<Episode, 'sinceNs' | 'acknowledged'> {
+interface SavedEpisode extends Omit<Episode, 'sinceNs' | 'acknowledged' | 'toldNs'> {
   sinceNs: string;
+  toldNs?: string;
   acknowledged?: { by: string; comment?: string; timeNs: string };
 }
 
-interface Saved {
+/** A series as JSON writes it. */
+export interface Saved {
   phase: SeriesState['phase'];
   timeMs: number | null;
   value: number | null;
   sinceMs: number | null;
   seenRanMs: number;
   episode?: SavedEpisode;
+  external?: External;
 }
 
 /** A series as it is kept in meta.db. */
-export function encodeSeries({ phase, timeMs, value, sinceMs, seenRanMs, episode }: Series): string {
+export function encodeSeries(series: Series): string {
+  const { phase, timeMs, value, sinceMs, seenRanMs, episode, external } = series;
   // JSON writes what is not finite as null, and leaves out what is undefined.
-  return JSON.stringify({ phase, timeMs, value, sinceMs, seenRanMs, episode }, (_, item: unknown) =>
-    typeof item === 'bigint' ? String(item) : item,
+  return JSON.stringify(
+    { phase, timeMs, value, sinceMs, seenRanMs, episode, external },
+    (_, item: unknown) => (typeof item === 'bigint' ? String(item) : item),
   );
 }
 
 /** Takes over what was kept. */
-export function decodeSeries(series: Series, text: string): void {
-  const { phase, timeMs, value, sinceMs, seenRanMs, episode } = JSON.parse(text) as Saved;
+export function decodeSeries(series: Series, saved: Saved): void {
+  const { phase, timeMs, value, sinceMs, seenRanMs, episode, external } = saved;
+  series.external = external;
   series.phase = phase;
   series.timeMs = timeMs ?? Number.NEGATIVE_INFINITY;
   series.value = value ?? Number.NaN;
@@ -75,6 +88,7 @@ export function decodeSeries(series: Series, text: string): void {
     ...episode,
     value: episode.value,
     sinceNs: BigInt(episode.sinceNs),
+    toldNs: episode.toldNs === undefined ? undefined : BigInt(episode.toldNs),
     acknowledged: episode.acknowledged && {
       by: episode.acknowledged.by,
       comment: episode.acknowledged.comment,

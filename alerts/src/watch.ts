@@ -110,6 +110,8 @@ export class Watch {
   }
 
   #dropIfGone(series: Series): void {
+    // Whose alert it is says when it ends.
+    if (series.external !== undefined) return;
     const { clock, directory, evaluator, lifecycle } = this.#options;
     const sensor = directory.sensor(series.sensor);
     const { scope } = series.rule;

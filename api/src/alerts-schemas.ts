@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { alertStates, severities } from '@tidemark/core';
+import { type Alert, alertSources, alertStates, alertToJson, formatTime, severities } from '@tidemark/core';
 import { time } from './schemas.ts';
 
 const duration = (example: string) => z.string().optional().openapi({ example });
@@ -115,6 +115,9 @@ const shown = {
 export const alertSchema = z
   .object({
     ...shown,
+    source: z.enum(alertSources).openapi({
+      description: 'Who says so: a rule, Grafana by its webhook, or a program by `POST /api/v1/alerts`.',
+    }),
     isCurrent: z
       .boolean()
       .openapi({ description: 'False while only readings too old to notify about speak for it.' }),
@@ -124,6 +127,23 @@ export const alertSchema = z
       .openapi({ example: null }),
   })
   .openapi('Alert');
+
+/** An alert as the API shows it. */
+export function alertToBody(alert: Alert) {
+  const { source, isCurrent, acknowledged } = alert;
+  return {
+    ...alertToJson(alert),
+    source,
+    isCurrent,
+    acknowledged: acknowledged
+      ? {
+          by: acknowledged.by,
+          comment: acknowledged.comment ?? null,
+          time: formatTime(acknowledged.timeNs),
+        }
+      : null,
+  };
+}
 
 export const transitionSchema = z
   .object({

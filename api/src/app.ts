@@ -17,6 +17,7 @@ import { computeMetrics } from './routes/compute-metrics.ts';
 import { discard } from './routes/discard.ts';
 import { docs } from './routes/docs.ts';
 import { exportPoints } from './routes/export.ts';
+import { externalAlerts } from './routes/external-alerts.ts';
 import { health } from './routes/health.ts';
 import { importPoints } from './routes/import.ts';
 import { latest } from './routes/latest.ts';
@@ -86,6 +87,7 @@ export function createApp(parts: ApiParts): ApiApp {
   // Before the route of one alert, whose id may be anything.
   liveAlerts(app, parts);
   alerts(app, parts);
+  externalAlerts(app, parts);
   notifications(app, parts);
   replay(app, parts);
   discard(app, parts);

@@ -136,7 +136,7 @@ export class Platform {
       history: ingest.history,
       quality,
       rules: alerts,
-      alerts,
+      alerts: alerts.alerts,
       notifications: alerts.notifications,
       storage: retention,
       backup: ingest.backup,

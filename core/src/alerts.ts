@@ -1,4 +1,4 @@
-import type { Issue } from './errors.ts';
+import type { Issue, TidemarkError } from './errors.ts';
 import type { Cause, QualityCheck } from './ports.ts';
 
 // Rules and alerts: the nouns, and what other packages ask of the package `alerts`.
@@ -70,12 +70,17 @@ export interface StoredRule extends Rule {
 export const alertStates = ['pending', 'firing', 'acknowledged', 'silenced', 'resolved'] as const;
 export type AlertState = (typeof alertStates)[number];
 
-/** What a rule says of one sensor. */
+/** Who says so: a rule, Grafana by its webhook, or a program by the API. */
+export const alertSources = ['rule', 'grafana', 'program'] as const;
+export type AlertSource = (typeof alertSources)[number];
+
+/** What a rule, or another program, says of one sensor. */
 export interface Alert {
   /** `<rule>:<sensor>`. */
   id: string;
   rule: string;
   sensor: string;
+  source: AlertSource;
   metric: string | undefined;
   state: AlertState;
   /** The newest that was evaluated; undefined where there is none, as of an absent sensor. */
@@ -91,13 +96,13 @@ export interface Alert {
 }
 
 /** A change of an alert's state; the pending ones are not kept. Kept in order, durably, and told from there. */
-export interface AlertTransition extends Omit<Alert, 'id' | 'acknowledged' | 'isCurrent'> {
+export interface AlertTransition extends Omit<Alert, 'id' | 'source' | 'acknowledged' | 'isCurrent'> {
   /** Grows from one to the next. */
   number: number;
   /** The same whenever this transition is told: who acts on it may use it to act once. */
   key: string;
   alert: string;
-  /** When it came about: of the reading that brought it, else by the clock. */
+  /** When it came about: of the reading that brought it, else by the clock; later than the alert's change before. */
   timeNs: bigint;
   recordedNs: bigint;
   /** Who did it, where somebody did, and in which words. */
@@ -106,6 +111,28 @@ export interface AlertTransition extends Omit<Alert, 'id' | 'acknowledged' | 'is
   /** True when those in `notify` are to be told. */
   notifies: boolean;
   isCurrent: boolean;
+  notify: readonly string[];
+}
+
+/** What another program says of an alert of its own. */
+export interface ExternalAlert {
+  source: Exclude<AlertSource, 'rule'>;
+  /** An id that no rule has. */
+  rule: string;
+  /** Undefined: of no one sensor. */
+  sensor: string | undefined;
+  /** What the source knows it by; undefined: by rule and sensor. */
+  fingerprint: string | undefined;
+  isFiring: boolean;
+  severity: Severity;
+  /** With the placeholders that rules have. */
+  message: string;
+  value: number | undefined;
+  /** Since when it fires; undefined: it is not known, and now when it begins. */
+  sinceNs: bigint | undefined;
+  /** When it ended; undefined: now. */
+  endedNs: bigint | undefined;
+  /** Names of the channels that are notified. */
   notify: readonly string[];
 }
 
@@ -177,8 +204,17 @@ export interface Alerts {
   waitBeyond(after: number, signal: AbortSignal): Promise<void>;
   /** Throws `not_found`, and `conflict` when the alert is not firing. */
   acknowledge(id: string, by: { actor: string; comment?: string | undefined }): Alert;
-  /** Ends an alert by hand: it fires again once its condition has ended and begun anew. Throws as `acknowledge`. */
+  /**
+   * Ends an alert by hand: it fires again once its condition has ended and begun anew, or when a program raises it
+   * again. Throws as `acknowledge`.
+   */
   resolve(id: string, by: { actor: string; comment?: string | undefined }): Alert;
+  /**
+   * Takes what other programs say of their alerts, one after another. The same said again changes nothing but the value.
+   * Answers for each with the alert as it is then, undefined where one ended that is not known, or why it was not taken:
+   * `conflict` when a rule has its id, `unavailable` (retryable) when there are too many.
+   */
+  take(alerts: readonly ExternalAlert[]): (Alert | TidemarkError | undefined)[];
   silences(): Silence[];
   /** Throws `conflict` when there are too many. */
   silence(silence: Omit<Silence, 'id' | 'createdNs'>): Silence;

@@ -332,6 +332,11 @@ export const configSchema = z.strictObject({
         .default(100_000)
         .describe('Changes of alerts that are kept to be told and listed; then the oldest go')
         .meta({ env: 'TIDEMARK_MAX_ALERT_TRANSITIONS' }),
+      maxExternal: count
+        .max(100_000)
+        .default(10_000)
+        .describe('Most alerts of Grafana and other programs, those that ended too while there is room')
+        .meta({ env: 'TIDEMARK_MAX_EXTERNAL_ALERTS' }),
     })
     .prefault({}),
   rules: z

@@ -15,3 +15,6 @@ export function idProblem(id: string): string | undefined {
   if (!id.isWellFormed()) return 'is not well-formed Unicode';
   return undefined;
 }
+
+/** What ids of rules look like: they stand in topics, URLs and file names as they are. */
+export const ruleIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;

@@ -1,33 +1,19 @@
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { expect, it, onTestFinished } from 'vitest';
 import { type PlatformProcess, startPlatform } from '../support/platform-process.ts';
 import { RawMqtt } from '../support/raw-mqtt.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { startWebhookServer } from '../support/webhook-server.ts';
 
 const SENSORS = 10;
 
 it('kill -9 between an alert and its delivery: every notification comes, and again only with the same key', async () => {
-  const received: { key: string; body: string }[] = [];
   let hangs = false;
-  const server = createServer(async (request, response) => {
-    const body = await text(request);
-    received.push({ key: String(request.headers['idempotency-key']), body });
+  const { url, calls } = await startWebhookServer((response) => {
     if (!hangs) response.end();
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
   });
-
   const dataDir = await tempDir();
-  const { port } = server.address() as AddressInfo;
-  const url = `http://127.0.0.1:${port}/`;
   const settings = {
     rules: [{ id: 'too-hot', metric: 'temperature', above: 30, notify: ['ops'] }],
     channels: { ops: { type: 'webhook', url, headers: { authorization: 'Bearer not-to-be-shown' } } },
@@ -41,14 +27,14 @@ it('kill -9 between an alert and its delivery: every notification comes, and aga
 
   for (const [round, temperature] of [31, 20, 32, 21].entries()) {
     hangs = round % 2 === 0;
-    const before = received.length;
+    const before = calls.length;
     platform = await start();
     const client = await RawMqtt.connect(platform.mqttUrl, 'device');
     for (let sensor = 0; sensor < SENSORS; sensor += 1)
       client.publish(`sensors/s${sensor}/temperature`, String(temperature), { messageId: sensor + 1 });
     await client.until((packet) => packet.cmd === 'puback' && packet.messageId === SENSORS);
     // One at least is on its way; the rest is somewhere between the log and there.
-    await expect.poll(() => received.length, { interval: 1 }).toBeGreaterThan(before);
+    await expect.poll(() => calls.length, { interval: 1 }).toBeGreaterThan(before);
     await platform.end('SIGKILL');
   }
 
@@ -62,8 +48,8 @@ it('kill -9 between an alert and its delivery: every notification comes, and aga
   await expect.poll(async () => (await told()).length, { timeout: 20_000 }).toBe(4 * SENSORS);
   await expect.poll(() => items('notifications'), { timeout: 20_000 }).toEqual([]);
   const bodies = new Map<string, Set<string>>();
-  for (const { key, body } of received) bodies.set(key, (bodies.get(key) ?? new Set()).add(body));
+  for (const { key, body } of calls) bodies.set(key, (bodies.get(key) ?? new Set()).add(body));
   expect([...bodies.keys()].sort()).toEqual((await told()).map(({ key }) => `${key}:ops`).sort());
   expect([...bodies.values()].every(({ size }) => size === 1)).toBe(true);
-  expect(received.length).toBeGreaterThan(4 * SENSORS);
+  expect(calls.length).toBeGreaterThan(4 * SENSORS);
 });

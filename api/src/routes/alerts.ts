@@ -2,7 +2,6 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import {
   type Alert,
   alertStates,
-  alertToJson,
   formatTime,
   parseTimeParameter,
   type Silence,
@@ -11,7 +10,7 @@ import {
   transitionToJson,
 } from '@tidemark/core';
 import type { Context } from 'hono';
-import { alertSchema, silenceSchema, transitionSchema } from '../alerts-schemas.ts';
+import { alertSchema, alertToBody, silenceSchema, transitionSchema } from '../alerts-schemas.ts';
 import { readJson } from '../body/read-json.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { actorOf } from '../middleware/access.ts';
@@ -199,7 +198,7 @@ export function alerts(app: OpenAPIHono<ApiEnv>, { alerts: desk, access, clock, 
     const page = pageById(desk.alerts(), { after, limit, matches });
     const shown = page.slice(0, limit);
     const next = page.length > limit ? encodeCursor(shown.at(-1)!.id) : null;
-    return c.json(listOf(shown.map(toJson), next), 200);
+    return c.json(listOf(shown.map(alertToBody), next), 200);
   });
 
   app.openapi(historyRoute, (c) => {
@@ -228,7 +227,7 @@ export function alerts(app: OpenAPIHono<ApiEnv>, { alerts: desk, access, clock, 
     return c.json({ id }, 200);
   });
 
-  app.openapi(oneRoute, (c) => c.json(toJson(found(c.req.valid('param').id)), 200));
+  app.openapi(oneRoute, (c) => c.json(alertToBody(found(c.req.valid('param').id)), 200));
 
   const found = (id: string): Alert => {
     const alert = desk.alert(id);
@@ -239,13 +238,15 @@ export function alerts(app: OpenAPIHono<ApiEnv>, { alerts: desk, access, clock, 
   app.openAPIRegistry.registerPath(ackRoute);
   app.post(`${path}/:id/ack`, async (c) => {
     const { by, comment } = await read(c, words);
-    return c.json(toJson(desk.acknowledge(c.req.param('id'), { actor: by ?? actorOf(access, c), comment })));
+    return c.json(
+      alertToBody(desk.acknowledge(c.req.param('id'), { actor: by ?? actorOf(access, c), comment })),
+    );
   });
 
   app.openAPIRegistry.registerPath(resolveRoute);
   app.post(`${path}/:id/resolve`, async (c) => {
     const { by, comment } = await read(c, words);
-    return c.json(toJson(desk.resolve(c.req.param('id'), { actor: by ?? actorOf(access, c), comment })));
+    return c.json(alertToBody(desk.resolve(c.req.param('id'), { actor: by ?? actorOf(access, c), comment })));
   });
 
   app.openAPIRegistry.registerPath(silenceOneRoute);
@@ -254,23 +255,8 @@ export function alerts(app: OpenAPIHono<ApiEnv>, { alerts: desk, access, clock, 
     const { id, rule, sensor } = found(c.req.param('id'));
     const who = by ?? actorOf(access, c);
     desk.silence({ rule, sensor, severity: undefined, untilNs: untilOf(until), by: who, comment });
-    return c.json(toJson(found(id)));
+    return c.json(alertToBody(found(id)));
   });
-}
-
-function toJson(alert: Alert) {
-  const { isCurrent, acknowledged } = alert;
-  return {
-    ...alertToJson(alert),
-    isCurrent,
-    acknowledged: acknowledged
-      ? {
-          by: acknowledged.by,
-          comment: acknowledged.comment ?? null,
-          time: formatTime(acknowledged.timeNs),
-        }
-      : null,
-  };
 }
 
 function silenceToJson({ id, rule, sensor, severity, untilNs, createdNs, by, comment }: Silence) {

@@ -1,4 +1,4 @@
-import type { Alert, Alerts, Issue, Rules, StoredRule } from '@tidemark/core';
+import type { Alert, Alerts, ExternalAlert, Issue, Rules, StoredRule } from '@tidemark/core';
 import { type Rule, TidemarkError } from '@tidemark/core';
 
 /** Rules that are kept as they come; what a test puts into `issues` is what is wrong with each. */
@@ -50,6 +50,10 @@ export class MemoryRules implements Rules {
 /** Alerts that a test puts there; nothing ever happens to them by itself. */
 export class MemoryAlerts implements Alerts {
   readonly items: Alert[] = [];
+  /** What other programs told of. */
+  readonly taken: ExternalAlert[] = [];
+  /** By rule. */
+  readonly answers = new Map<string, Alert | TidemarkError>();
   newest = 0;
 
   alerts() {
@@ -84,6 +88,11 @@ export class MemoryAlerts implements Alerts {
     const alert = this.acknowledge(id, { actor: 'local' });
     alert.state = 'resolved';
     return alert;
+  }
+
+  take(alerts: readonly ExternalAlert[]) {
+    this.taken.push(...alerts);
+    return alerts.map(({ rule }) => this.answers.get(rule));
   }
 
   silences() {
