@@ -19,7 +19,7 @@ export interface Episode {
 }
 
 /** What is kept of an alert of another program, beside its state. */
-export type External = Pick<ExternalAlert, 'source' | 'fingerprint' | 'severity' | 'notify'>;
+type External = Pick<ExternalAlert, 'source' | 'fingerprint' | 'severity' | 'notify'>;
 
 /** One sensor under one rule. */
 export interface Series extends SeriesState {
