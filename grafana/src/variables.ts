@@ -1,0 +1,60 @@
+import * as dashboard from '@grafana/grafana-foundation-sdk/dashboard';
+import { asVariable, PROMETHEUS_UID, STORE_UID, storeRef } from './targets.ts';
+
+/** Which InfluxDB data source is asked; the provisioned one unless somebody chooses another. */
+export function storeVariable() {
+  return new dashboard.DatasourceVariableBuilder('store')
+    .label('Store')
+    .type('influxdb')
+    .current({ text: 'Tidemark', value: STORE_UID });
+}
+
+export function prometheusVariable() {
+  return new dashboard.DatasourceVariableBuilder('prometheus')
+    .label('Prometheus')
+    .type('prometheus')
+    .current({ text: 'Prometheus', value: PROMETHEUS_UID });
+}
+
+export function locationVariable() {
+  return listVariable(
+    'location',
+    'Location',
+    'SHOW TAG VALUES FROM "readings" WITH KEY = "location"',
+  ).current(all);
+}
+
+/** Sensors that have reported from the locations chosen. */
+export function sensorVariable() {
+  return listVariable(
+    'sensor',
+    'Sensor',
+    `SHOW TAG VALUES FROM "readings" WITH KEY = "sensor" WHERE ${isIn('location')}`,
+  );
+}
+
+/** Numbers that are reported; texts are among the newest readings. */
+export function metricVariable() {
+  return listVariable('metric', 'Metric', 'SHOW FIELD KEYS FROM "readings"')
+    .regex('/^(?!.*_text$).*$/')
+    .current(all);
+}
+
+/** A condition: the tag is one of those chosen. `.*`, which `All` stands for, takes points without the tag as well. */
+export function isIn(tag: 'location' | 'sensor' | 'metric'): string {
+  return `"${tag}" =~ /^${asVariable(tag, 'regex')}$/`;
+}
+
+const all = { text: 'All', value: '$__all' };
+
+function listVariable(name: string, label: string, query: string) {
+  return new dashboard.QueryVariableBuilder(name)
+    .label(label)
+    .datasource(storeRef)
+    .query(query)
+    .refresh(dashboard.VariableRefresh.OnTimeRangeChanged)
+    .sort(dashboard.VariableSort.NaturalAsc)
+    .multi(true)
+    .includeAll(true)
+    .allValue('.*');
+}
