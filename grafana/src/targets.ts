@@ -17,7 +17,7 @@ export const prometheusRef: DataSourceRef = { type: 'prometheus', uid: asVariabl
 const expressionRef: DataSourceRef = { type: '__expr__', uid: '__expr__' };
 
 /** A query in InfluxQL, as Grafana's own InfluxDB data source keeps it. */
-export interface InfluxTarget extends Dataquery {
+interface InfluxTarget extends Dataquery {
   refId: string;
   datasource: DataSourceRef;
   query: string;
