@@ -254,7 +254,12 @@ export interface QuerySeries {
   hasTime: boolean;
   /** IANA name of the zone that times are told in; undefined is UTC. */
   timeZone?: string | undefined;
-  values: QueryValue[][];
+  values: QueryRows;
+}
+
+/** Rows of an answer; some are made only as they are asked for, so that they are not in memory all at once. */
+export interface QueryRows extends Iterable<readonly QueryValue[]> {
+  readonly length: number;
 }
 
 /** Most rows that one InfluxQL statement is answered with. */

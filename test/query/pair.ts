@@ -99,5 +99,5 @@ async function ask(engine: Engine, query: string): Promise<Answer> {
 }
 
 function plain({ name, tags, columns, values }: QuerySeries): PlainSeries {
-  return { name, tags: Object.fromEntries(tags ?? []), columns, values };
+  return { name, tags: Object.fromEntries(tags ?? []), columns, values: [...values].map((row) => [...row]) };
 }

@@ -9,7 +9,7 @@ interface JsonOptions {
 }
 
 /** Rows that are turned into text at a time. */
-const batchRows = 2000;
+const batchRows = 500;
 
 /** The answer as InfluxDB's JSON, in parts: one object, or, in chunks, one for each piece on a line of its own. */
 export function* jsonResults(results: readonly Result[], options: JsonOptions): Generator<string> {
@@ -35,7 +35,7 @@ function* wholeOf(results: readonly Result[], epoch: string | undefined): Genera
       yield ',"series":[';
       for (const [position, series] of result.series.entries()) {
         if (position > 0) yield ',';
-        yield* seriesJson({ series, from: 0, to: series.values.length, isPartial: false }, epoch);
+        for (const piece of piecesOf(series, Number.POSITIVE_INFINITY)) yield* seriesJson(piece, epoch);
       }
       yield ']';
     }
@@ -63,23 +63,28 @@ function* chunksOf(
   }
 }
 
-function* seriesJson({ series, from, to, isPartial }: Piece, epoch: string | undefined): Generator<string> {
-  const { name, tags, columns, hasTime, timeZone, values } = series;
+function* seriesJson(
+  { series, rows, count, isPartial }: Piece,
+  epoch: string | undefined,
+): Generator<string> {
+  const { name, tags, columns, hasTime, timeZone } = series;
   const members = [
     ...(name === undefined ? [] : [`"name":${JSON.stringify(name)}`]),
     ...(tags === undefined ? [] : [`"tags":{${[...tags].sort(byKey).map(tagJson).join(',')}}`]),
     `"columns":${JSON.stringify(columns)}`,
   ];
   yield `{${members.join(',')}`;
-  if (to > from) {
+  if (count > 0) {
     const tell = timeTeller(epoch, timeZone);
     yield ',"values":[';
-    for (let start = from; start < to; start += batchRows) {
-      const rows = values.slice(start, Math.min(start + batchRows, to));
-      const text = rows.map((row) => rowJson(row, hasTime, tell)).join(',');
-      yield start === from ? text : `,${text}`;
+    let text = '';
+    for (let row = 0; row < count; row++) {
+      text += `${row === 0 ? '' : ','}${rowJson(rows.next().value, hasTime, tell)}`;
+      if (row % batchRows < batchRows - 1) continue;
+      yield text;
+      text = '';
     }
-    yield ']';
+    yield `${text}]`;
   }
   yield isPartial ? ',"partial":true}' : '}';
 }
@@ -89,8 +94,9 @@ function rowJson(
   hasTime: boolean,
   tell: (timeNs: bigint) => string | bigint,
 ): string {
-  const cells = row.map((value, index) => valueJson(hasTime && index === 0 ? tell(value as bigint) : value));
-  return `[${cells.join(',')}]`;
+  let text = `[${valueJson(hasTime ? tell(row[0] as bigint) : row[0]!)}`;
+  for (let index = 1; index < row.length; index++) text += `,${valueJson(row[index]!)}`;
+  return `${text}]`;
 }
 
 function byKey([a]: readonly [string, string], [b]: readonly [string, string]): number {

@@ -5,6 +5,7 @@ import type { InfluxqlPort } from '@tidemark/store';
 import type { Context } from 'hono';
 import type { ApiEnv, ApiParts } from '../parts.ts';
 import { jsonContent } from '../schemas.ts';
+import { textBody } from '../text-stream.ts';
 import { csvResults } from './csv-results.ts';
 import { described, fault } from './docs.ts';
 import { HeldRows } from './held-rows.ts';
@@ -89,7 +90,7 @@ async function answer(
   const isCsv = request.csv !== undefined && request.chunkRows === undefined;
   const text = isCsv ? csvResults(results, request.epoch) : jsonResults(results, request);
   const headers = { 'content-type': isCsv ? request.csv! : 'application/json' };
-  return new Response(streamOf(text, release), { headers });
+  return new Response(textBody(text, release), { headers });
 }
 
 interface Passing {
@@ -144,22 +145,4 @@ function isAboutDatabases(statement: ParsedStatement): boolean {
   return (
     statement.kind === 'create database' || (statement.kind === 'show' && statement.target === 'databases')
   );
-}
-
-/** Text that is made as it is read; `onEnd` is called when it is, or nobody reads on. */
-function streamOf(parts: Generator<string>, onEnd: () => void): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  return new ReadableStream({
-    pull(controller) {
-      const { value, done } = parts.next();
-      if (done === true) {
-        controller.close();
-        onEnd();
-      } else controller.enqueue(encoder.encode(value));
-    },
-    cancel() {
-      parts.return(undefined);
-      onEnd();
-    },
-  });
 }

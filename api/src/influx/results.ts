@@ -15,11 +15,11 @@ export function countRows(results: readonly Pick<Result, 'series'>[]): number {
   );
 }
 
-/** A stretch of a series' rows. */
+/** A stretch of a series' rows: as many as `count` of those that are next. */
 export interface Piece {
   series: QuerySeries;
-  from: number;
-  to: number;
+  rows: Iterator<readonly QueryValue[]>;
+  count: number;
   /** True when more rows of the series follow in another piece. */
   isPartial: boolean;
 }
@@ -32,13 +32,15 @@ const epochUnitsNs: Record<string, bigint> = {
   h: 3600n * NS_PER_SECOND,
 };
 
-/** A series cut into pieces of so many rows. */
-export function* piecesOf(series: QuerySeries, rows: number): Generator<Piece> {
-  const { length } = series.values;
-  for (let from = 0; from === 0 || from < length; from += rows) {
-    const to = Math.min(from + rows, length);
-    yield { series, from, to, isPartial: to < length };
-  }
+/** A series cut into pieces of so many rows; each is to be read before the next one. */
+export function* piecesOf(series: QuerySeries, mostRows: number): Generator<Piece> {
+  const rows = series.values[Symbol.iterator]();
+  let left = series.values.length;
+  do {
+    const count = Math.min(mostRows, left);
+    left -= count;
+    yield { series, rows, count, isPartial: left > 0 };
+  } while (left > 0);
 }
 
 /** How the times of a series are told: as RFC 3339 in its zone, or as a number in the unit asked for. */

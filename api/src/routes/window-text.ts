@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { formatTime, type Window, type WindowFunction, type WindowTag } from '@tidemark/core';
 import { csvLine } from './csv.ts';
 
@@ -30,19 +29,6 @@ export function* csvPieces(windows: readonly Window[], { by, functions }: Column
     const some = windows.slice(start, start + windowsOfPiece);
     yield some.map((window) => csvLine(Object.values(toJson(window, { by, functions })))).join('');
   }
-}
-
-/** Sends pieces as they are asked for; between two of them others get their turn. */
-export function toTextStream(pieces: Iterator<string>): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  return new ReadableStream({
-    async pull(controller) {
-      await setImmediate();
-      const { value, done } = pieces.next();
-      if (done === true) controller.close();
-      else controller.enqueue(encoder.encode(value));
-    },
-  });
 }
 
 function toJson(window: Window, { by, functions }: Columns): Record<string, unknown> {

@@ -13,7 +13,8 @@ import type { ApiEnv, ApiParts } from '../parts.ts';
 import { invalidFields } from '../problem.ts';
 import { filterParameters, listParameter, rangeParameters, toFilter, toRange } from '../query.ts';
 import { jsonContent, listSchema, problems, windowSchema } from '../schemas.ts';
-import { csvPieces, jsonPieces, toTextStream } from './window-text.ts';
+import { textBody } from '../text-stream.ts';
+import { csvPieces, jsonPieces } from './window-text.ts';
 
 const defaultFunctions: WindowFunction[] = ['count', 'min', 'mean', 'max'];
 const defaultRangeNs = 3600n * NS_PER_SECOND;
@@ -93,7 +94,7 @@ export function windows(app: OpenAPIHono<ApiEnv>, { engine, clock }: ApiParts): 
     const isCsv = wantsCsv(c.req.header('accept'));
     const pieces = isCsv ? csvPieces(found, { by, functions }) : jsonPieces(found, { by, functions });
     const contentType = isCsv ? 'text/csv; charset=utf-8' : 'application/json';
-    return c.body(toTextStream(pieces), 200, { 'content-type': contentType });
+    return c.body(textBody(pieces), 200, { 'content-type': contentType });
   });
 }
 

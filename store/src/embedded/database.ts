@@ -1,8 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type {
   DuckDBConnection,
+  DuckDBDataChunk,
   DuckDBInstance,
   DuckDBMaterializedResult,
   DuckDBType,
@@ -37,6 +39,8 @@ const SPARE_BYTES = 16 * 2 ** 20;
 /** Of the memory that the store may use, what DuckDB is told; it takes some 200 MiB that it does not count. */
 const COUNTED_MEMORY = 2 / 3;
 const MAX_READS = 2;
+/** How long an answer is gone through before others get their turn on the main thread. */
+const TURN_MS = 1;
 const MAX_WAITING_READS = 1000;
 
 // Two owners of one file within a process corrupt it without a word; DuckDB's own lock is for other processes.
@@ -104,14 +108,13 @@ export class Database {
   }
 
   /**
-   * Runs a query on a reading connection, waiting for a free slot. The answer comes in pieces of some 2 000
-   * rows, by column, between which others get their turn on the main thread. What takes longer than `timeoutMs`
-   * fails as interrupted.
+   * Runs a query on a reading connection, waiting for a free slot. The answer comes in chunks of some 2 000
+   * rows, between which others get their turn on the main thread. What takes longer than `timeoutMs` fails as interrupted.
    */
   read(
     sql: string,
     parameters: Parameters,
-    onRows: (columns: Columns) => void,
+    onChunk: (chunk: DuckDBDataChunk) => void,
     { timeoutMs }: { timeoutMs?: number | undefined } = {},
   ): Promise<void> {
     return this.#slots.run(async () => {
@@ -119,12 +122,14 @@ export class Database {
       const timer = timeoutMs === undefined ? undefined : setTimeout(() => connection.interrupt(), timeoutMs);
       try {
         const result = await run(connection, sql, parameters);
-        // Each call is a trip through the thread pool, also one that finds nothing more.
-        for (let left = result.rowCount; left > 0; ) {
-          const chunk = await result.fetchChunk();
-          if (chunk === null || chunk.rowCount === 0) return;
-          left -= chunk.rowCount;
-          onRows(chunk.getColumns());
+        const { chunkCount } = result;
+        let sinceMs = performance.now();
+        for (let index = 0; index < chunkCount; index++) {
+          // The rows are in memory: a trip through the thread pool for each chunk would take longer than its copy.
+          onChunk(result.getChunk(index));
+          if (performance.now() - sinceMs < TURN_MS) continue;
+          await setImmediate();
+          sinceMs = performance.now();
         }
       } finally {
         clearTimeout(timer);
@@ -189,8 +194,8 @@ export class Database {
   /** Bytes of the file and the log that hold something; free ones within the file are used again. */
   async usedBytes(): Promise<number> {
     let bytes = 0;
-    await this.read('SELECT block_size * used_blocks FROM pragma_database_size()', {}, ([used = []]) => {
-      bytes += Number(used[0]);
+    await this.read('SELECT block_size * used_blocks FROM pragma_database_size()', {}, (chunk) => {
+      bytes += Number(chunk.getColumnValues(0)[0]);
     });
     return bytes + ((await stat(`${this.file}.wal`).catch(() => undefined))?.size ?? 0);
   }

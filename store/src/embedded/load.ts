@@ -44,7 +44,8 @@ export async function loadSeries(database: Database, layout: Layout): Promise<Se
   const index = new SeriesIndex();
   const [measurements = [], fields = [], types = []] = await database.write(kindsSql);
   let tagSet: TagSet | undefined;
-  await database.read(seriesSql, {}, ([texts = []]) => {
+  await database.read(seriesSql, {}, (chunk) => {
+    const [texts = []] = chunk.getColumns();
     for (const text of texts) {
       for (const [id, kind, tags] of JSON.parse(text as string) as SeriesRow[]) {
         const measurement = measurements[kind] as string;
@@ -93,7 +94,8 @@ async function loadNewest(
   type: FieldType,
   sql: string,
 ): Promise<void> {
-  await database.read(sql, {}, ([ids = [], times = [], values = []]) => {
+  await database.read(sql, {}, (chunk) => {
+    const [ids = [], times = [], values = []] = chunk.getColumns();
     for (let row = 0; row < ids.length; row++) {
       const series = index.byId(ids[row] as number);
       const timeNs = times[row] as bigint;

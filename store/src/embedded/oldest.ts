@@ -75,7 +75,8 @@ export class Oldest {
     await this.#options.database.read(
       `SELECT measurement, min(time) FROM ${quote(name)} AS rows JOIN series ON rows.series = series.id GROUP BY 1`,
       {},
-      ([measurements = [], oldest = []]) => {
+      (chunk) => {
+        const [measurements = [], oldest = []] = chunk.getColumns();
         for (let row = 0; row < measurements.length; row++)
           times.set(measurements[row] as string, oldest[row] as bigint);
       },

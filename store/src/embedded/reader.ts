@@ -1,3 +1,4 @@
+import type { DuckDBDataChunk } from '@duckdb/node-api';
 import { messageOf, TidemarkError } from '@tidemark/core';
 import type { Columns, Database, Parameters } from './database.ts';
 import type { Layout } from './layout.ts';
@@ -42,18 +43,21 @@ export class Reader {
     build: (source: Source) => Statement,
     onRows: (columns: Columns) => void,
   ): Promise<void> {
-    return this.run(() => {
-      const source = buildSource(this.layout, this.series, query);
-      if (source === undefined) return undefined;
-      const { sql, parameters } = build(source);
-      return { sql, parameters: { ...source.parameters, ...parameters } };
-    }, onRows);
+    return this.run(
+      () => {
+        const source = buildSource(this.layout, this.series, query);
+        if (source === undefined) return undefined;
+        const { sql, parameters } = build(source);
+        return { sql, parameters: { ...source.parameters, ...parameters } };
+      },
+      (chunk) => onRows(chunk.getColumns()),
+    );
   }
 
-  /** As `read`, for a statement over any number of sources, which `build` makes; undefined answers nothing. */
+  /** As `read`, for a statement over any number of sources, which `build` makes; undefined answers nothing. Rows come by chunk. */
   async run(
     build: () => Statement | undefined,
-    onRows: (columns: Columns) => void,
+    onChunk: (chunk: DuckDBDataChunk) => void,
     options: { timeoutMs?: number } = {},
   ): Promise<void> {
     for (let tries = 1; ; tries++) {
@@ -61,7 +65,7 @@ export class Reader {
       const statement = build();
       if (statement === undefined) return;
       try {
-        return await this.#database.read(statement.sql, statement.parameters ?? {}, onRows, options);
+        return await this.#database.read(statement.sql, statement.parameters ?? {}, onChunk, options);
       } catch (error) {
         if (error instanceof TidemarkError) throw error;
         await this.layout.change;

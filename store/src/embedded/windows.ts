@@ -44,7 +44,7 @@ export async function queryWindows(reader: Reader, query: WindowsQuery): Promise
   const run = (isHuge: boolean) =>
     reader.run(
       () => buildStatement(reader, { fromNs, toNs }, { ...shape, isHuge }),
-      (columns) => appendWindows(windows, columns, groups, functions),
+      (chunk) => appendWindows(windows, chunk.getColumns(), groups, functions),
     );
   await run(false).catch((error: unknown) => {
     // The only aggregate that refuses large numbers; scaling costs the precision of small ones.

@@ -6,6 +6,34 @@ import { directionOf, type Frame } from './frame.ts';
 import type { Relation } from './relation.ts';
 import { startsOf, utcWindowOf } from './window.ts';
 
+/** The windows that each group of an answer has. */
+export interface Grid {
+  count: number;
+  /** In the order of the answer. */
+  starts(): Iterable<bigint>;
+}
+
+/** The windows of a frame that has a beginning. Throws QueryError where they are too many for the groups there are. */
+export function gridOf(frame: Frame, groups: number): Grid {
+  const { startNs, endNs, interval, timeZone, isDescending } = frame;
+  const { everyNs } = interval!;
+  checkCount((endNs - startNs) / everyNs + 1n, groups);
+  if (timeZone !== undefined) {
+    const starts = startsOf(frame, startNs, endNs);
+    if (isDescending) starts.reverse();
+    return { count: starts.length, starts: () => starts };
+  }
+  const firstNs = utcWindowOf(startNs, frame);
+  const lastNs = utcWindowOf(endNs, frame);
+  const count = lastNs < firstNs ? 0 : Number((lastNs - firstNs) / everyNs) + 1;
+  const [fromNs, stepNs] = isDescending ? [lastNs, -everyNs] : [firstNs, everyNs];
+  return { count, starts: () => steps(fromNs, stepNs, count) };
+}
+
+function* steps(fromNs: bigint, stepNs: bigint, count: number): Generator<bigint> {
+  for (let index = 0, timeNs = fromNs; index < count; index++, timeNs += stepNs) yield timeNs;
+}
+
 /**
  * The points of aggregates, with a point for each window without one, for every group that has any. Without a
  * beginning, windows begin with a group's first point. `names` are the functions of the first columns.

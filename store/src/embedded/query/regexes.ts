@@ -24,8 +24,8 @@ export class Regexes {
         parameters: { texts: [list, LIST(VARCHAR)], regex: [source, VARCHAR] } as const,
       });
       await reader
-        .run(build, ([column = []]) => {
-          for (const text of column) found.add(text as string);
+        .run(build, (chunk) => {
+          for (const text of chunk.getColumnValues(0)) found.add(text as string);
         })
         .catch((error: unknown) => {
           throw invalid(error);

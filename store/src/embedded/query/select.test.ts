@@ -40,10 +40,10 @@ async function ask(query: string): Promise<{ answered: number; read: number }> {
   let read = 0;
   const { read: original } = Database.prototype;
   const spy = vi.spyOn(Database.prototype, 'read').mockImplementation(function (this: Database, ...args) {
-    const [sql, parameters, onRows, options] = args;
-    const counted: typeof onRows = (columns) => {
-      read += columns[0]?.length ?? 0;
-      onRows(columns);
+    const [sql, parameters, onChunk, options] = args;
+    const counted: typeof onChunk = (chunk) => {
+      read += chunk.rowCount;
+      onChunk(chunk);
     };
     return original.call(this, sql, parameters, counted, options);
   });
@@ -108,5 +108,5 @@ it('adds up series before they are joined to their groups, to the same numbers',
     ];
   });
   expect(series.map(({ tags }) => tags?.get('host'))).toEqual(['a', 'b']);
-  for (const { values } of series) expect(values).toEqual(rows);
+  for (const { values } of series) expect([...values]).toEqual(rows);
 });

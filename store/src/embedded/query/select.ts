@@ -1,22 +1,31 @@
-import type { DuckDBValue } from '@duckdb/node-api';
 import { messageOf } from '@tidemark/core';
 import {
   compileSelect,
   type DataType,
+  formatExpression,
   isMathFunction,
   isNumeric,
   QueryError,
   regexesOf,
   type SelectStatement,
 } from '@tidemark/influxql';
-import { MAX_QUERY_ROWS, type QueryOptions, type QuerySeries, type QueryValue } from '../../engine.ts';
-import type { Columns } from '../database.ts';
+import {
+  MAX_QUERY_ROWS,
+  type QueryOptions,
+  type QueryRows,
+  type QuerySeries,
+  type QueryValue,
+} from '../../engine.ts';
 import { earliestNs, type Layout, latestNs } from '../layout.ts';
 import type { Reader } from '../reader.ts';
+import { AnswerRows } from './answer-rows.ts';
 import { Bindings } from './bindings.ts';
+import { type Call, driverOf, isPlain } from './calls.ts';
 import { Catalog } from './catalog.ts';
 import type { PlanContext } from './context.ts';
-import { directionOf, outerFrame } from './frame.ts';
+import { type Grid, gridOf } from './fill.ts';
+import { FilledRows } from './filled-rows.ts';
+import { directionOf, type Frame, outerFrame } from './frame.ts';
 import { Regexes, textsOf } from './regexes.ts';
 import { type Group, Groups } from './relation.ts';
 import { type ResolvedSelect, resolveSelect } from './resolve.ts';
@@ -38,9 +47,9 @@ export async function answerSelect(
   const regexes = await Regexes.match(reader, sources, sources.length === 0 ? [] : textsOf(reader));
   const select = resolveSelect(compiled, { catalog, regexes, database });
   let groups = new Groups([]);
-  const rows = new Map<number, QueryValue[][]>();
-  let absent: QueryValue[] = [];
-  let count = 0;
+  const empty = emptyWindow(select);
+  let grid: Grid | undefined;
+  let rows = new AnswerRows([]);
   await reader
     .run(
       () => {
@@ -49,23 +58,28 @@ export async function answerSelect(
         const { layout, series: index } = reader;
         const extent = extentOf(layout);
         const context: PlanContext = { catalog, regexes, layout, index, bindings, extent, nowNs };
-        const { sql, types } = statementSql(select, groups, context);
-        absent = types.map((type, index) => absentValue(select, type, index));
+        const frame = outerFrame(select, nowNs);
+        const outside = empty === undefined ? frame : { ...frame, fill: { kind: 'none' } as const };
+        const { sql, types } = statementSql(select, outside, groups, context);
+        grid = empty && gridOf(frame, groups.list.length);
+        rows = new AnswerRows(types.map((type, index) => absentValue(select, type, index)));
         return { sql, parameters: bindings.usedBy(sql) };
       },
-      (columns) => {
-        count += columns[0]?.length ?? 0;
-        if (count > MAX_QUERY_ROWS) {
-          throw new QueryError(`max-select-point limit exceeded: (${count}/${MAX_QUERY_ROWS})`);
-        }
-        appendRows(rows, columns, absent);
+      (chunk) => {
+        rows.add(chunk);
+        checkRows(rows.length);
       },
       { timeoutMs: QUERY_TIMEOUT_MS },
     )
     .catch((error: unknown) => {
       throw limitError(error);
     });
-  return seriesOf(select, groups.list, rows);
+  const found = rows.groups.map(({ position, rows: own }) => ({
+    group: groups.list[position]!,
+    values: grid === undefined ? own : new FilledRows(own, grid, empty!),
+  }));
+  checkRows(found.reduce((sum, { values }) => sum + values.length, 0));
+  return seriesOf(select, found);
 }
 
 /** InfluxDB's words for what took too long, and for what DuckDB finds too deep. */
@@ -75,12 +89,44 @@ function limitError(error: unknown): unknown {
   return /expression depth|recursion depth|stack/i.test(reason) ? new QueryError('query too complex') : error;
 }
 
+function checkRows(count: number): void {
+  if (count <= MAX_QUERY_ROWS) return;
+  throw new QueryError(`max-select-point limit exceeded: (${count}/${MAX_QUERY_ROWS})`);
+}
+
+/**
+ * What a window without points holds, by column, where rows are windows and nothing more is made of them: then the empty
+ * ones are left to who goes through the answer. Undefined elsewhere.
+ */
+function emptyWindow(select: ResolvedSelect): QueryValue[] | undefined {
+  const { fields, interval, fill, range, limit, offset } = select;
+  if (interval === undefined || fill.kind !== 'null' || range.minNs === undefined) return undefined;
+  if (limit !== 0 || offset !== 0) return undefined;
+  const calls = fields.flatMap(({ expression }) =>
+    expression.kind === 'call' && hasValueOfEach(expression) ? [expression] : [],
+  );
+  if (calls.length < fields.length) return undefined;
+  const drivers = new Set(calls.map((call) => formatExpression(driverOf(call))));
+  if (calls.length > 1 && (drivers.size > 1 || !calls.every(isPlain))) return undefined;
+  return calls.map(({ name }) => (name === 'count' ? 0n : null));
+}
+
+/** True for a call with one value for each window. */
+function hasValueOfEach(call: Call): boolean {
+  const [first] = call.args;
+  return (
+    isPlain(call) ||
+    call.name === 'percentile' ||
+    (call.name === 'count' && first?.kind === 'call' && first.name === 'distinct')
+  );
+}
+
 function statementSql(
   select: ResolvedSelect,
+  frame: Frame,
   groups: Groups,
   context: PlanContext,
 ): { sql: string; types: readonly DataType[] } {
-  const frame = outerFrame(select, context.nowNs);
   const { sql, types } = rowsOf(select, frame, groups, context);
   const columns = types.map((_, index) => `v${index}`);
   const order = `ORDER BY g, t ${directionOf(frame)}, o LIMIT ${MAX_QUERY_ROWS + 1}`;
@@ -104,37 +150,13 @@ function extentOf(layout: Layout): Extent {
   return { firstNs, lastNs: lastNs > firstNs ? lastNs : firstNs };
 }
 
-function appendRows(
-  rows: Map<number, QueryValue[][]>,
-  [groups = [], times = [], ...values]: Columns,
-  absent: readonly QueryValue[],
-): void {
-  for (let row = 0; row < groups.length; row++) {
-    const group = groups[row] as number;
-    const list = rows.get(group) ?? [];
-    list.push([
-      times[row] as bigint,
-      ...values.map((column, index) => finite(column[row]!) ?? absent[index]!),
-    ]);
-    rows.set(group, list);
-  }
-}
-
-/** What is no number is nothing, as in InfluxDB's JSON. */
-function finite(value: DuckDBValue): QueryValue {
-  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
-  return value as QueryValue;
-}
-
 function seriesOf(
   select: ResolvedSelect,
-  groups: readonly Group[],
-  rows: ReadonlyMap<number, QueryValue[][]>,
+  found: readonly { group: Group; values: QueryRows }[],
 ): QuerySeries[] {
   const sign = select.order === 'desc' ? -1 : 1;
-  return [...rows]
-    .map(([position, values]) => ({ group: groups[position]!, values }))
-    .sort((a, b) => sign * compareGroups(a.group, b.group))
+  return found
+    .toSorted((a, b) => sign * compareGroups(a.group, b.group))
     .map(({ group, values }) => ({
       name: group.measurement,
       tags: group.tags.size === 0 ? undefined : group.tags,
