@@ -79,8 +79,8 @@ it('hands what is not confirmed, and what cannot be published, to Catch nodes', 
   nodeRed.inject('gate', { payload: 'open', commandTopic: 'alerts/a/b' });
   const errors = (await nodeRed.messages('errors', 2)).map(({ error }) => (error as Error).message).sort();
   expect(errors).toEqual([
-    '"alerts/a/b" is no topic to command: no wildcards, and none of Tidemark\'s own',
-    'commands/gate/state did not confirm commands/gate/set within 200ms',
+    'Error: "alerts/a/b" is no topic to command: no wildcards, and none of Tidemark\'s own',
+    'Error: commands/gate/state did not confirm commands/gate/set within 200ms',
   ]);
   expect(nodeRed.messagesOf('out')).toEqual([]);
 });

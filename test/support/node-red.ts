@@ -61,13 +61,15 @@ export class NodeRed {
       logging: { console: { level: 'off', metrics: false, audit: false } },
     } as unknown as Parameters<typeof nodeRed.init>[1]);
     const runtime = new NodeRed(server);
+    const started = startedFlows();
     await nodeRed.start();
+    await started;
     return runtime;
   }
 
   /** Replaces the flows; resolves once their nodes are started. */
   async deploy(flows: readonly Item[], deploymentType: 'full' | 'nodes' = 'full'): Promise<void> {
-    const started = new Promise((resolve) => nodeRed.events.once('flows:started', resolve));
+    const started = startedFlows();
     await nodeRed.runtime.flows.setFlows({
       flows: { flows: structuredClone(flows) },
       deploymentType,
@@ -122,4 +124,8 @@ export class NodeRed {
     for (const waiter of this.#waiters) waiter();
     this.#waiters.clear();
   }
+}
+
+function startedFlows(): Promise<unknown> {
+  return new Promise((resolve) => nodeRed.events.once('flows:started', resolve));
 }
