@@ -30,6 +30,7 @@ import type { Step } from './series-state.ts';
 import { Silences } from './silences.ts';
 import type { Teller } from './teller.ts';
 import { createTellers } from './tellers.ts';
+import { ThresholdWriter } from './threshold-writer.ts';
 import { Transitions } from './transitions.ts';
 import { Watch } from './watch.ts';
 
@@ -71,6 +72,7 @@ export class AlertService implements Rules {
   readonly #progress: Progress;
   readonly #watch: Watch;
   readonly #tellers: readonly Teller[];
+  readonly #thresholds: ThresholdWriter;
   readonly #stopping = new AbortController();
   #follower: LogFollowing | undefined;
   #looking: Promise<void> | undefined;
@@ -123,6 +125,7 @@ export class AlertService implements Rules {
     this.#progress = new Progress(parts);
     this.#watch = new Watch(parts);
     this.#tellers = createTellers(parts);
+    this.#thresholds = new ThresholdWriter(parts);
     this.alerts = new AlertDesk({ ...parts, save: () => this.#follower?.save() });
   }
 
@@ -263,6 +266,7 @@ export class AlertService implements Rules {
         const caughtUpAtMs = this.#follower?.caughtUpAtMs;
         if (caughtUpAtMs !== undefined) this.#watch.look(this.#ranMs(caughtUpAtMs));
         this.#follower?.save();
+        this.#thresholds.look();
         this.#fault = undefined;
       } catch (error) {
         if (this.#fault === undefined)

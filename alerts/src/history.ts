@@ -6,7 +6,7 @@ export function historyPoints(transitions: readonly Told[]): Point[] {
   return transitions.filter(({ state }) => state !== 'removed').map(toPoint);
 }
 
-function toPoint({ rule, sensor, severity, state, value, message, timeNs }: Told): Point {
+function toPoint({ rule, sensor, severity, state, value, message, sinceNs, timeNs }: Told): Point {
   const isFiring = state !== 'resolved';
   return {
     measurement: 'alerts',
@@ -20,6 +20,7 @@ function toPoint({ rule, sensor, severity, state, value, message, timeNs }: Told
       ['firing', Number(isFiring)],
       ...(value === undefined ? [] : [['value', value] as const]),
       ['message', message],
+      ['open_s', Number(timeNs - sinceNs) / 1e9],
     ],
     timeNs,
   };

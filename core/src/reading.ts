@@ -4,7 +4,14 @@ import { formatTime } from './time.ts';
 /** The measurement that sensor readings are stored in. */
 export const READINGS = 'readings';
 /** What only the platform itself writes. */
-const ownMeasurements = new Set(['alerts', 'heartbeats', 'quality', 'quarantine', 'sensor_state']);
+const ownMeasurements = new Set([
+  'alerts',
+  'heartbeats',
+  'quality',
+  'quarantine',
+  'rule_thresholds',
+  'sensor_state',
+]);
 /** Text values go to `<metric>_text`, so that one device's text never poisons another's numbers. */
 export const TEXT_SUFFIX = '_text';
 

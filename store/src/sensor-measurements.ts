@@ -7,5 +7,6 @@ export const sensorMeasurements: readonly string[] = [
   'alerts',
   'quality',
   'sensor_state',
+  'rule_thresholds',
   ...downsampleWidths.map(downsampledMeasurement),
 ];

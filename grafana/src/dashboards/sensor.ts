@@ -64,7 +64,7 @@ function overTime() {
     width: 12,
     height: 10,
   });
-  return withUnits(withBand(panel)).overrideByRegexp('/^(above|below) /', [
+  return withUnits(withBand(panel)).overrideByRegexp('/^(upper|lower) threshold of /', [
     { id: 'color', value: { mode: 'fixed', fixedColor: 'red' } },
     { id: 'custom.lineStyle', value: { fill: 'dash', dash: [10, 10] } },
     { id: 'custom.fillOpacity', value: 0 },
@@ -120,9 +120,9 @@ function meanAndBand() {
 
 /** Written each minute for every series that a rule watches. */
 function threshold(side: 'upper' | 'lower', refId: string) {
-  const alias = side === 'upper' ? 'above $tag_rule' : 'below $tag_rule';
+  const alias = `${side} threshold of $tag_rule`;
   return influx(
-    `SELECT last("${side}") FROM "thresholds" WHERE $timeFilter AND ${isIn('sensor')} AND ${isIn('metric')} GROUP BY time($__interval), "rule" fill(none)`,
+    `SELECT last("${side}") FROM "rule_thresholds" WHERE $timeFilter AND ${isIn('sensor')} AND ${isIn('metric')} GROUP BY time($__interval), "rule" fill(none)`,
     { refId, alias },
   );
 }

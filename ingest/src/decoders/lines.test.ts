@@ -70,7 +70,7 @@ it('any text is accepted, or refused with a reason', () => {
   );
 });
 
-it.each(['alerts', 'heartbeats', 'quality', 'quarantine', 'sensor_state'])(
+it.each(['alerts', 'heartbeats', 'quality', 'quarantine', 'rule_thresholds', 'sensor_state'])(
   "%s is the platform's own: its line is refused, the one beside it is not",
   (name) => {
     const { lines, faults } = decodeLines(Buffer.from(`${name},sensor=a count="x"\nweather t=1`), limits);

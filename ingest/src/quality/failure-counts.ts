@@ -2,8 +2,8 @@ import type { Point, QualityCheck, QualityCount, QualityFilter } from '@tidemark
 import { inTransaction, type MetaDb } from '@tidemark/store';
 import { minuteFrom, minuteOf, startOfMinute } from './minutes.ts';
 
-/** Where failures are counted: those of sensors by check, and what was refused by reason. */
-export type CountMeasurement = 'quality' | 'quarantine';
+/** What is counted: failures of sensors by check, what was refused by reason, and that of registered sensors. */
+export type CountMeasurement = 'quality' | 'quarantine' | 'refusals';
 
 /** Stands for every sensor beyond `MAX_PER_MINUTE`; no sensor can be called so. */
 const OTHER_SENSORS = '#others';
@@ -194,7 +194,7 @@ export class FailureCounts {
 /** A minute's count as the store holds it: at the minute's start, so that a larger count takes its place. */
 export function countToPoint({ measurement, minute, subject, cause, count }: Row): Point {
   const tags =
-    measurement === 'quality'
+    measurement !== 'quarantine'
       ? ([
           ['check', cause],
           ['sensor', subject],
@@ -203,7 +203,8 @@ export function countToPoint({ measurement, minute, subject, cause, count }: Row
           ['reason', cause],
           ['source', subject],
         ] as const);
-  return { measurement, tags, fields: [['count', BigInt(count)]], timeNs: startOfMinute(minute) };
+  const name = measurement === 'refusals' ? 'quality' : measurement;
+  return { measurement: name, tags, fields: [['count', BigInt(count)]], timeNs: startOfMinute(minute) };
 }
 
 function asJsonList(names: readonly string[] | undefined): string | null {

@@ -10,6 +10,7 @@ import {
 import { countToPoint, type FailureCounts } from './failure-counts.ts';
 import { minuteOf, startOfMinute } from './minutes.ts';
 import type { Presence } from './presence.ts';
+import type { SensorStates } from './sensor-states.ts';
 
 /** Points of one record of the log. */
 const CHUNK = 500;
@@ -22,6 +23,7 @@ interface MinuteWriterOptions {
   directory: SensorDirectory;
   counts: FailureCounts;
   presence: Presence;
+  states: SensorStates;
 }
 
 /**
@@ -71,7 +73,7 @@ export class MinuteWriter {
   }
 
   #stateOf(sensor: Sensor, minuteNs: bigint): Point {
-    const { clock, directory, presence } = this.#options;
+    const { clock, directory, presence, states } = this.#options;
     const location = knownLocation(sensor, minuteNs);
     const place = location === undefined ? undefined : directory.location(location);
     const seenAtMs = presence.seenAtMs(sensor.id);
@@ -86,6 +88,7 @@ export class MinuteWriter {
         'expected_interval_s',
         sensor.expectedIntervalMs === undefined ? undefined : sensor.expectedIntervalMs / 1000,
       ],
+      ['readings', states.takeReadings(sensor.id)],
       ['up', seenAtMs === undefined || presence.isSilent(sensor.id) ? 0 : 1],
     ];
     return {

@@ -193,6 +193,22 @@ describe('counts', () => {
   });
 });
 
+it('what is refused of a registered sensor is counted for it in the store too, and is no failed check', async () => {
+  const clock = movableClock();
+  const parts = await openParts();
+  for (const sensor of ['a', 'a', 'stranger']) await refuse(parts.spool, sensor);
+  clock.forwardMs = 61_000;
+  const { quality } = startQuality({ ...parts, clock, sensors: [sensorOf('a', {})] });
+  const refused = async () =>
+    (await parts.spool.take(0, 1e6)).entries
+      .flatMap(({ points }) => points)
+      .filter(({ measurement }) => measurement === 'quality')
+      .map(({ tags, fields }) => [Object.fromEntries(tags), Object.fromEntries(fields)]);
+  await soon(refused).toEqual([[{ check: 'refused', sensor: 'a' }, { count: 2n }]]);
+  const filter = { sensors: [], checks: [], fromNs: 0n, toNs: clock.nowNs(), limit: 10 };
+  expect(await quality.counts(filter)).toEqual([]);
+});
+
 describe('after a restart', () => {
   const settings = { 'quality.jumps': 'lat=5', 'quality.stuck': 'lat=1000' };
   const checksOf = async ({ counted }: ReturnType<typeof startQuality>) =>
@@ -275,9 +291,10 @@ it('each minute every sensor has its state, where it is and when it was heard of
       lon: 13.4,
       last_seen_s: expect.any(Number),
       expected_interval_s: 90,
+      readings: 1,
       up: 1,
     },
-    { sensor: 'quiet', last_seen_s: expect.any(Number), expected_interval_s: 1, up: 0 },
+    { sensor: 'quiet', last_seen_s: expect.any(Number), expected_interval_s: 1, readings: 0, up: 0 },
   ]);
   expect((await states())[0]?.last_seen_s).toBeGreaterThanOrEqual(60);
 });

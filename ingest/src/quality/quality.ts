@@ -140,6 +140,7 @@ export class Quality implements QualityPort {
     this.#minutes = new MinuteWriter({
       ...this.#options,
       presence: this.#presence,
+      states: this.#states,
       append: (points) => appendOwn(this.#options, points),
     });
     this.#follower = new LogFollower({
@@ -233,8 +234,10 @@ export class Quality implements QualityPort {
   ): void {
     this.#options.counts.add('quarantine', timeNs, source, reason);
     // What claims to be a sensor's name may be anything.
-    if (sensor !== undefined && idProblem(sensor) === undefined)
-      this.#countTowardsIncident({ sensor, cause: reason, timeNs });
+    if (sensor === undefined || idProblem(sensor) !== undefined) return;
+    if (this.#options.directory.sensor(sensor) !== undefined)
+      this.#options.counts.add('refusals', timeNs, sensor, 'refused');
+    this.#countTowardsIncident({ sensor, cause: reason, timeNs });
   }
 
   #fellSilent(sensor: string, times: number): void {

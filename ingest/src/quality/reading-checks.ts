@@ -17,7 +17,7 @@ interface Acceptance {
   acceptedMs: number;
   /** As it was found then. */
   isLate: boolean;
-  /** On the monotonic clock. */
+  /** On the monotonic clock; −∞ for what was checked before the start. */
   seenAtMs: number;
 }
 
@@ -114,6 +114,8 @@ export class ReadingChecks {
     }
     if (isDuplicate) this.#fail(sensor, 'duplicate', ageMs);
     state.seenAtMs = seenAtMs;
+    // What is only remembered was counted when it was checked.
+    if (seenAtMs !== Number.NEGATIVE_INFINITY) state.readings++;
     return sensor;
   }
 

@@ -6,6 +6,8 @@ export interface SensorState {
   seenAtMs: number;
   /** The newest time of its readings, in ms since 1970. */
   newestMs: number;
+  /** Readings that were checked since somebody last took the count. */
+  readings: number;
   /** For the metrics that are checked against their value before. */
   series: Map<string, SeriesState> | undefined;
 }
@@ -53,6 +55,7 @@ export class SensorStates {
       number: ++this.#given,
       seenAtMs: Number.NEGATIVE_INFINITY,
       newestMs: Number.NEGATIVE_INFINITY,
+      readings: 0,
       series: undefined,
     };
     if (this.#young.size >= this.#maxPerGeneration) this.#age();
@@ -63,6 +66,15 @@ export class SensorStates {
   /** The sensor's state where it is remembered. */
   find(sensor: string): SensorState | undefined {
     return this.#young.get(sensor) ?? this.#old.get(sensor);
+  }
+
+  /** How many readings of the sensor were checked since the last call. */
+  takeReadings(sensor: string): number {
+    const state = this.find(sensor);
+    if (state === undefined) return 0;
+    const { readings } = state;
+    state.readings = 0;
+    return readings;
   }
 
   #age(): void {
