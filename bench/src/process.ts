@@ -40,6 +40,7 @@ export function startTidemark(dataDir: string): Promise<Child> {
     TIDEMARK_DATA_DIR: dataDir,
     TIDEMARK_MQTT_PORT: '0',
     TIDEMARK_HTTP_PORT: '0',
+    TIDEMARK_GRPC_PORT: '0',
     TIDEMARK_ROLES: 'broker,ingest,alerts,api',
     TIDEMARK_LOG_LEVEL: 'warn',
   });

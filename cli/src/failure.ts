@@ -2,7 +2,8 @@ import { type ErrorCode, messageOf, TidemarkError } from '@tidemark/core';
 
 /** What a person can do about it, where the message alone does not say. */
 const hints: Partial<Record<ErrorCode, string>> = {
-  address_in_use: 'stop what uses it, or choose another with TIDEMARK_MQTT_PORT or TIDEMARK_HTTP_PORT',
+  address_in_use:
+    'stop what uses it, or choose another with TIDEMARK_MQTT_PORT, TIDEMARK_HTTP_PORT or TIDEMARK_GRPC_PORT',
   data_dir_unusable: 'choose another folder with TIDEMARK_DATA_DIR',
 };
 

@@ -96,9 +96,10 @@ describe('the platform that cannot start', { timeout: 60_000 }, () => {
     const free = {
       TIDEMARK_MQTT_PORT: '0',
       TIDEMARK_HTTP_PORT: '0',
+      TIDEMARK_GRPC_PORT: '0',
       TIDEMARK_DATA_DIR: join(folder, 'taken'),
     };
-    for (const setting of ['TIDEMARK_MQTT_PORT', 'TIDEMARK_HTTP_PORT']) {
+    for (const setting of ['TIDEMARK_MQTT_PORT', 'TIDEMARK_HTTP_PORT', 'TIDEMARK_GRPC_PORT']) {
       const ended = await tidemark(['serve'], { ...free, [setting]: String(port) });
       expectFailure(ended, new RegExp(`${port}.*${setting}`));
     }

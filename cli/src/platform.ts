@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { AlertService } from '@tidemark/alerts';
-import { createApp, HttpServer } from '@tidemark/api';
+import { type ApiParts, createApp, GrpcServer, HttpServer } from '@tidemark/api';
 import { Broker } from '@tidemark/broker';
 import {
   ClockWatch,
@@ -39,6 +39,7 @@ interface PlatformOptions {
 export interface PlatformAddress {
   mqttPort: number;
   httpPort: number;
+  grpcPort: number;
 }
 
 /** The whole platform in one process: the composition root. */
@@ -122,9 +123,10 @@ export class Platform {
       registry.health(),
       ...alerts.health(),
       ...(ruleFile ? [ruleFile.health()] : []),
+      grpc.health(),
     ];
     const pageDir = await buildWeb();
-    const app = createApp({
+    const apiParts: ApiParts = {
       ...shared,
       engine,
       acceptor,
@@ -148,12 +150,15 @@ export class Platform {
       mqttPort: () => broker.port,
       build: { version },
       pageDir,
-    });
+    };
+    const grpc = new GrpcServer(apiParts);
+    await this.#run(grpc);
+    const app = createApp(apiParts);
     const http = new HttpServer({ config, app });
     http.onUpgrade('/mqtt', (request, socket, head) => broker.handleUpgrade(request, socket, head));
     await this.#run(http);
     this.#isReady = true;
-    return { mqttPort: broker.port, httpPort: http.port };
+    return { mqttPort: broker.port, httpPort: http.port, grpcPort: grpc.port };
   }
 
   async #run<Part extends { start(): Promise<void>; stop(): Promise<void> }>(part: Part): Promise<Part> {

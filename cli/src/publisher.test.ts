@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 
 async function startPlatform() {
-  const overrides = { dataDir, 'mqtt.port': mqttPort, 'http.port': httpPort };
+  const overrides = { dataDir, 'mqtt.port': mqttPort, 'http.port': httpPort, 'grpc.port': 0 };
   platform = new Platform({ config: loadConfig({ overrides }), logger: silentLogger });
   ({ mqttPort, httpPort } = await platform.start());
 }

@@ -18,15 +18,27 @@ export async function serve(options: ServeOptions): Promise<void> {
   const config = loadSettings({ file: options.config });
   const platform = new Platform({ config, configFile: settingsFile({ file: options.config }) });
   await untilInterrupted(async (signal) => {
-    const { mqttPort, httpPort } = await platform.start();
+    const { mqttPort, httpPort, grpcPort } = await platform.start();
     try {
       const mqttUrl = `mqtt://${authority(config.host, mqttPort)}`;
       const httpUrl = `http://${authority(config.host, httpPort)}`;
+      const grpcAddress = authority(config.host, grpcPort);
       // Counted from the start of the process, which is what a person waits for.
       const readyMs = Math.round(performance.now());
       if (options.json)
-        printJson({ event: 'ready', readyMs, mqttPort, httpPort, mqttUrl, httpUrl, dataDir: config.dataDir });
-      else if (!options.quiet) process.stdout.write(`ready in ${readyMs} ms: ${httpUrl} and ${mqttUrl}\n`);
+        printJson({
+          event: 'ready',
+          readyMs,
+          mqttPort,
+          httpPort,
+          grpcPort,
+          mqttUrl,
+          httpUrl,
+          grpcAddress,
+          dataDir: config.dataDir,
+        });
+      else if (!options.quiet)
+        process.stdout.write(`ready in ${readyMs} ms: ${httpUrl}, ${mqttUrl} and gRPC on ${grpcAddress}\n`);
       collectGarbage();
       await new Promise<void>((resolve) => {
         if (signal.aborted) resolve();

@@ -114,6 +114,28 @@ export const configSchema = z.strictObject({
         .meta({ env: 'TIDEMARK_ALLOWED_HOSTS' }),
     })
     .prefault({}),
+  grpc: z
+    .strictObject({
+      port: port
+        .default(50_051)
+        .describe('gRPC, with reflection and health; 0 picks a free port')
+        .meta({ env: 'TIDEMARK_GRPC_PORT' }),
+      maxMessageBytes: bytes
+        .default(4 * 1024 * 1024)
+        .describe('Largest gRPC message that is accepted')
+        .meta({ env: 'TIDEMARK_GRPC_MAX_MESSAGE_BYTES' }),
+      tlsCert: z
+        .string()
+        .default('')
+        .describe('File with the certificate chain (PEM) that gRPC shows; empty: no TLS')
+        .meta({ env: 'TIDEMARK_GRPC_TLS_CERT' }),
+      tlsKey: z
+        .string()
+        .default('')
+        .describe('File with its private key (PEM)')
+        .meta({ env: 'TIDEMARK_GRPC_TLS_KEY' }),
+    })
+    .prefault({}),
   ingest: z
     .strictObject({
       maxReadingsPerMessage: count
@@ -418,7 +440,6 @@ export type Config = z.output<typeof configSchema>;
 
 /** Variables that are no settings of this process: those of our commands, and ports of parts yet to come. */
 const otherVariables = [
-  'TIDEMARK_GRPC_PORT',
   'TIDEMARK_CONFIG',
   'TIDEMARK_URL',
   'TIDEMARK_USERNAME',

@@ -40,7 +40,7 @@ export type Submission = (
   | /** An MQTT message; its topic says how to decode it. */
   { source: 'mqtt'; topic: string; payload: Uint8Array; delivery?: Delivery | undefined }
   /** Parsed JSON readings, flat: `{sensor, location?, time?, <metric>: value}`. */
-  | { source: 'http'; topic: string; items: readonly unknown[]; delivery?: Delivery | undefined }
+  | { source: 'http' | 'grpc'; topic: string; items: readonly unknown[]; delivery?: Delivery | undefined }
   /** Line protocol, any number of lines; `unit` is that of its timestamps. */
   | {
       source: 'line_protocol';

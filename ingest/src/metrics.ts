@@ -11,7 +11,7 @@ import {
 import type { QuarantineStore } from './quarantine/quarantine-store.ts';
 
 type Source = Submission['source'];
-const sources: readonly Source[] = ['mqtt', 'http', 'line_protocol', 'import', 'store'];
+const sources: readonly Source[] = ['mqtt', 'http', 'grpc', 'line_protocol', 'import', 'store'];
 
 /** What ingest tells Prometheus; the quarantine's counts are by reason, never by sensor. */
 export class IngestMetrics {
@@ -27,6 +27,7 @@ export class IngestMetrics {
   readonly #counts: Record<Source, { messages: number; points: number }> = {
     mqtt: { messages: 0, points: 0 },
     http: { messages: 0, points: 0 },
+    grpc: { messages: 0, points: 0 },
     line_protocol: { messages: 0, points: 0 },
     import: { messages: 0, points: 0 },
     store: { messages: 0, points: 0 },

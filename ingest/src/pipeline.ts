@@ -120,7 +120,7 @@ export class Pipeline implements Acceptor {
 
   #decode(submission: Submission): Decoded {
     const { limits } = this.#options;
-    if (submission.source === 'http') return decodeItems(submission.items, limits);
+    if ('items' in submission) return decodeItems(submission.items, limits);
     const { maxReadingsPerMessage: maxLines, maxFieldsPerReading: maxFields } = limits;
     if (submission.source === 'line_protocol') {
       const { payload, unit, firstLine } = submission;

@@ -48,6 +48,7 @@ it.each([
   ['ingest', '@tidemark/store'],
   ['alerts', '@tidemark/store'],
   ['api', '@tidemark/store/testing'],
+  ['api', '@tidemark/client/grpc'],
   ['cli', '@tidemark/broker'],
   ['store', './engine.ts'],
 ])('%s may import %s', async (owner, imported) => {

@@ -10,7 +10,10 @@ export async function startPlatformInProcess(
 ): Promise<{ address: PlatformAddress; stop(): Promise<void> }> {
   const dataDir = await mkdtemp(join(tmpdir(), 'tidemark-journey-'));
   const roles = ['broker', 'ingest', 'alerts', 'api'];
-  const config = loadConfig({ env, overrides: { dataDir, roles, 'mqtt.port': 0, 'http.port': 0 } });
+  const config = loadConfig({
+    env,
+    overrides: { dataDir, roles, 'mqtt.port': 0, 'http.port': 0, 'grpc.port': 0 },
+  });
   const platform = new Platform({ config, logger: silentLogger });
   const stop = async () => {
     await platform.stop();

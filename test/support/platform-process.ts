@@ -22,6 +22,7 @@ export interface PlatformProcess {
   child: ChildProcess;
   mqttUrl: string;
   httpUrl: string;
+  grpcPort: number;
   readyMs: number;
   /** Ends the process by a signal; resolves with its exit code, null when the signal ended it. */
   end(signal: NodeJS.Signals): Promise<number | null>;
@@ -48,11 +49,12 @@ export async function startPlatform({
     once(child, 'exit').then(() => undefined),
   ]);
   if (line === undefined) throw new Error(`the platform did not start: ${errors}`);
-  const { mqttUrl, httpUrl, readyMs } = JSON.parse(line) as PlatformProcess;
+  const { mqttUrl, httpUrl, grpcPort, readyMs } = JSON.parse(line) as PlatformProcess;
   return {
     child,
     mqttUrl,
     httpUrl,
+    grpcPort,
     readyMs,
     end: async (signal) => {
       if (child.exitCode === null && child.signalCode === null) {
@@ -93,6 +95,7 @@ export function settingsFor(dataDir: string, env: Record<string, string> = {}): 
     TIDEMARK_DATA_DIR: dataDir,
     TIDEMARK_MQTT_PORT: '0',
     TIDEMARK_HTTP_PORT: '0',
+    TIDEMARK_GRPC_PORT: '0',
     TIDEMARK_ROLES: platformRoles,
     TIDEMARK_LOG_LEVEL: 'warn',
     ...env,

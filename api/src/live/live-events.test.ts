@@ -2,6 +2,7 @@ import { type Point, readingToPoint } from '@tidemark/core';
 import { describe, expect, it } from 'vitest';
 import { MemoryJournal } from '../testing/memory-journal.ts';
 import { type LiveEvent, liveEvents } from './live-events.ts';
+import { liveReadingToJson } from './match-readings.ts';
 
 const hourMs = 3_600_000;
 
@@ -28,7 +29,7 @@ function follow(journal: MemoryJournal, options: Partial<Parameters<typeof liveE
 }
 
 function valuesOf(event: LiveEvent): unknown[] {
-  return event.kind === 'readings' ? event.readings.map(({ json }) => json.v) : [event.kind];
+  return event.kind === 'readings' ? event.readings.map((live) => liveReadingToJson(live).v) : [event.kind];
 }
 
 describe('liveEvents', () => {
@@ -62,7 +63,7 @@ describe('liveEvents', () => {
     await next();
     const event = await next();
     if (event.kind !== 'readings') throw new Error('no readings');
-    expect(event.readings.map(({ json, resumeAt }) => [json.v, resumeAt])).toEqual([
+    expect(event.readings.map((live) => [liveReadingToJson(live).v, live.resumeAt])).toEqual([
       [1, 0],
       [2, 100],
     ]);
@@ -92,7 +93,7 @@ describe('liveEvents', () => {
     await next();
     const event = await next();
     if (event.kind !== 'readings') throw new Error('no readings');
-    expect(event.readings.map(({ json }) => [json.sensor, json.late])).toEqual([
+    expect(event.readings.map(liveReadingToJson).map(({ sensor, late }) => [sensor, late])).toEqual([
       ['a', undefined],
       ['b', true],
       ['c', 7],

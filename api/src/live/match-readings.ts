@@ -3,7 +3,9 @@ import type { ReadingFilter } from '@tidemark/store';
 
 /** A reading with the offset that its own event carries as id. */
 export interface LiveReading {
-  json: Record<string, unknown>;
+  reading: Reading;
+  /** True when it came late, behind the newest of its sensor. */
+  isLate: boolean;
   resumeAt: number;
 }
 
@@ -25,7 +27,7 @@ export function createReadingMatcher(filter: ReadingFilter): (entry: JournalEntr
       if (locations?.has(reading.location ?? '') === false) continue;
       const values = metrics ? reading.values.filter(([metric]) => metrics.has(metric)) : reading.values;
       if (values.length === 0) continue;
-      found.push({ json: toJson({ ...reading, values }, isLate), resumeAt: offset });
+      found.push({ reading: { ...reading, values }, isLate, resumeAt: offset });
     }
     const last = found.at(-1);
     if (last !== undefined) last.resumeAt = nextOffset;
@@ -33,7 +35,8 @@ export function createReadingMatcher(filter: ReadingFilter): (entry: JournalEntr
   };
 }
 
-function toJson(reading: Reading, isLate: boolean): LiveReading['json'] {
+/** A reading as a live client is shown it. */
+export function liveReadingToJson({ reading, isLate }: LiveReading): Record<string, unknown> {
   const json = readingToJson(reading);
   // A metric of that name goes before the mark: what was measured is never covered up.
   if (isLate) json.late ??= true;

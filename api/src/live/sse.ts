@@ -1,4 +1,5 @@
 import type { LiveEvent } from './live-events.ts';
+import { liveReadingToJson } from './match-readings.ts';
 
 interface StreamOptions {
   events: AsyncGenerator<LiveEvent>;
@@ -39,7 +40,7 @@ function encodeEvent(event: LiveEvent): string {
   switch (event.kind) {
     case 'readings':
       return event.readings
-        .map(({ json, resumeAt }) => `id: ${resumeAt}\ndata: ${JSON.stringify(json)}\n\n`)
+        .map((live) => `id: ${live.resumeAt}\ndata: ${JSON.stringify(liveReadingToJson(live))}\n\n`)
         .join('');
     case 'gap':
       return `id: ${event.resumeAt}\nevent: gap\ndata: ${JSON.stringify(event.gap)}\n\n`;

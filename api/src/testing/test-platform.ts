@@ -39,7 +39,7 @@ export async function startTestPlatform(
   settings: Record<string, unknown> = {},
 ) {
   const dataDir = await mkdtemp(join(tmpdir(), 'tidemark-api-'));
-  const config = loadConfig({ overrides: { dataDir, 'http.port': 0, ...settings } });
+  const config = loadConfig({ overrides: { dataDir, 'http.port': 0, 'grpc.port': 0, ...settings } });
   const metrics = createMetrics();
   const shared = { config, clock: systemClock, logger: silentLogger, metrics };
   const engine = await openEngine(shared);
@@ -206,7 +206,7 @@ class MemoryAcceptor implements Acceptor {
 
   accept(...[submission, done]: Parameters<Acceptor['accept']>): Outcome {
     const error = this.errors.shift();
-    if (submission.source !== 'http') throw new Error('only HTTP is played here');
+    if (!('items' in submission)) throw new Error('only HTTP and gRPC are played here');
     if (error !== undefined) {
       done(error);
       return { ids: [], accepted: 0, rejected: [] };

@@ -1,1 +1,2 @@
-export {};
+export { clientMetrics } from './client-metrics.ts';
+export { serverMetrics } from './server-metrics.ts';

@@ -22,6 +22,7 @@ export function submissionOf(
 ): Submission | undefined {
   switch (source) {
     case 'http':
+    case 'grpc':
       return { source, topic, items: [itemOf(payload)], firstGivenNs };
     case 'store':
       return { source, topic, points: pointsOf(payload, firstGivenNs), firstGivenNs };
