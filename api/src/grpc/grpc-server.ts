@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { serverMetrics } from '@tidemark/client/grpc';
 import { messageOf, type PartHealth, TidemarkError } from '@tidemark/core';
 import { HealthImplementation } from 'grpc-health-check';
@@ -8,6 +8,9 @@ import { Calls } from './calls.ts';
 import { ReadingServiceService } from './generated/tidemark/v1/reading_service.ts';
 import { readingService } from './reading-service.ts';
 import { createReflection } from './reflection.ts';
+
+// The library writes lines of its own to stderr about what `start` throws.
+setLogVerbosity(logVerbosity.NONE);
 
 // Calls that are being answered get this long; streams are told to end at once.
 const stopGraceMs = 1500;
