@@ -34,8 +34,9 @@ export class AlertDesk implements Alerts {
     this.#options = options;
   }
 
-  *alerts(): Iterable<Alert> {
-    const { evaluator, external } = this.#options;
+  *alerts({ withResolved = true } = {}): Iterable<Alert> {
+    const { evaluator, external, lifecycle } = this.#options;
+    if (!withResolved) return yield* alertsOf(lifecycle.active);
     for (const { series } of evaluator.rules.values()) yield* alertsOf(series.values());
     yield* alertsOf(external.all());
   }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { systemClock } from '@tidemark/core';
+import { parseJson, systemClock } from '@tidemark/core';
+import { ask } from './ask.ts';
 import { authority } from './connection.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { metricsOption } from './options.ts';
@@ -13,6 +14,17 @@ import { runSensors } from './simulate.ts';
 const prefix = 'greenhouse';
 const seed = 1;
 const maxInFlight = 500;
+
+/** With the demo's seed, the first sensor breaks it within half a minute, and no longer does a minute later. */
+const rule = {
+  id: 'demo-humid',
+  metric: 'humidity',
+  sensors: `${prefix}-1`,
+  above: 53.5,
+  clear: 52,
+  for: '5s',
+  message: 'the air at {sensor} is humid: {value} %',
+};
 
 export interface DemoOptions extends OutputOptions {
   config?: string;
@@ -37,6 +49,7 @@ export async function demo(options: DemoOptions): Promise<void> {
         dataDir: config.dataDir,
         password: readSecret(config.dataDir, 'mqtt-password'),
       };
+      await addRule(address);
       const publisher = createPublisher(address);
       await publisher.start();
       try {
@@ -80,6 +93,15 @@ function createPublisher({ mqttUrl, password }: DemoAddress): Publisher {
   return new Publisher({ connection: { url: mqttUrl, username, password }, qos: 1, maxInFlight });
 }
 
+/** Makes the demo's rule, unless it is there; who deletes it sees it again after the next start. */
+async function addRule({ httpUrl, dataDir }: DemoAddress): Promise<void> {
+  const connection = { url: httpUrl, token: readSecret(dataDir, 'api-token') };
+  const known = parseJson(await ask(connection, { path: 'rules', parameters: { limit: 1000 } }));
+  if ((known as { items: { id: string }[] }).items.some(({ id }) => id === rule.id)) return;
+  const parameters = { unknownMetric: 'allow' };
+  await ask(connection, { method: 'POST', path: 'rules', parameters, body: rule });
+}
+
 function announce({
   options,
   address,
@@ -103,6 +125,7 @@ function announce({
   process.stdout.write(`ready in ${readyMs} ms
 
   page       ${httpUrl}/
+  alerts     ${httpUrl}/#/alerts, where a rule about humid air fires within half a minute
   API        ${httpUrl}/docs
   MQTT       ${mqttUrl}
   data       ${dataDir}

@@ -191,8 +191,8 @@ export interface Rules {
 
 /** The alerts and what people do about them; durable when the call returns. */
 export interface Alerts {
-  /** Those that are not resolved, and those that were last, by id. */
-  alerts(): Iterable<Alert>;
+  /** Those that are not resolved; those that were last too, unless left out. */
+  alerts(options?: { withResolved?: boolean }): Iterable<Alert>;
   alert(id: string): Alert | undefined;
   /** Newest first, up to `limit`, those before number `before`. */
   history(filter: AlertFilter & { limit: number; before?: number | undefined }): AlertTransition[];

@@ -9,6 +9,7 @@ import './styles/sensors.css';
 import './styles/refusals.css';
 import './styles/first-steps.css';
 import './styles/quarantine.css';
+import './styles/alerts.css';
 
 const state = new PageState();
 state.start();

@@ -195,7 +195,8 @@ export function alerts(app: OpenAPIHono<ApiEnv>, { alerts: desk, access, clock, 
       (rule === undefined || rule.includes(alert.rule)) &&
       (sensor === undefined || sensor.includes(alert.sensor)) &&
       (state === undefined ? alert.state !== 'resolved' : state.includes(alert.state));
-    const page = pageById(desk.alerts(), { after, limit, matches });
+    const listed = desk.alerts({ withResolved: state?.includes('resolved') ?? false });
+    const page = pageById(listed, { after, limit, matches });
     const shown = page.slice(0, limit);
     const next = page.length > limit ? encodeCursor(shown.at(-1)!.id) : null;
     return c.json(listOf(shown.map(alertToBody), next), 200);

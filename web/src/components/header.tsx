@@ -1,5 +1,5 @@
 import icon from '../icon.svg';
-import type { PageState } from '../model/state.ts';
+import { countedAlerts, type PageState } from '../model/state.ts';
 import type { View } from '../platform/view.ts';
 
 export function Header({ state, view }: { state: PageState; view: View }) {
@@ -15,6 +15,9 @@ export function Header({ state, view }: { state: PageState; view: View }) {
         <a href="#/" aria-current={view === 'sensors' ? 'page' : undefined}>
           Sensors
         </a>
+        <a href="#/alerts" aria-current={view === 'alerts' ? 'page' : undefined}>
+          Alerts {state.firing > 0 && <b class="firing">{firingText(state.firing)}</b>}
+        </a>
         <a href="#/quarantine" aria-current={view === 'quarantine' ? 'page' : undefined}>
           Quarantine
         </a>
@@ -24,6 +27,10 @@ export function Header({ state, view }: { state: PageState; view: View }) {
       </nav>
     </header>
   );
+}
+
+function firingText(count: number): string {
+  return count < countedAlerts ? String(count) : `${countedAlerts - 1}+`;
 }
 
 function HealthLink({ state: { health, connection } }: { state: PageState }) {

@@ -2,6 +2,7 @@ import { useEffect, useLayoutEffect, useReducer, useState } from 'preact/hooks';
 import { matchesFilter } from '../model/sensors.ts';
 import type { PageState } from '../model/state.ts';
 import { useView, type View } from '../platform/view.ts';
+import { Alerts } from './alerts.tsx';
 import { ConnectionNotice } from './connection-notice.tsx';
 import { EmptyState } from './empty-state.tsx';
 import { Filter } from './filter.tsx';
@@ -36,11 +37,11 @@ export function Page({ state }: { state: PageState }) {
 
 function Data({ state, view }: { state: PageState; view: View }) {
   if (!state.isLoaded) return <ConnectionNotice state={state} />;
-  if (view === 'quarantine') {
+  if (view !== 'sensors') {
     return (
       <>
         <ConnectionNotice state={state} />
-        <Quarantine />
+        {view === 'alerts' ? <Alerts /> : <Quarantine />}
       </>
     );
   }

@@ -40,6 +40,9 @@ interface LatestItem {
 
 const healthEveryMs = 5000;
 const quarantineEveryMs = 2000;
+const alertsEveryMs = 3000;
+/** More than these are not counted. */
+export const countedAlerts = 100;
 const storageEveryMs = 60_000;
 const drawEveryMs = 250;
 const shownRefusals = 8;
@@ -53,6 +56,8 @@ export class PageState {
   storage: StorageJson | undefined;
   refusals: Refusal[] = [];
   refusedTotal = 0;
+  /** Alerts that fire and that nobody has acknowledged, up to `countedAlerts`. */
+  firing = 0;
   /** Readings left out because this page or the log could not keep up; undefined where nobody counted. */
   skipped = 0;
   nowMs = Date.now();
@@ -82,9 +87,10 @@ export class PageState {
       onLost: () => this.#connect('lost'),
       onUnauthorized: () => this.#onUnauthorized(),
     };
-    void followLive(handlers, signal);
+    void followLive('/api/v1/live', handlers, signal);
     repeat(() => this.#pollHealth(), healthEveryMs, signal);
     repeat(() => this.#pollQuarantine(), quarantineEveryMs, signal);
+    repeat(() => this.#pollAlerts(), alertsEveryMs, signal);
     repeat(() => this.#pollStorage(), storageEveryMs, signal);
     repeat(async () => this.#draw(), drawEveryMs, signal);
   }
@@ -157,6 +163,11 @@ export class PageState {
     // A failing platform answers 503 with the same body.
     const response = await fetch('/health');
     this.health = (await response.json()) as Health;
+  }
+
+  async #pollAlerts(): Promise<void> {
+    const path = `/api/v1/alerts?state=firing&limit=${countedAlerts}`;
+    this.firing = (await askJson<{ items: unknown[] }>(path)).items.length;
   }
 
   async #pollStorage(): Promise<void> {

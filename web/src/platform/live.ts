@@ -14,15 +14,15 @@ const longestRetryMs = 8000;
 const silenceMs = 40_000;
 
 /**
- * Follows `/api/v1/live`, by fetch since EventSource cannot show a token, and goes on after the last
+ * Follows a stream of events, by fetch since EventSource cannot show a token, and goes on after the last
  * event whenever the connection is lost. Ends when the signal aborts or the token is refused.
  */
-export async function followLive(handlers: LiveHandlers, signal: AbortSignal): Promise<void> {
-  const parser = { lastEventId: undefined as string | undefined };
+export async function followLive(path: string, handlers: LiveHandlers, signal: AbortSignal): Promise<void> {
+  const place = { lastEventId: undefined as string | undefined };
   let retryMs = firstRetryMs;
   while (!signal.aborted) {
     try {
-      await readOnce(parser, signal, {
+      await readOnce(path, place, signal, {
         ...handlers,
         onOpen: () => {
           retryMs = firstRetryMs;
@@ -43,6 +43,7 @@ export async function followLive(handlers: LiveHandlers, signal: AbortSignal): P
 }
 
 async function readOnce(
+  path: string,
   place: { lastEventId: string | undefined },
   signal: AbortSignal,
   { onOpen, onEvents }: LiveHandlers,
@@ -50,7 +51,7 @@ async function readOnce(
   const silence = new AbortController();
   const headers = new Headers({ accept: 'text/event-stream' });
   if (place.lastEventId !== undefined) headers.set('last-event-id', place.lastEventId);
-  const response = await ask('/api/v1/live', { headers, signal: AbortSignal.any([signal, silence.signal]) });
+  const response = await ask(path, { headers, signal: AbortSignal.any([signal, silence.signal]) });
   onOpen();
   const parser = new EventParser();
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();

@@ -1,14 +1,15 @@
 import { useSyncExternalStore } from 'preact/compat';
 
-export type View = 'sensors' | 'quarantine';
+const views = ['alerts', 'quarantine'] as const;
+export type View = 'sensors' | (typeof views)[number];
 
-/** The view that the address names: `#/quarantine`, or the sensors. */
+/** The view that the address names, such as `#/quarantine`; else the sensors. */
 export function useView(): View {
   return useSyncExternalStore(onChange, readView);
 }
 
 function readView(): View {
-  return location.hash === '#/quarantine' ? 'quarantine' : 'sensors';
+  return views.find((view) => location.hash === `#/${view}`) ?? 'sensors';
 }
 
 function onChange(listener: () => void): () => void {
