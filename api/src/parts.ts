@@ -53,6 +53,8 @@ export interface ApiParts {
   pageDir?: string | undefined;
   /** The port that MQTT listens on, which the page shows; undefined where this process runs no broker. */
   mqttPort: () => number | undefined;
+  /** The port that Node-RED listens on, which the page links to; undefined where it does not run. */
+  flowsPort: () => number | undefined;
 }
 
 /** What the server passes along with each request. */

@@ -11,6 +11,7 @@ import {
   type PartHealth,
   systemClock,
 } from '@tidemark/core';
+import { FlowsSupervisor } from '@tidemark/flows';
 import { Ingest } from '@tidemark/ingest';
 import {
   AuditLog,
@@ -24,7 +25,9 @@ import {
   SensorRegistry,
 } from '@tidemark/store';
 import { buildWeb } from '@tidemark/web';
+import { authority } from './connection.ts';
 import { claimDataDir } from './data-dir.ts';
+import { flowsAccess } from './flows-access.ts';
 import { IncidentLog } from './incident-log.ts';
 import { RuleFile } from './rule-file.ts';
 import { version } from './version.ts';
@@ -49,6 +52,7 @@ export class Platform {
   readonly #logger: Logger;
   readonly #running = new AsyncDisposableStack();
   #isReady = false;
+  #flows: FlowsSupervisor | undefined;
 
   constructor({ config, configFile, logger }: PlatformOptions) {
     this.#configFile = configFile && resolve(configFile);
@@ -70,6 +74,11 @@ export class Platform {
   async stop(): Promise<void> {
     this.#isReady = false;
     await this.#running.disposeAsync();
+  }
+
+  /** The port of Node-RED, waited for at most so long; undefined when it does not run. */
+  async flowsPort(timeoutMs: number): Promise<number | undefined> {
+    return this.#flows?.whenListening(timeoutMs);
   }
 
   async #start(): Promise<PlatformAddress> {
@@ -144,10 +153,15 @@ export class Platform {
       backup: ingest.backup,
       freshness,
       access,
-      health: async () => [...localHealth(), await engineHealth(engine)],
+      health: async () => [
+        ...localHealth(),
+        ...(this.#flows ? [this.#flows.health()] : []),
+        await engineHealth(engine),
+      ],
       localHealth,
       isReady: () => this.#isReady,
       mqttPort: () => broker.port,
+      flowsPort: () => this.#flows?.port,
       build: { version },
       pageDir,
     };
@@ -158,6 +172,12 @@ export class Platform {
     http.onUpgrade('/mqtt', (request, socket, head) => broker.handleUpgrade(request, socket, head));
     await this.#run(http);
     this.#isReady = true;
+    if (config.roles.includes('flows')) {
+      const apiUrl = `http://${authority(config.host, http.port)}`;
+      const mqttUrl = `mqtt://${authority(config.host, broker.port)}`;
+      const access = flowsAccess(config, { apiUrl, mqttUrl });
+      this.#flows = await this.#run(new FlowsSupervisor({ ...shared, access }));
+    }
     return { mqttPort: broker.port, httpPort: http.port, grpcPort: grpc.port };
   }
 

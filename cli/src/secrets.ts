@@ -14,7 +14,7 @@ import { join } from 'node:path';
 export const OWN_NAME = 'tidemark';
 
 /** The clear secrets, in files that only their owner may read. */
-export type SecretName = 'mqtt-password' | 'api-token';
+export type SecretName = 'mqtt-password' | 'api-token' | 'flows-password' | 'flows-credentials-key';
 
 /** Where a secret is kept. */
 export function secretPath(dataDir: string, name: SecretName): string {
@@ -28,6 +28,15 @@ export function readSecret(dataDir: string, name: SecretName): string | undefine
   } catch {
     return undefined;
   }
+}
+
+/** The secret of that name; makes it where there is none. */
+export function ensureSecret(dataDir: string, name: SecretName, generate: () => string): string {
+  const existing = readSecret(dataDir, name);
+  if (existing !== undefined) return existing;
+  const secret = generate();
+  writeSecret(dataDir, name, secret);
+  return secret;
 }
 
 /** Writes a secret durably (file mode 600 in a folder of mode 700), replacing an older one; answers its path. */

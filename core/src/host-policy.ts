@@ -11,7 +11,10 @@ const loopbackNames = ['localhost', '127.0.0.1', '[::1]'];
  * allowed host. This is what keeps foreign pages out of a server that asks for no credentials on loopback:
  * the Host check stops DNS rebinding, the Origin check stops cross-site requests.
  */
-export function createHostPolicy({ host: bound, http }: Pick<Config, 'host' | 'http'>): HostPolicy {
+export function createHostPolicy({
+  host: bound,
+  http,
+}: Pick<Config, 'host'> & { http: Pick<Config['http'], 'allowedHosts'> }): HostPolicy {
   const allowed = new Set(
     [...loopbackNames, bracket(bound), ...http.allowedHosts].map((name) => name.toLowerCase()),
   );

@@ -1,1 +1,1 @@
-export {};
+export { type FlowsAccess, FlowsSupervisor } from './supervisor.ts';

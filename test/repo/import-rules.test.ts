@@ -35,6 +35,8 @@ it.each([
   ['api', '@tidemark/ingest'],
   ['api', '@tidemark/alerts'],
   ['api', '@tidemark/cli'],
+  ['flows', '@tidemark/store'],
+  ['flows', '../../broker/src/broker.ts'],
   ['web', '@tidemark/core'],
   ['api', '../../core/src/time.ts'],
   ['ingest', '../../../store/src/engine.ts'],
@@ -50,6 +52,7 @@ it.each([
   ['api', '@tidemark/store/testing'],
   ['api', '@tidemark/client/grpc'],
   ['cli', '@tidemark/broker'],
+  ['flows', '@tidemark/core/host-policy'],
   ['store', './engine.ts'],
 ])('%s may import %s', async (owner, imported) => {
   expect(await isRefused(owner, imported)).toBe(false);

@@ -18,6 +18,12 @@ const healthSchema = z
       example: [{ name: 'store', status: 'pass', message: 'embedded, 12 series' }],
     }),
     version: z.string().openapi({ example: '0.1.0' }),
+    flowsPort: z
+      .number()
+      .int()
+      .optional()
+      .describe('Port of the editor of flows, on the same host; absent where there is none')
+      .openapi({ example: 1880 }),
   })
   .openapi('Health');
 
@@ -97,6 +103,7 @@ export function health(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
       message: failed.length === 0 ? 'ready for queries and writes' : `failed: ${failed.join(', ')}`,
       checks: isTrusted(parts.access, c) ? checks : [],
       version: parts.build.version,
+      flowsPort: parts.flowsPort(),
     };
     if (failed.length > 0) return c.json({ ...body, status: 'fail' as const }, 503);
     return c.json({ ...body, status: 'pass' as const }, 200);

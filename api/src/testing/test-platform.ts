@@ -94,6 +94,7 @@ export async function startTestPlatform(
     isReady: () => true,
     build: { version: '0.0.0-test' },
     mqttPort: () => 1883,
+    flowsPort: () => undefined,
     ...overrides,
   };
   const stop = async () => {

@@ -19,6 +19,8 @@ export interface Health {
   status: 'pass' | 'fail';
   message: string;
   version: string;
+  /** Of the editor of flows; absent where there is none. */
+  flowsPort?: number;
 }
 
 /** Of `GET /api/v1/storage`, what is shown. */
