@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { allReadings } from '../support/all-readings.ts';
+import { RawMqtt } from '../support/raw-mqtt.ts';
 import {
   childrenOf,
   deploy,
@@ -12,7 +13,6 @@ import {
   until,
   untilSpinning,
 } from '../support/supervised-flows.ts';
-import { RawMqtt } from '../support/raw-mqtt.ts';
 
 const forEver = flowThatRuns('while (true) {}');
 const impatient = { TIDEMARK_FLOWS_HEARTBEAT_TIMEOUT_MS: '2000' };

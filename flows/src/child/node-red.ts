@@ -1,6 +1,10 @@
+import { existsSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { buildNodes } from '@tidemark/node-red';
 import RED from 'node-red';
 import type { ChildSettings } from '../messages.ts';
+import { ensureFirstFlows } from './first-flows.ts';
 import { type FrontDoor, say } from './front-door.ts';
 import type { LineBudget } from './line-budget.ts';
 import { nodeRedSettings } from './settings.ts';
@@ -27,12 +31,12 @@ export class NodeRed {
   }
 
   get version(): string {
-    return String(settings().version);
+    return String(currentSettings().version);
   }
 
   /** False in safe mode, until something is deployed. */
   get areFlowsRunning(): boolean {
-    return settings().safeMode !== true;
+    return currentSettings().safeMode !== true;
   }
 
   /** Flows that are deployed and not disabled, and nodes. */
@@ -42,9 +46,18 @@ export class NodeRed {
 
   /** Resolves when the editor can be used; flows start by themselves. */
   async start(): Promise<void> {
-    const { door } = this.#parts;
+    const { door, lines, settings } = this.#parts;
+    const nodesDir = await buildNodes();
+    const examplesDir = join(nodesDir, 'examples');
+    if (settings.hasExamples && existsSync(examplesDir)) {
+      const count = await ensureFirstFlows({ userDir: settings.userDir, examplesDir });
+      if (count > 0) lines.tell('info', `begins with ${count} example flows`);
+    }
     // The types know no handler for logs.
-    RED.init(door.inner, nodeRedSettings(this.#parts) as unknown as Parameters<typeof RED.init>[1]);
+    RED.init(
+      door.inner,
+      nodeRedSettings({ ...this.#parts, nodesDir }) as unknown as Parameters<typeof RED.init>[1],
+    );
     // With one parameter: a hook of none is waited for as if it took a callback.
     RED.hooks.add('onReceive.tidemark', (_event) => {
       this.#received += 1;
@@ -87,7 +100,7 @@ export class NodeRed {
 }
 
 /** Node-RED's settings as they are now: it takes `safeMode` away when something is deployed. */
-function settings(): { version?: unknown; safeMode?: unknown } {
+function currentSettings(): { version?: unknown; safeMode?: unknown } {
   return RED.settings as { version?: unknown; safeMode?: unknown };
 }
 

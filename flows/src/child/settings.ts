@@ -4,7 +4,7 @@ import { type FrontDoor, isLogin } from './front-door.ts';
 import type { LineBudget } from './line-budget.ts';
 
 /** Where flows are, in Node-RED's folder. */
-const FLOW_FILE = 'flows.json';
+export const FLOW_FILE = 'flows.json';
 
 /** Said on every start as long as no flow holds a credential. */
 const harmless = 'Encrypted credentials not found';
@@ -13,15 +13,18 @@ interface SettingsParts {
   settings: ChildSettings;
   door: FrontDoor;
   lines: LineBudget;
+  /** Folder of the package of our nodes. */
+  nodesDir: string;
 }
 
 /** Node-RED's settings file, as it were: nothing is installed from, sent to or asked of anywhere else. */
-export function nodeRedSettings({ settings, door, lines }: SettingsParts) {
+export function nodeRedSettings({ settings, door, lines, nodesDir }: SettingsParts) {
   const { userDir, host, port, login, credentialSecret, isSafeMode, maxBodyBytes } = settings;
   return {
     uiHost: host,
     uiPort: port,
     userDir,
+    nodesDir,
     // Absolute: one of this name in the working folder would be taken otherwise.
     flowFile: join(userDir, FLOW_FILE),
     flowFilePretty: true,
