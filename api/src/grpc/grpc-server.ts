@@ -6,8 +6,10 @@ import { HealthImplementation } from 'grpc-health-check';
 import type { ApiParts } from '../parts.ts';
 import { Calls } from './calls.ts';
 import { ReadingServiceService } from './generated/tidemark/v1/reading_service.ts';
+import { RegistryServiceService } from './generated/tidemark/v1/registry_service.ts';
 import { readingService } from './reading-service.ts';
 import { createReflection } from './reflection.ts';
+import { registryService } from './registry-service.ts';
 
 // The library writes lines of its own to stderr about what `start` throws.
 setLogVerbosity(logVerbosity.NONE);
@@ -52,10 +54,11 @@ export class GrpcServer {
     });
     const calls = new Calls({ ...parts, stopping: this.#stopping.signal });
     server.addService(ReadingServiceService, readingService(parts, calls));
+    server.addService(RegistryServiceService, registryService(parts, calls));
     createReflection().addToServer(server);
-    const names = [ReadingServiceService].map((service) => Object.values(service)[0]!.path.split('/')[1]!);
+    const services = ['', 'tidemark.v1.ReadingService', 'tidemark.v1.RegistryService'];
     this.#health = new HealthImplementation(
-      Object.fromEntries(['', ...names].map((name) => [name, 'SERVING' as const])),
+      Object.fromEntries(services.map((name) => [name, 'SERVING' as const])),
     );
     this.#health.addToServer(server);
     this.#port = await bind(server, host, grpc.port, credentialsOf(grpc));

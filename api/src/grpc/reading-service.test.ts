@@ -2,11 +2,13 @@ import { credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { TidemarkError } from '@tidemark/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestPlatform } from '../testing/test-platform.ts';
+import { unaryCall } from '../testing/unary-call.ts';
 import type { Reading } from './generated/tidemark/v1/reading.ts';
 import {
   type ListRequest,
   type ListResponse,
   ReadingServiceClient,
+  ReadingServiceService,
   type RecordResponse,
   type RecordStreamResponse,
   type WatchResponse,
@@ -44,25 +46,17 @@ function reading(sensor: string, timeNs: bigint | undefined, values: Record<stri
 }
 
 function record(given: Reading | undefined, idempotencyKey = ''): Promise<RecordResponse> {
-  return new Promise((resolve, reject) =>
-    client.record({ reading: given, idempotencyKey }, (error, response) =>
-      error ? reject(error) : resolve(response),
-    ),
-  );
+  return unaryCall(client, ReadingServiceService.record, { reading: given, idempotencyKey });
 }
 
 function list(request: Partial<ListRequest>): Promise<ListResponse> {
   const whole = { filter: undefined, selection: undefined, pageSize: 0, pageToken: '', ...request };
-  return new Promise((resolve, reject) =>
-    client.list(whole, (error, response) => (error ? reject(error) : resolve(response))),
-  );
+  return unaryCall(client, ReadingServiceService.list, whole);
 }
 
 function windows(request: Partial<WindowsRequest>): Promise<WindowsResponse> {
   const whole = { filter: undefined, everyNs: 0n, functions: [], by: [], fill: '', timeZone: '', ...request };
-  return new Promise((resolve, reject) =>
-    client.windows(whole, (error, response) => (error ? reject(error) : resolve(response))),
-  );
+  return unaryCall(client, ReadingServiceService.windows, whole);
 }
 
 const filterOf = (...sensors: string[]) => ({

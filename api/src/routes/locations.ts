@@ -1,29 +1,27 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { type Location, type Sensor, TidemarkError } from '@tidemark/core';
-import type { SensorRegistry } from '@tidemark/store';
+import type { Location } from '@tidemark/core';
 import type { Context } from 'hono';
 import { readJson } from '../body/read-json.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { actorOf } from '../middleware/access.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
 import { cursorParameter, limitParameter, noteParameter } from '../query.ts';
-import { checkConditions, etagOf } from '../registry/conditions.ts';
 import {
-  locationDeclaration,
-  locationToJson,
-  parentIssues,
-  readLocation,
-} from '../registry/location-document.ts';
+  createLocation,
+  deleteLocation,
+  foundLocation,
+  writeLocation,
+} from '../registry/change-locations.ts';
+import { checkConditions, etagOf } from '../registry/conditions.ts';
+import { locationDeclaration, locationToJson } from '../registry/location-document.ts';
 import { isObject, mergePatch } from '../registry/merge-patch.ts';
 import { pageById } from '../registry/page-by-id.ts';
-import { bodyOf, conditionHeaders, entryResponse, idParams, orInvalid } from '../registry/route-parts.ts';
+import { bodyOf, conditionHeaders, entryResponse, idParams } from '../registry/route-parts.ts';
 import { locationPatchSchema, locationSchema, newLocationSchema } from '../registry/schemas.ts';
 import { jsonContent, listOf, listSchema, problems } from '../schemas.ts';
 
 const path = '/api/v1/locations';
 const tags = ['Registry'];
-/** Sensors that a refusal names. */
-const MAX_NAMED = 20;
 
 const listRoute = createRoute({
   method: 'get',
@@ -108,16 +106,7 @@ const deleteRoute = createRoute({
 
 /** `/api/v1/locations`. */
 export function locations(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
-  const { registry, audit, access, clock, config } = parts;
-  const write = (id: string, body: unknown, existing: Location | undefined): Location => {
-    const read = readLocation(body, { id, existing, nowNs: clock.nowNs() });
-    const parentFaults = parentIssues(id, body, registry);
-    const location = orInvalid(
-      parentFaults.length === 0 ? read : [...(Array.isArray(read) ? read : []), ...parentFaults],
-    );
-    registry.write({ locations: [location] });
-    return location;
-  };
+  const { registry, access, config } = parts;
   const bodyOfRequest = (c: Context<ApiEnv>) => readJson(c.req.raw, config.http.maxBodyBytes);
 
   app.openapi(listRoute, (c) => {
@@ -134,19 +123,15 @@ export function locations(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
   });
 
   app.openapi(oneRoute, (c) => {
-    const location = found(registry, c.req.valid('param').id);
+    const location = foundLocation(registry, c.req.valid('param').id);
     return c.json(locationToJson(location), 200, { etag: etagOf(location) });
   });
 
   app.openAPIRegistry.registerPath(createRouteOf);
   app.post(path, async (c) => {
     const body = await bodyOfRequest(c);
-    const id = isObject(body) && typeof body.id === 'string' ? body.id : '';
-    const existing = registry.location(id);
-    if (existing && !existing.isSelfRegistered)
-      throw new TidemarkError('conflict', `location ${id} exists; PATCH or PUT ${path}/${id} changes it`);
-    const location = write(id, isObject(body) ? { ...body, id: body.id ?? '' } : body, existing);
-    const headers = { etag: etagOf(location), location: `${path}/${encodeURIComponent(id)}` };
+    const location = createLocation(parts, body);
+    const headers = { etag: etagOf(location), location: `${path}/${encodeURIComponent(location.id)}` };
     return c.json(locationToJson(location), 201, headers);
   });
 
@@ -156,55 +141,28 @@ export function locations(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
     const body = await bodyOfRequest(c);
     const existing = registry.location(id);
     checkConditions(c, existing, { isMatchRequired: true });
-    const location = write(id, isObject(body) ? { ...body, id: body.id ?? id } : body, existing);
+    const document = isObject(body) ? { ...body, id: body.id ?? id } : body;
+    const location = writeLocation(parts, { id, body: document, existing });
     return c.json(locationToJson(location), existing ? 200 : 201, { etag: etagOf(location) });
   });
 
   app.openAPIRegistry.registerPath(patchRoute);
   app.patch(`${path}/:id`, async (c) => {
     const body = await bodyOfRequest(c);
-    const existing = found(registry, c.req.param('id'));
+    const existing = foundLocation(registry, c.req.param('id'));
     checkConditions(c, existing);
-    const location = write(existing.id, mergePatch(locationDeclaration(existing), body), existing);
+    const merged = mergePatch(locationDeclaration(existing), body);
+    const location = writeLocation(parts, { id: existing.id, body: merged, existing });
     return c.json(locationToJson(location), 200, { etag: etagOf(location) });
   });
 
   app.openapi(deleteRoute, (c) => {
-    const location = found(registry, c.req.valid('param').id);
+    const location = foundLocation(registry, c.req.valid('param').id);
     checkConditions(c, location);
-    refuseWhileInUse(registry, location.id);
-    const { id } = location;
-    const cause = { actor: actorOf(access, c), note: c.req.valid('query').note };
-    registry.write({ removedLocations: [id] }, () =>
-      audit.count(audit.begin({ action: 'location.delete', target: { id }, cause }), { locations: 1 }),
-    );
+    deleteLocation(parts, location, {
+      actor: actorOf(access, c),
+      note: c.req.valid('query').note,
+    });
     return c.body(null, 204);
   });
-}
-
-function found(registry: SensorRegistry, id: string): Location {
-  const location = registry.location(id);
-  if (location === undefined) throw new TidemarkError('not_found', `there is no location ${id}`);
-  return location;
-}
-
-function refuseWhileInUse(registry: SensorRegistry, id: string): void {
-  const isThere = ({ stays }: Sensor): boolean => stays.some(({ location }) => location === id);
-  const isInside = ({ parent }: Location): boolean => parent === id;
-  const sensors = idsWhere(registry.sensors(), isThere);
-  const inside = idsWhere(registry.locations(), isInside);
-  const uses = [
-    ...(sensors.length > 0 ? [`sensors are or were there: ${sensors.join(', ')}`] : []),
-    ...(inside.length > 0 ? [`locations lie in it: ${inside.join(', ')}`] : []),
-  ];
-  if (uses.length > 0) throw new TidemarkError('conflict', `location ${id} is in use; ${uses.join('; ')}`);
-}
-
-/** The first ids of those that are so, with an ellipsis where there are more. */
-function idsWhere<Entry extends { id: string }>(
-  entries: Iterable<Entry>,
-  matches: (entry: Entry) => boolean,
-): string[] {
-  const page = pageById(entries, { after: '', limit: MAX_NAMED, matches }).map(({ id }) => id);
-  return page.length > MAX_NAMED ? [...page.slice(0, MAX_NAMED), '…'] : page;
 }

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { type Sensor, TidemarkError } from '@tidemark/core';
 import { readJson } from '../body/read-json.ts';
 import { actorOf } from '../middleware/access.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
 import { invalidFields, issuesOf } from '../problem.ts';
 import { noteParameter } from '../query.ts';
+import { deleteSensor, foundSensor } from '../registry/change-sensors.ts';
 import { checkConditions, etagOf } from '../registry/conditions.ts';
 import { idMember } from '../registry/members.ts';
 import { bodyOf, conditionHeaders, entryResponse, idParams } from '../registry/route-parts.ts';
@@ -85,27 +85,17 @@ const renameRoute = createRoute({
 
 /** `DELETE /api/v1/sensors/{id}`, `POST /api/v1/sensors/{id}/rename`. */
 export function sensorChanges(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
-  const { registry, history, audit, access, clock, config } = parts;
-  const found = (id: string): Sensor => {
-    const sensor = registry.sensor(id);
-    if (sensor === undefined) throw new TidemarkError('not_found', `there is no sensor ${id}`);
-    return sensor;
-  };
+  const { registry, history, access, clock, config } = parts;
+  const found = (id: string) => foundSensor(registry, id);
 
   app.openapi(deleteRoute, async (c) => {
     const sensor = found(c.req.valid('param').id);
     checkConditions(c, sensor);
     const { data: wanted, note } = c.req.valid('query');
     const data = wanted === 'delete' ? ('deleted' as const) : ('kept' as const);
-    const { id } = sensor;
     const cause = { actor: actorOf(access, c), note };
-    // Before the store loses anything, so that no crash leaves a loss that nobody is named for.
-    const line = audit.begin({ action: 'sensor.delete', target: { id, data }, cause });
-    const points = data === 'deleted' ? await history.remove(id) : await countOrNull(parts, id);
-    registry.write({ removedSensors: [id] }, () =>
-      audit.count(line, { sensors: 1, points: points ?? undefined }),
-    );
-    return c.json({ id, data, points }, 200);
+    const points = await deleteSensor(parts, sensor, { data, cause });
+    return c.json({ id: sensor.id, data, points }, 200);
   });
 
   app.openAPIRegistry.registerPath(renameRoute);
@@ -125,13 +115,4 @@ export function sensorChanges(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
     const document = sensorToJson(now, clock.nowNs(), { rename: history.renameOf(now.id) });
     return c.json(document, isDone ? 200 : 202, { etag: etagOf(now) });
   });
-}
-
-async function countOrNull({ history }: ApiParts, sensor: string): Promise<number | null> {
-  try {
-    return await history.count(sensor);
-  } catch (error) {
-    if (error instanceof TidemarkError && error.retryable) return null;
-    throw error;
-  }
 }

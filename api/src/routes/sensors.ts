@@ -5,13 +5,14 @@ import { readJson } from '../body/read-json.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
 import { cursorParameter, limitParameter, listParameter } from '../query.ts';
+import { createSensor, foundSensor, takenText, writeSensor } from '../registry/change-sensors.ts';
 import { checkConditions, etagOf } from '../registry/conditions.ts';
 import { isObject, mergePatch } from '../registry/merge-patch.ts';
 import { pageById } from '../registry/page-by-id.ts';
-import { bodyOf, conditionHeaders, entryResponse, idParams, orInvalid } from '../registry/route-parts.ts';
+import { bodyOf, conditionHeaders, entryResponse, idParams } from '../registry/route-parts.ts';
 import { newSensorSchema, sensorPatchSchema, sensorSchema } from '../registry/schemas.ts';
 import { lastSeenOf, seenOf } from '../registry/sensor-data.ts';
-import { readSensor, sensorDeclaration, sensorToJson } from '../registry/sensor-document.ts';
+import { sensorDeclaration, sensorToJson } from '../registry/sensor-document.ts';
 import { jsonContent, listOf, listSchema, problems } from '../schemas.ts';
 
 const path = '/api/v1/sensors';
@@ -98,18 +99,7 @@ const patchRoute = createRoute({
 /** `/api/v1/sensors`. */
 export function sensors(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
   const { registry, history, engine, clock, config } = parts;
-  const write = (id: string, body: unknown, existing: Sensor | undefined, isNew: boolean): Sensor => {
-    const maxMetrics = config.registry.maxMetricsPerSensor;
-    const context = { id, existing, isNew, directory: registry, nowNs: clock.nowNs(), maxMetrics };
-    const sensor = orInvalid(readSensor(body, context));
-    registry.write({ sensors: [sensor] });
-    return sensor;
-  };
-  const found = (id: string): Sensor => {
-    const sensor = registry.sensor(id);
-    if (sensor === undefined) throw new TidemarkError('not_found', `there is no sensor ${id}`);
-    return sensor;
-  };
+  const found = (id: string) => foundSensor(registry, id);
   const bodyOfRequest = (c: Context<ApiEnv>) => readJson(c.req.raw, config.http.maxBodyBytes);
   const toJson = (sensor: Sensor) => sensorToJson(sensor, clock.nowNs());
 
@@ -137,12 +127,8 @@ export function sensors(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
   app.openAPIRegistry.registerPath(createRouteOf);
   app.post(path, async (c) => {
     const body = await bodyOfRequest(c);
-    const id = isObject(body) && typeof body.id === 'string' ? body.id : '';
-    const existing = registry.sensor(id);
-    if (existing && (existing.id !== id || !existing.isSelfRegistered))
-      throw new TidemarkError('conflict', takenText(id, existing));
-    const sensor = write(id, isObject(body) ? { ...body, id: body.id ?? '' } : body, existing, true);
-    const headers = { etag: etagOf(sensor), location: `${path}/${encodeURIComponent(id)}` };
+    const sensor = createSensor(parts, body);
+    const headers = { etag: etagOf(sensor), location: `${path}/${encodeURIComponent(sensor.id)}` };
     return c.json(toJson(sensor), 201, headers);
   });
 
@@ -154,7 +140,8 @@ export function sensors(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
     if (existing && existing.id !== id) throw new TidemarkError('conflict', takenText(id, existing));
     checkConditions(c, existing, { isMatchRequired: true });
     const document = isObject(body) ? { ...body, id: body.id ?? id } : body;
-    const sensor = write(id, document, existing, existing === undefined);
+    const isNew = existing === undefined;
+    const sensor = writeSensor(parts, { id, body: document, existing, isNew });
     return c.json(toJson(sensor), existing ? 200 : 201, { etag: etagOf(sensor) });
   });
 
@@ -166,14 +153,9 @@ export function sensors(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
     const merged = mergePatch(sensorDeclaration(existing), body);
     // A merge patch takes null for "away"; here it says that the sensor is nowhere known from now on.
     if (isObject(merged) && isObject(body) && body.location === null) merged.location = null;
-    const sensor = write(existing.id, merged, existing, false);
+    const sensor = writeSensor(parts, { id: existing.id, body: merged, existing, isNew: false });
     return c.json(toJson(sensor), 200, { etag: etagOf(sensor) });
   });
-}
-
-function takenText(id: string, existing: Sensor): string {
-  if (existing.id !== id) return `${id} is a former id of sensor ${existing.id}`;
-  return `sensor ${id} exists; PATCH or PUT ${path}/${id} changes it`;
 }
 
 type Filter = Omit<z.output<typeof sensorQuery>, 'limit' | 'cursor'>;
