@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
+import { nextTurn } from '@tidemark/core';
 
 /** Some milliseconds of work at most; less would be more pieces than a client's socket likes. */
 const PIECE_CHARS = 32 * 1024;
@@ -18,7 +18,7 @@ export function textBody(parts: Iterator<string>, onEnd = () => {}): string | Re
   return new ReadableStream({
     async pull(controller) {
       if (piece === undefined) {
-        await setImmediate();
+        await nextTurn();
         piece = nextPiece(parts);
       }
       const { text, isLast } = piece;

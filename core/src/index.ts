@@ -20,6 +20,7 @@ export type { LineField } from './line-series.ts';
 export * from './log.ts';
 export * from './max-age.ts';
 export * from './metrics.ts';
+export * from './next-turn.ts';
 export * from './notifications.ts';
 export * from './point.ts';
 export * from './point-columns.ts';

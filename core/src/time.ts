@@ -76,9 +76,24 @@ export function formatDuration(durationNs: bigint): string {
 export function formatTime(timeNs: bigint): string {
   const seconds = floorDivide(timeNs, NS_PER_SECOND);
   const fractionNs = timeNs - seconds * NS_PER_SECOND;
-  const base = new Date(Number(seconds) * 1000).toISOString().slice(0, -5);
+  const base = formatSeconds(Number(seconds));
   if (fractionNs === 0n) return `${base}Z`;
   return `${base}.${String(fractionNs).padStart(9, '0').replace(/0+$/, '')}Z`;
+}
+
+const SECONDS_PER_DAY = 86_400;
+const twoDigits = Array.from({ length: 60 }, (_, value) => String(value).padStart(2, '0'));
+/** The date told last: times of one answer are mostly of a few days, and `Date` takes longer than the rest together. */
+let told = { day: 0, date: '1970-01-01' };
+
+function formatSeconds(seconds: number): string {
+  const day = Math.floor(seconds / SECONDS_PER_DAY);
+  if (day !== told.day) {
+    told = { day, date: new Date(day * SECONDS_PER_DAY * 1000).toISOString().slice(0, -14) };
+  }
+  const second = seconds - day * SECONDS_PER_DAY;
+  const minute = Math.floor(second / 60);
+  return `${told.date}T${twoDigits[Math.floor(minute / 60)]}:${twoDigits[minute % 60]}:${twoDigits[second % 60]}`;
 }
 
 /** Division rounded towards minus infinity, for times before 1970. */

@@ -58,6 +58,11 @@ export interface WindowsQuery extends ReadingFilter {
   fill: Fill;
 }
 
+/** Windows in order; some stores make them only as they are asked for, so that they are not in memory all at once. */
+export interface Windows extends Iterable<Window> {
+  readonly length: number;
+}
+
 /** Which points: those of the listed measurements, of any tags and types. */
 export interface PointsQuery extends ReadingFilter {
   /** None is no point. */
@@ -164,7 +169,7 @@ export interface Engine {
   latest(filter: ReadingFilter): Promise<LatestValue[]>;
 
   /** Windows ordered by metric, then the `by` tags, then time. `metrics` empty means every numeric one. */
-  windows(query: WindowsQuery): Promise<Window[]>;
+  windows(query: WindowsQuery): Promise<Windows>;
 
   /**
    * All that is stored and matches, in pages of some 30 000 values and some MB, however much it is: each value once, in no

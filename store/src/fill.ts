@@ -1,46 +1,43 @@
 import { type Fill, TidemarkError, type Window, type WindowFunction, type WindowTag } from '@tidemark/core';
-import { MAX_WINDOWS } from './engine.ts';
+import { MAX_WINDOWS, type Windows } from './engine.ts';
 import { compareGroups } from './order.ts';
 import { type WindowSpan, windowStarts } from './zone.ts';
 
 interface FillInput {
-  /** Windows that hold points, ordered by metric, `by` tags and time. */
-  windows: readonly Window[];
+  /** Windows that hold points, ordered by metric, `by` tags and time: those of one metric and set of tags together. */
+  groups: readonly Windows[];
   /** Where the windows asked for lie, as `windowSpans` gives them. */
   spans: readonly WindowSpan[];
   fill: Fill;
   functions: readonly WindowFunction[];
-  by: readonly WindowTag[];
 }
 
 type Values = Window['values'];
 
 /**
- * Adds the windows that hold no point, for each metric and set of `by` tags that has any, in the same order.
+ * The windows of all groups in that order, with those that hold no point, for each metric and set of `by` tags that has
+ * any; they are made as they are asked for.
  * As InfluxQL does: `null` gives null, and 0 for count and distinct; `previous` repeats the window before and
  * is null before the first; `linear` draws a line between two windows that hold points and is null outside
  * them; a number stands for every function. Counts are whole numbers, cut towards zero. A null in a window
  * that holds points (the stddev of one point) stays null, whatever the fill.
  * Throws `bad_request` for more than MAX_WINDOWS rows.
  */
-export function fillWindows({ windows, spans, fill, functions, by }: FillInput): Window[] {
-  if (fill === 'none') return checkRows(windows.length, () => [...windows]);
-  const groups = groupWindows(windows, by);
+export function fillWindows({ groups, spans, fill, functions }: FillInput): Windows {
+  if (fill === 'none') return checked(new WindowsOfGroups(groups));
   const starts = windowStarts(spans);
-  return checkRows(starts.length * groups.length, () =>
-    groups.flatMap((group) => fillGroup(group, starts, fill, functions)),
+  return checked(
+    new WindowsOfGroups(
+      groups.map((group) => ({
+        length: starts.length,
+        [Symbol.iterator]: () => filledGroup(group, starts, fill, functions),
+      })),
+    ),
   );
 }
 
-function checkRows(rows: number, answer: () => Window[]): Window[] {
-  if (rows <= MAX_WINDOWS) return answer();
-  const message = `the answer would hold ${rows} windows, at most ${MAX_WINDOWS} are possible`;
-  throw new TidemarkError('bad_request', message, {
-    issues: [{ path: 'every', message: 'too many windows' }],
-  });
-}
-
-function groupWindows(windows: readonly Window[], by: readonly WindowTag[]): Window[][] {
+/** Windows in order, cut where the metric or a `by` tag changes. */
+export function groupWindows(windows: readonly Window[], by: readonly WindowTag[]): Window[][] {
   const groups: Window[][] = [];
   for (const window of windows) {
     const group = groups.at(-1);
@@ -50,30 +47,52 @@ function groupWindows(windows: readonly Window[], by: readonly WindowTag[]): Win
   return groups;
 }
 
-function fillGroup(
-  group: readonly Window[],
+class WindowsOfGroups implements Windows {
+  readonly length: number;
+  readonly #groups: readonly Windows[];
+
+  constructor(groups: readonly Windows[]) {
+    this.length = groups.reduce((sum, { length }) => sum + length, 0);
+    this.#groups = groups;
+  }
+
+  *[Symbol.iterator](): Generator<Window> {
+    for (const group of this.#groups) yield* group;
+  }
+}
+
+function checked(windows: Windows): Windows {
+  if (windows.length <= MAX_WINDOWS) return windows;
+  const message = `the answer would hold ${windows.length} windows, at most ${MAX_WINDOWS} are possible`;
+  throw new TidemarkError('bad_request', message, {
+    issues: [{ path: 'every', message: 'too many windows' }],
+  });
+}
+
+function* filledGroup(
+  group: Windows,
   starts: readonly bigint[],
   fill: Exclude<Fill, 'none'>,
   functions: readonly WindowFunction[],
-): Window[] {
-  const filled: Window[] = [];
+): Generator<Window> {
   // One for all, since there may be a million.
   const same = fill === 'previous' || fill === 'linear' ? undefined : constants(fill, functions);
-  let next = 0;
+  const windows = group[Symbol.iterator]();
+  let before: Window | undefined;
+  let after: Window | undefined = windows.next().value;
+  const own = after!;
   for (const timeNs of starts) {
-    const present = group[next];
-    if (present?.timeNs === timeNs) {
-      filled.push(present);
-      next += 1;
+    if (after?.timeNs === timeNs) {
+      yield after;
+      before = after;
+      after = windows.next().value;
       continue;
     }
-    const gap = { before: group[next - 1], after: present, timeNs, functions };
+    const gap = { before, after, timeNs, functions };
     const values = same ?? (fill === 'linear' ? lineValues(gap) : previousValues(gap));
-    filled.push({ ...group[0]!, timeNs, values });
+    yield { ...own, timeNs, values };
   }
-  return filled;
 }
-
 interface Gap {
   before: Window | undefined;
   after: Window | undefined;

@@ -8,9 +8,6 @@ interface JsonOptions {
   isPretty: boolean;
 }
 
-/** Rows that are turned into text at a time. */
-const batchRows = 500;
-
 /** The answer as InfluxDB's JSON, in parts: one object, or, in chunks, one for each piece on a line of its own. */
 export function* jsonResults(results: readonly Result[], options: JsonOptions): Generator<string> {
   if (options.chunkRows !== undefined) {
@@ -77,14 +74,11 @@ function* seriesJson(
   if (count > 0) {
     const tell = timeTeller(epoch, timeZone);
     yield ',"values":[';
-    let text = '';
     for (let row = 0; row < count; row++) {
-      text += `${row === 0 ? '' : ','}${rowJson(rows.next().value, hasTime, tell)}`;
-      if (row % batchRows < batchRows - 1) continue;
-      yield text;
-      text = '';
+      const text = rowJson(rows.next().value, hasTime, tell);
+      yield row === 0 ? text : `,${text}`;
     }
-    yield `${text}]`;
+    yield ']';
   }
   yield isPartial ? ',"partial":true}' : '}';
 }

@@ -1,4 +1,5 @@
 import { formatTime, type Window, type WindowFunction, type WindowTag } from '@tidemark/core';
+import type { Windows } from '@tidemark/store';
 import { csvLine } from './csv.ts';
 
 /** The columns of an answer, besides time and metric. */
@@ -7,33 +8,39 @@ interface Columns {
   functions: readonly WindowFunction[];
 }
 
-/** An answer may hold a million windows: neither their text nor anything else is made of all of them at once. */
-const windowsOfPiece = 1000;
-
-/** A list of flat objects as JSON. */
-export function* jsonPieces(windows: readonly Window[], columns: Columns): Generator<string> {
-  const { length } = windows;
+/** A list of flat objects as JSON, each a part of the text. */
+export function* jsonParts(windows: Windows, { by, functions }: Columns): Generator<string> {
+  const names = functions.map((fn) => `,${JSON.stringify(fn)}:`);
   yield '{"items":[';
-  for (let start = 0; start < length; start += windowsOfPiece) {
-    const some = windows.slice(start, start + windowsOfPiece);
-    const text = some.map((window) => JSON.stringify(toJson(window, columns))).join();
-    yield start === 0 ? text : `,${text}`;
+  let before: Window | undefined;
+  let group = '';
+  for (const window of windows) {
+    // Most windows are of the same tags as the one before.
+    if (before === undefined || !isSameGroup(before, window)) group = groupJson(window, by);
+    let text = `${before === undefined ? '' : ','}{"time":"${formatTime(window.timeNs)}"${group}`;
+    for (let index = 0; index < names.length; index++) {
+      text += names[index]! + String(window.values.get(functions[index]!) ?? null);
+    }
+    yield `${text}}`;
+    before = window;
   }
-  yield `],"count":${length},"isEmpty":${length === 0},"next":null}`;
+  yield `],"count":${windows.length},"isEmpty":${windows.length === 0},"next":null}`;
 }
 
 /** CSV with a header line. */
-export function* csvPieces(windows: readonly Window[], { by, functions }: Columns): Generator<string> {
+export function* csvParts(windows: Windows, { by, functions }: Columns): Generator<string> {
   yield csvLine(['time', 'metric', ...by, ...functions]);
-  for (let start = 0; start < windows.length; start += windowsOfPiece) {
-    const some = windows.slice(start, start + windowsOfPiece);
-    yield some.map((window) => csvLine(Object.values(toJson(window, { by, functions })))).join('');
+  for (const { timeNs, metric, values, ...tags } of windows) {
+    const cells = [...by.map((tag) => tags[tag] ?? null), ...functions.map((fn) => values.get(fn) ?? null)];
+    yield csvLine([formatTime(timeNs), metric, ...cells]);
   }
 }
 
-function toJson(window: Window, { by, functions }: Columns): Record<string, unknown> {
-  const json: Record<string, unknown> = { time: formatTime(window.timeNs), metric: window.metric };
-  for (const tag of by) json[tag] = window[tag] ?? null;
-  for (const fn of functions) json[fn] = window.values.get(fn) ?? null;
-  return json;
+function isSameGroup(a: Window, b: Window): boolean {
+  return a.metric === b.metric && a.sensor === b.sensor && a.location === b.location;
+}
+
+function groupJson(window: Window, by: readonly WindowTag[]): string {
+  const tags = by.map((tag) => `,"${tag}":${JSON.stringify(window[tag] ?? null)}`);
+  return `,"metric":${JSON.stringify(window.metric)}${tags.join('')}`;
 }

@@ -5,7 +5,7 @@ import { filterParameters, listParameter, rangeParameters, toFilter, toRange } f
 import { jsonContent, listSchema, problems, windowSchema } from '../schemas.ts';
 import { textBody } from '../text-stream.ts';
 import { defaultWindowRangeNs, toWindowOptions } from '../window-query.ts';
-import { csvPieces, jsonPieces } from './window-text.ts';
+import { csvParts, jsonParts } from './window-text.ts';
 
 const route = createRoute({
   method: 'get',
@@ -68,9 +68,9 @@ export function windows(app: OpenAPIHono<ApiEnv>, { engine, clock }: ApiParts): 
     const { by, functions } = options;
     const found = await engine.windows({ ...toFilter(query), ...times, ...options });
     const isCsv = wantsCsv(c.req.header('accept'));
-    const pieces = isCsv ? csvPieces(found, { by, functions }) : jsonPieces(found, { by, functions });
+    const parts = isCsv ? csvParts(found, { by, functions }) : jsonParts(found, { by, functions });
     const contentType = isCsv ? 'text/csv; charset=utf-8' : 'application/json';
-    return c.body(textBody(pieces), 200, { 'content-type': contentType });
+    return c.body(textBody(parts), 200, { 'content-type': contentType });
   });
 }
 

@@ -11,7 +11,7 @@ export const summaryFunctions = [
 ] as const satisfies WindowFunction[];
 
 /** One point for each sensor, place and window, at the window's start. */
-export function toSummaryPoints(every: string, windows: readonly Window[]): Point[] {
+export function toSummaryPoints(every: string, windows: Iterable<Window>): Point[] {
   const points = new Map<string, { point: Point; fields: [string, number][] }>();
   for (const { timeNs, metric, sensor, location, values } of windows) {
     const key = JSON.stringify([String(timeNs), sensor, location]);

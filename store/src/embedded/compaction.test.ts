@@ -105,9 +105,9 @@ describe('compaction', () => {
       fill: 'none',
     } as const;
     const ask = async () => {
-      const windows = await engine.windows({ ...query, functions: ['count', 'sum'] });
+      const [window] = await engine.windows({ ...query, functions: ['count', 'sum'] });
       const items = await engine.readings(everything);
-      return { ...Object.fromEntries(windows[0]!.values), readings: items.length };
+      return { ...Object.fromEntries(window!.values), readings: items.length };
     };
     const correct = { count: written.length, sum: written.length, readings: written.length };
     await write(...written);
@@ -233,7 +233,7 @@ class Model {
       by: ['sensor', 'location'],
       fill: 'none',
     } as const;
-    expectWindows(await store.windows(query), referenceWindows(expected, query));
+    expectWindows([...(await store.windows(query))], referenceWindows(expected, query));
     const latest = (await store.latest({})).map(({ sensor, metric, value, timeNs }) => [
       sensor,
       metric,

@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import type {
   DuckDBConnection,
   DuckDBDataChunk,
@@ -10,7 +9,7 @@ import type {
   DuckDBType,
   DuckDBValue,
 } from '@duckdb/node-api';
-import { type Clock, messageOf, TidemarkError } from '@tidemark/core';
+import { type Clock, messageOf, nextTurn, TidemarkError } from '@tidemark/core';
 import type { StoreSnapshot } from '../engine.ts';
 import { niceComputeThreads } from './compute-threads.ts';
 import { HeldFile } from './held-file.ts';
@@ -40,7 +39,7 @@ const SPARE_BYTES = 16 * 2 ** 20;
 const COUNTED_MEMORY = 2 / 3;
 const MAX_READS = 2;
 /** How long an answer is gone through before others get their turn on the main thread. */
-const TURN_MS = 1;
+const TURN_MS = 0.5;
 const MAX_WAITING_READS = 1000;
 
 // Two owners of one file within a process corrupt it without a word; DuckDB's own lock is for other processes.
@@ -128,7 +127,7 @@ export class Database {
           // The rows are in memory: a trip through the thread pool for each chunk would take longer than its copy.
           onChunk(result.getChunk(index));
           if (performance.now() - sinceMs < TURN_MS) continue;
-          await setImmediate();
+          await nextTurn();
           sinceMs = performance.now();
         }
       } finally {

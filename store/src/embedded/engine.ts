@@ -13,7 +13,6 @@ import {
   type Registry,
   syncPath,
   TidemarkError,
-  type Window,
 } from '@tidemark/core';
 import type { Statement } from '@tidemark/influxql';
 import type {
@@ -29,6 +28,7 @@ import type {
   StorageReport,
   StoreSnapshot,
   StoreStatus,
+  Windows,
   WindowsQuery,
 } from '../engine.ts';
 import { Turns } from '../turns.ts';
@@ -215,7 +215,7 @@ export class EmbeddedEngine implements Engine {
     return latestValues(this.#opened().reader.series, filter);
   }
 
-  async windows(query: WindowsQuery): Promise<Window[]> {
+  async windows(query: WindowsQuery): Promise<Windows> {
     return this.#read((reader) => queryWindows(reader, query));
   }
 

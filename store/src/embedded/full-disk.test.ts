@@ -107,7 +107,7 @@ function batch(number: number): Point[] {
 }
 
 async function count(of: EmbeddedEngine): Promise<number> {
-  const windows = await of.windows({
+  const [window] = await of.windows({
     fromNs: 0n,
     toNs: 10n ** 18n,
     everyNs: 10n ** 18n,
@@ -116,7 +116,7 @@ async function count(of: EmbeddedEngine): Promise<number> {
     by: [],
     fill: 'none',
   });
-  return windows[0]?.values.get('count') ?? 0;
+  return window?.values.get('count') ?? 0;
 }
 
 async function mayMount(): Promise<boolean> {

@@ -48,7 +48,7 @@ function points(days: number, perDay: number, text = ''): Point[] {
 }
 
 const count = async () => {
-  const windows = await engine.windows({
+  const [window] = await engine.windows({
     fromNs: 0n,
     toNs: 30_000n * NS_PER_DAY,
     everyNs: 36_500n * NS_PER_DAY,
@@ -57,7 +57,7 @@ const count = async () => {
     by: [],
     fill: 'none',
   });
-  return windows[0]?.values.get('count') ?? 0;
+  return window?.values.get('count') ?? 0;
 };
 
 test('purges while writes, queries and compaction go on, and loses nothing else', async () => {

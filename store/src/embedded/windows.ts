@@ -1,38 +1,25 @@
-import { BIGINT, DOUBLE, type DuckDBValue, INTEGER, LIST, listValue } from '@duckdb/node-api';
-import { messageOf, percentileOf, type Window, type WindowFunction, type WindowTag } from '@tidemark/core';
-import { MAX_WINDOWS, type WindowsQuery } from '../engine.ts';
+import { BIGINT, DOUBLE, INTEGER, LIST, listValue } from '@duckdb/node-api';
+import { messageOf, percentileOf, type WindowFunction, type WindowTag } from '@tidemark/core';
+import { MAX_WINDOWS, type Windows, type WindowsQuery } from '../engine.ts';
 import { fillWindows } from '../fill.ts';
 import { compareText } from '../order.ts';
 import { type WindowSpan, windowSpans } from '../zone.ts';
-import type { Columns, Parameters } from './database.ts';
+import { AnswerRows } from './answer-rows.ts';
+import type { Parameters } from './database.ts';
 import { earliestNs, type Partition } from './layout.ts';
-import {
-  columnsOf,
-  type Part,
-  partOfParts,
-  partOfPoints,
-  partOfSeries,
-  partsOf,
-  partsOfParts,
-} from './parts.ts';
+import { columnsOf, partOfParts, partOfPoints, partOfSeries, partsOfParts } from './parts.ts';
 import type { Reader, Statement } from './reader.ts';
 import { quote } from './schema.ts';
 import type { Series } from './series.ts';
 import { buildSource, type Source, storableRange, wantedSeries } from './source.ts';
 import { summedPartitions } from './sums.ts';
-
-/** What windows are told apart by, besides time. */
-interface Group {
-  metric: string;
-  sensor?: string;
-  location?: string | null;
-}
+import { isMergeable, neededParts, type WindowGroup, WindowRows } from './window-rows.ts';
 
 /**
  * Windows over the numbers of `readings`. Where several series fall in one window and have a point at its
  * first or last time, `first` and `last` are the highest of these, as in InfluxQL.
  */
-export async function queryWindows(reader: Reader, query: WindowsQuery): Promise<Window[]> {
+export async function queryWindows(reader: Reader, query: WindowsQuery): Promise<Windows> {
   const { fromNs, toNs, fill, functions, by } = query;
   const spans = windowSpans(query);
   const wanted = reader.series.select(query).filter(({ type }) => type === 'float');
@@ -40,18 +27,25 @@ export async function queryWindows(reader: Reader, query: WindowsQuery): Promise
   const { groups, groupOfSeries } = groupSeries(wanted, by);
   const shape = { functions, spans: spansWithData(reader, spans, wanted), wanted, groupOfSeries };
   if (shape.spans.length === 0) return [];
-  const windows: Window[] = [];
+  const columns = [...neededParts(functions), ...functions.filter((fn) => !isMergeable(fn))];
+  let rows = new AnswerRows([]);
   const run = (isHuge: boolean) =>
     reader.run(
-      () => buildStatement(reader, { fromNs, toNs }, { ...shape, isHuge }),
-      (chunk) => appendWindows(windows, chunk.getColumns(), groups, functions),
+      () => {
+        rows = new AnswerRows(columns.map(() => null));
+        return buildStatement(reader, { fromNs, toNs }, { ...shape, isHuge });
+      },
+      (chunk) => rows.add(chunk),
     );
   await run(false).catch((error: unknown) => {
     // The only aggregate that refuses large numbers; scaling costs the precision of small ones.
     if (/STDDEV_SAMP is out of range/.test(messageOf(error))) return run(true);
     throw error;
   });
-  return fillWindows({ windows, spans, fill, functions, by });
+  const found = rows.groups.map(
+    ({ position, rows: own }) => new WindowRows(groups[position]!, own, functions),
+  );
+  return fillWindows({ groups: found, spans, fill, functions });
 }
 
 /** Partitions that lie in one window as a whole are not read, but what is known of their sums. */
@@ -89,10 +83,10 @@ function spansWithData(
 function groupSeries(
   wanted: readonly Series[],
   by: readonly WindowTag[],
-): { groups: Group[]; groupOfSeries: number[] } {
-  const known = new Map<string, { group: Group; members: number[] }>();
+): { groups: WindowGroup[]; groupOfSeries: number[] } {
+  const known = new Map<string, { group: WindowGroup; members: number[] }>();
   wanted.forEach(({ metric, tagSet }, position) => {
-    const group: Group = { metric };
+    const group: WindowGroup = { metric };
     if (by.includes('sensor')) group.sensor = tagSet.sensor;
     if (by.includes('location')) group.location = tagSet.location ?? null;
     const key = JSON.stringify([group.metric, group.sensor, group.location]);
@@ -108,7 +102,7 @@ function groupSeries(
   return { groups: entries.map(({ group }) => group), groupOfSeries };
 }
 
-function compareGroups(a: Group, b: Group, by: readonly WindowTag[]): number {
+function compareGroups(a: WindowGroup, b: WindowGroup, by: readonly WindowTag[]): number {
   let order = compareText(a.metric, b.metric);
   for (const tag of by) order ||= compareText(a[tag] ?? '', b[tag] ?? '');
   return order;
@@ -136,11 +130,6 @@ interface Shape {
   groupOfSeries: readonly number[];
   /** True when the stddev of numbers beyond 1e150 is asked for, whose squares are beyond a double. */
   isHuge: boolean;
-}
-
-/** True for functions of a group that follow from those of its series. */
-function isMergeable(fn: WindowFunction): boolean {
-  return partsOf[fn] !== undefined;
 }
 
 /** Aggregates each series, then the series of each group: the bulk of the work needs no join. */
@@ -224,10 +213,6 @@ function rankOf(fn: WindowFunction, parameters: Parameters): string {
 const hugeDeviation = `CASE WHEN max(abs(value)) < 1e150 THEN stddev_samp(CASE WHEN abs(value) < 1e150 THEN value END)
   ELSE stddev_samp(value * pow(2, -512)) * pow(2, 512) END`;
 
-function neededParts(functions: readonly WindowFunction[]): Part[] {
-  return [...new Set<Part>(['n', ...functions.flatMap((fn) => partsOf[fn] ?? [])])];
-}
-
 function groupParameters({ wanted, groupOfSeries }: Shape): Parameters {
   return {
     ids: [listValue(wanted.map(({ id }) => id)), LIST(INTEGER)],
@@ -252,51 +237,4 @@ function windowStart(spans: readonly WindowSpan[]): { sql: string; parameters: P
   if (cases.length === 1) return { sql: `(${cases[0]!.start})`, parameters };
   const branches = cases.map(({ condition, start }) => `WHEN ${condition} THEN ${start}`);
   return { sql: `(CASE ${branches.join(' ')} END)`, parameters };
-}
-
-function appendWindows(
-  windows: Window[],
-  [groupColumn = [], starts = [], ...results]: Columns,
-  groups: readonly Group[],
-  functions: readonly WindowFunction[],
-): void {
-  const parts = neededParts(functions);
-  const others = functions.filter((fn) => !isMergeable(fn));
-  const compute = functions.map((fn) => {
-    if (isMergeable(fn)) return derive(fn, (part) => results[parts.indexOf(part)] ?? []);
-    const column = results[parts.length + others.indexOf(fn)]!;
-    return (row: number) => toNumber(column[row]);
-  });
-  for (let row = 0; row < groupColumn.length; row++) {
-    const values = new Map<WindowFunction, number | null>();
-    for (let index = 0; index < functions.length; index++) {
-      values.set(functions[index]!, finite(compute[index]!(row)));
-    }
-    windows.push({ ...groups[groupColumn[row] as number]!, timeNs: starts[row] as bigint, values });
-  }
-}
-
-/** How a mergeable function follows from its parts, row by row. */
-function derive(fn: WindowFunction, columnOf: (part: Part) => DuckDBValue[]): (row: number) => number {
-  const [a = [], b = [], c = []] = partsOf[fn]!.map(columnOf);
-  const counts = columnOf('n');
-  switch (fn) {
-    case 'mean':
-      return (row) => toNumber(a[row]) / toNumber(counts[row]);
-    case 'spread':
-      return (row) => toNumber(b[row]) - toNumber(a[row]);
-    case 'rate':
-      return (row) => (toNumber(b[row]) - toNumber(a[row])) / (toNumber(c[row]) / 1e9);
-    default:
-      return (row) => toNumber(a[row]);
-  }
-}
-
-function toNumber(value: DuckDBValue | undefined): number {
-  return value === null || value === undefined ? Number.NaN : Number(value);
-}
-
-/** No value, and what is beyond a double, are null. */
-function finite(value: number): number | null {
-  return Number.isFinite(value) ? value : null;
 }

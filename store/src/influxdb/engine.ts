@@ -6,7 +6,6 @@ import {
   PointColumns,
   type Reading,
   TidemarkError,
-  type Window,
 } from '@tidemark/core';
 import type {
   Engine,
@@ -21,6 +20,7 @@ import type {
   StorageReport,
   StoreSnapshot,
   StoreStatus,
+  Windows,
   WindowsQuery,
 } from '../engine.ts';
 import { Turns } from '../turns.ts';
@@ -106,7 +106,7 @@ export class InfluxEngine implements Engine {
     return this.#run(() => queryLatest(this.#connection, filter));
   }
 
-  windows(query: WindowsQuery): Promise<Window[]> {
+  windows(query: WindowsQuery): Promise<Windows> {
     return this.#run(() => queryWindows(this.#connection, query));
   }
 

@@ -1,6 +1,6 @@
 import { percentileOf, type Window, type WindowFunction, type WindowTag } from '@tidemark/core';
-import { MAX_WINDOWS, type WindowsQuery } from '../engine.ts';
-import { fillWindows } from '../fill.ts';
+import { MAX_WINDOWS, type Windows, type WindowsQuery } from '../engine.ts';
+import { fillWindows, groupWindows } from '../fill.ts';
 import { compareWindows } from '../order.ts';
 import { type WindowSpan, windowSpans } from '../zone.ts';
 import { numberOf, tagOf, timeOf } from './cells.ts';
@@ -21,7 +21,7 @@ interface Task {
  * Windows by InfluxQL. Windows in local time are asked for as runs of equal windows with an offset, not by
  * tz(): where the clocks change, tz()'s windows depend on which points there are.
  */
-export async function queryWindows(connection: Connection, query: WindowsQuery): Promise<Window[]> {
+export async function queryWindows(connection: Connection, query: WindowsQuery): Promise<Windows> {
   const spans = windowSpans(query);
   const fields = spans.length === 0 ? [] : await loadMetrics(connection, query.metrics);
   const numbers = fields.filter(({ cast }) => cast === 'float');
@@ -39,7 +39,7 @@ export async function queryWindows(connection: Connection, query: WindowsQuery):
     });
   }
   windows.sort(compareWindows(query.by));
-  return fillWindows({ ...query, windows, spans });
+  return fillWindows({ ...query, groups: groupWindows(windows, query.by), spans });
 }
 
 function toTask({ field, metric }: MetricField, span: WindowSpan, query: WindowsQuery): Task {

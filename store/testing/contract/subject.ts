@@ -64,7 +64,7 @@ export function useEngine(source: EngineSource, typePolicy: TypePolicy = 'quaran
       if (rejected.length > 0) throw new Error(`rejected: ${JSON.stringify(rejected)}`);
     },
     readings: (query) => engine().readings({ ...everything, ...query }),
-    windows: (query) => engine().windows({ ...hourly, ...query }),
+    windows: async (query) => [...(await engine().windows({ ...hourly, ...query }))],
   };
 }
 

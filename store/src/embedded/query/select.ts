@@ -16,9 +16,9 @@ import {
   type QuerySeries,
   type QueryValue,
 } from '../../engine.ts';
+import { AnswerRows } from '../answer-rows.ts';
 import { earliestNs, type Layout, latestNs } from '../layout.ts';
 import type { Reader } from '../reader.ts';
-import { AnswerRows } from './answer-rows.ts';
 import { Bindings } from './bindings.ts';
 import { type Call, driverOf, isPlain } from './calls.ts';
 import { Catalog } from './catalog.ts';

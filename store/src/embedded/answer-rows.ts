@@ -1,5 +1,5 @@
 import type { DuckDBDataChunk, DuckDBValue } from '@duckdb/node-api';
-import type { QueryRows, QueryValue } from '../../engine.ts';
+import type { QueryRows, QueryValue } from '../engine.ts';
 
 /**
  * The rows (g, t, v0, v1, …) of an answer, ordered by `g`. They stay in DuckDB's chunks, which the garbage collector
