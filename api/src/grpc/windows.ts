@@ -25,7 +25,7 @@ export async function windows(
     times,
   );
   const found = await engine.windows({ ...toReadingFilter(filter), ...times, ...options });
-  return { windows: [...found].map(toMessage), count: found.length, isEmpty: found.length === 0 };
+  return { windows: Array.from(found, toMessage), count: found.length, isEmpty: found.length === 0 };
 }
 
 function toMessage({ timeNs, metric, sensor, location, values }: Window): WindowMessage {
