@@ -52,6 +52,33 @@ export const timeUnits = {
 
 export type TimeUnitName = keyof typeof timeUnits;
 
+/** Of a time in nanoseconds from 2001 to 2286. */
+export const NANOSECOND_DIGITS = 19;
+
+/**
+ * Reads 19 digits from `start` as nanoseconds, into words as `readTime` does and in half its time. False when there
+ * are others, or about more than 64 bits hold.
+ */
+export function readNanoseconds(view: DataView, start: number, words: Int32Array): boolean {
+  const first = fourDigits(view, start);
+  const second = fourDigits(view, start + 4);
+  const third = fourDigits(view, start + 8);
+  const fourth = fourDigits(view, start + 12);
+  const last = fourDigits(view, start + NANOSECOND_DIGITS - 4);
+  const seconds = first * 1e6 + second * 100 + ((third / 100) | 0);
+  if ((first | second | third | fourth | last) < 0 || seconds >= MOST_SECONDS) return false;
+  writeWords(seconds, (third % 100) * 1e7 + fourth * 1000 + (last % 1000), false, words);
+  return true;
+}
+
+/** The number that four digits make, all at once; negative when one is none. */
+function fourDigits(view: DataView, start: number): number {
+  const digits = view.getInt32(start, true) ^ 0x3030_3030;
+  if (((digits | (digits + 0x0606_0606)) & 0xf0f0_f0f0) !== 0) return -1;
+  const pairs = (Math.imul(digits, 10) + (digits >>> 8)) & 0x00ff_00ff;
+  return (pairs & 0xff) * 100 + (pairs >>> 16);
+}
+
 const MOST_SECONDS = 9_223_372_036;
 const MOST_NANOSECONDS = 854_775_807;
 const TWO_32 = 2 ** 32;

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { LineFault, type LineScanner, type ScanOptions, lineScanner as scanner } from './line-scanner.ts';
+import { type LineScanner, type ScanOptions, lineScanner as scanner } from './line-scanner.ts';
+import { LineFault } from './line-values.ts';
 import type { Field, Point } from './point.ts';
 
 /** One line: its point, or why it holds none. */

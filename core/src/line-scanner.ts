@@ -1,13 +1,17 @@
 import { asBuffer } from './as-buffer.ts';
-import { plainNumber, readTime, type TimeUnit, timeUnits } from './line-numbers.ts';
+import { BytePattern } from './byte-pattern.ts';
+import { endOfName, isEscaped, nameAt, readSeries } from './line-names.ts';
 import {
-  isEqual,
-  type KnownSeries,
-  type LineField,
-  type LineSeries,
-  LineSeriesCache,
-} from './line-series.ts';
-import { type FieldValue, type Tag, Uint64 } from './point.ts';
+  NANOSECOND_DIGITS,
+  plainNumber,
+  readNanoseconds,
+  readTime,
+  type TimeUnit,
+  timeUnits,
+} from './line-numbers.ts';
+import { type LineField, type LineSeries, LineSeriesCache } from './line-series.ts';
+import { LineFault, readInteger, readValue } from './line-values.ts';
+import type { FieldValue } from './point.ts';
 
 // Line protocol as InfluxDB reads it: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 // What it says of a bad line is what InfluxDB 2.7 says.
@@ -24,30 +28,31 @@ export interface ScanOptions {
   firstLine?: number | undefined;
 }
 
-/** Why a line holds no point. */
-export class LineFault extends Error {}
-
 const NEWLINE = 10;
 const RETURN = 13;
 const SPACE = 32;
 const QUOTE = 34;
 const HASH = 35;
 const COMMA = 44;
-const DOT = 46;
 const EQUALS = 61;
 const BACKSLASH = 92;
-const LETTER_I = 105;
 
-const MIN_INT64 = -(2n ** 63n);
-const MAX_INT64 = 2n ** 63n - 1n;
-const MAX_UINT64 = 2n ** 64n - 1n;
 /** InfluxDB keeps the outermost ones for itself. */
-const MOST_TIME_NS = MAX_INT64 - 1n;
+const MOST_TIME_NS = 2n ** 63n - 2n;
+const MIN_UPPER = -(2 ** 31);
+const MAX_UPPER = 2 ** 31 - 1;
 const KNOWN_SERIES = 100_000;
 /** Fields of a series that are looked for; further ones are read anew each time. */
 const KNOWN_FIELDS = 256;
-const reservedTags = new Set(['time', '_field', '_measurement']);
-const noLine = Object.freeze({ measurement: '', tags: [], fields: [] }) satisfies LineSeries;
+const noLine: LineSeries = {
+  measurement: '',
+  tags: [],
+  key: new BytePattern(new Uint8Array(), 0, 0),
+  hash: 0,
+  fields: [],
+  sharesFields: false,
+  next: undefined,
+};
 
 /**
  * Reads lines one after another out of bytes. What it found of the last one stands in its members: whoever reads
@@ -70,11 +75,12 @@ export class LineScanner {
   readonly #timeWords = new Int32Array(this.#timeNs.buffer);
   readonly #known: { special: LineSeriesCache; all: LineSeriesCache };
   #bytes: Buffer = Buffer.alloc(0);
+  #view = new DataView(this.#bytes.buffer);
   #unit: TimeUnit = timeUnits.ns;
   #escapesAll = false;
   #scanned = 0;
   /** The series of the line before. */
-  #last: KnownSeries | undefined;
+  #last: LineSeries | undefined;
 
   constructor(knownSeries = KNOWN_SERIES) {
     this.#known = { special: new LineSeriesCache(knownSeries), all: new LineSeriesCache(knownSeries) };
@@ -99,6 +105,7 @@ export class LineScanner {
     { unit = timeUnits.ns, escapes = 'special', firstLine = 1 }: ScanOptions = {},
   ): void {
     this.#bytes = asBuffer(bytes);
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#unit = unit;
     // What one way of escaping knows is not for the other.
     if (this.#escapesAll !== (escapes === 'all')) this.#last = undefined;
@@ -113,6 +120,7 @@ export class LineScanner {
 
   /** Reads the line at the position and moves past it. False for an empty line or a comment; throws `LineFault`. */
   scanLine(): boolean {
+    if (this.#scanLikely()) return true;
     this.#skipSpaces();
     if (this.#atLineEnd() || this.#bytes[this.position] === HASH) {
       this.skipLine();
@@ -139,6 +147,55 @@ export class LineScanner {
     this.line += 1;
   }
 
+  /**
+   * Reads the line if it has the form that nearly all have: the series that is expected, its fields as they first
+   * came, decimal numbers, a time, and one space between each. False, with nothing moved, for any other.
+   */
+  #scanLikely(): boolean {
+    const known = this.#last?.next;
+    const bytes = this.#bytes;
+    const view = this.#view;
+    if (known === undefined || !known.key.isAt(view, this.position)) return false;
+    const { fields } = known;
+    let at = this.position + known.key.length;
+    let fieldCount = 0;
+    for (let before = SPACE; bytes[at] === before; before = COMMA) {
+      const field = fieldCount < fields.length ? fields[fieldCount]! : undefined;
+      if (field === undefined || !field.key.isAt(view, at + 1)) break;
+      const start = at + field.key.length + 2;
+      if (bytes[start - 1] !== EQUALS) return false;
+      at = start;
+      while (at < bytes.length && bytes[at]! > COMMA) at++;
+      const value = plainNumber(bytes, start, at);
+      if (value === undefined || at === bytes.length) return false;
+      this.fields[fieldCount] = field;
+      this.floats[fieldCount] = value;
+      fieldCount += 1;
+    }
+    return fieldCount > 0 && bytes[at] === SPACE && this.#endLikely(known, at + 1, fieldCount);
+  }
+
+  #endLikely(known: LineSeries, timeStart: number, fieldCount: number): boolean {
+    const bytes = this.#bytes;
+    let end = timeStart + NANOSECOND_DIGITS;
+    const isLikely = end < bytes.length && bytes[end] === NEWLINE && this.#unit === timeUnits.ns;
+    if (!isLikely || !readNanoseconds(this.#view, timeStart, this.#timeWords)) {
+      end = timeStart;
+      while (end < bytes.length && bytes[end]! > SPACE) end++;
+      if (end < bytes.length && bytes[end] !== NEWLINE) return false;
+      if (readTime(bytes, timeStart, end, this.#unit, this.#timeWords) !== true || !this.#isTimeAllowed())
+        return false;
+    }
+    this.#last = known;
+    this.series = known;
+    if (this.others.size > 0) this.others.clear();
+    this.fieldCount = fieldCount;
+    this.hasTime = true;
+    this.position = end + 1;
+    this.line += 1;
+    return true;
+  }
+
   /** Measurement and tags. Senders mostly send their series in the same order each time. */
   #scanSeries(): LineSeries {
     const bytes = this.#bytes;
@@ -146,20 +203,20 @@ export class LineScanner {
     const likely = this.#last?.next;
     if (likely !== undefined) {
       const end = start + likely.key.length;
-      if (bytes[end] === SPACE && isEqual(likely.key, bytes, start, end)) {
+      if (bytes[end] === SPACE && likely.key.isAt(this.#view, start)) {
         this.#last = likely;
         this.position = end;
-        return likely.series;
+        return likely;
       }
     }
     const known = this.#lookUpSeries(start);
     if (this.#last !== undefined) this.#last.next = known;
     this.#last = known;
-    return known.series;
+    return known;
   }
 
   /** The hash is FNV-1a. */
-  #lookUpSeries(start: number): KnownSeries {
+  #lookUpSeries(start: number): LineSeries {
     const bytes = this.#bytes;
     let hash = 0x811c_9dc5 | 0;
     let at = start;
@@ -167,44 +224,32 @@ export class LineScanner {
       const code = bytes[at]!;
       if (code === SPACE || code === NEWLINE) break;
       hash = Math.imul(hash ^ code, 0x0100_0193);
-      if (code === BACKSLASH && this.#escapes(at + 1)) {
+      if (code === BACKSLASH && isEscaped(bytes, at + 1, this.#escapesAll)) {
         at += 1;
         hash = Math.imul(hash ^ bytes[at]!, 0x0100_0193);
       }
     }
     const end = Math.min(at, bytes.length);
+    if (end === bytes.length || bytes[end] === NEWLINE) {
+      readSeries(bytes, start, end, this.#escapesAll);
+      throw new LineFault('missing fields');
+    }
     const cache = this.#escapesAll ? this.#known.all : this.#known.special;
-    const known =
-      cache.find(bytes, start, end, hash) ??
-      cache.add(Uint8Array.prototype.slice.call(bytes, start, end), hash, this.#readSeries(start, end));
-    if (end === bytes.length || bytes[end] === NEWLINE) throw new LineFault('missing fields');
+    let known = cache.find(this.#view, start, end, hash);
+    if (known === undefined) {
+      known = this.#newSeries(start, end, hash);
+      cache.add(known);
+    }
     this.position = end;
     return known;
   }
 
-  #readSeries(start: number, end: number): LineSeries {
-    const bytes = this.#bytes;
-    let at = this.#endOfName(start, end, false);
-    if (at === start) throw new LineFault('missing measurement');
-    const measurement = this.#nameAt(start, at);
-    const tags: Tag[] = [];
-    while (at < end) {
-      const keyStart = at + 1;
-      const keyEnd = this.#endOfName(keyStart, end, true);
-      if (keyEnd === keyStart) throw new LineFault('missing tag key');
-      if (keyEnd === end || bytes[keyEnd] !== EQUALS) throw new LineFault('missing tag value');
-      at = this.#endOfName(keyEnd + 1, end, true);
-      if (at === keyEnd + 1) throw new LineFault('missing tag value');
-      if (at < end && bytes[at] === EQUALS) throw new LineFault('invalid tag format');
-      tags.push([this.#nameAt(keyStart, keyEnd), this.#nameAt(keyEnd + 1, at)]);
-    }
-    tags.sort(([a], [b]) => (a < b ? -1 : Number(a > b)));
-    tags.forEach(([key], index) => {
-      if (index > 0 && tags[index - 1]![0] === key) throw new LineFault('duplicate tags');
-      if (!this.#escapesAll && reservedTags.has(key))
-        throw new LineFault(`cannot use reserved tag key ${JSON.stringify(key)}`);
-    });
-    return { measurement, tags: Object.freeze(tags), fields: [] };
+  #newSeries(start: number, end: number, hash: number): LineSeries {
+    const { measurement, tags } = readSeries(this.#bytes, start, end, this.#escapesAll);
+    const sharesFields = this.#last?.measurement === measurement;
+    const fields = sharesFields ? this.#last!.fields : [];
+    const key = new BytePattern(this.#bytes, start, end);
+    return { measurement, tags, key, hash, fields, sharesFields, next: undefined };
   }
 
   #scanFields(): void {
@@ -212,7 +257,6 @@ export class LineScanner {
     if (this.others.size > 0) this.others.clear();
     for (let expected = 0; ; expected++) {
       const field = this.#scanFieldKey(expected);
-      if (field.name === 'time' && !this.#escapesAll) throw new LineFault('invalid field name: "time"');
       if (field.lastLine === this.#scanned) {
         const earlier = this.fields.indexOf(field);
         this.others.delete(earlier);
@@ -235,23 +279,39 @@ export class LineScanner {
     const { fields } = this.series;
     const likely = fields[expected];
     if (likely !== undefined) {
-      const end = start + likely.bytes.length;
-      if (bytes[end] === EQUALS && isEqual(likely.bytes, bytes, start, end)) {
+      const end = start + likely.key.length;
+      if (bytes[end] === EQUALS && likely.key.isAt(this.#view, start)) {
         this.position = end + 1;
         return likely;
       }
     }
-    const end = this.#endOfName(start, bytes.length, true);
+    const end = endOfName(bytes, start, bytes.length, { escapesAll: this.#escapesAll, stopsAtEquals: true });
     if (bytes[end] !== EQUALS) throw new LineFault('invalid field format');
     if (end === start) throw new LineFault('missing field key');
     this.position = end + 1;
-    const known = fields.find((field) => isEqual(field.bytes, bytes, start, end));
+    const known = fields.find(({ key }) => key.length === end - start && key.isAt(this.#view, start));
+    if (this.series.sharesFields) this.#ownFields(expected, known);
     if (known !== undefined) return known;
-    const name = this.#nameAt(start, end);
+    const name = nameAt(bytes, start, end, this.#escapesAll);
+    if (name === 'time' && !this.#escapesAll) throw new LineFault('invalid field name: "time"');
+    return this.#newField(name, start, end);
+  }
+
+  /** The fields of the series are others than those of the series before it, from this one on. */
+  #ownFields(expected: number, known: LineField | undefined): void {
+    const { series } = this;
+    series.fields = series.fields.slice(0, expected);
+    series.sharesFields = false;
+    if (known !== undefined) series.fields.push(known);
+  }
+
+  #newField(name: string, start: number, end: number): LineField {
+    const { fields } = this.series;
     // Two spellings of one name are one field, and only one of them is remembered.
     const same = fields.find((field) => field.name === name);
     if (same !== undefined) return same;
-    const field = { name, bytes: Uint8Array.prototype.slice.call(bytes, start, end), lastLine: 0 };
+    const key = new BytePattern(this.#bytes, start, end);
+    const field = { name, key, lastLine: 0, type: undefined };
     if (fields.length < KNOWN_FIELDS) {
       fields.push(field);
       return field;
@@ -322,36 +382,18 @@ export class LineScanner {
     const found = readTime(bytes, start, this.position, this.#unit, this.#timeWords);
     if (found === false) throw new LineFault('bad timestamp');
     if (found === true) {
-      if (this.#escapesAll || (this.timeNs >= -MOST_TIME_NS && this.timeNs <= MOST_TIME_NS)) return;
+      if (this.#isTimeAllowed()) return;
       throw new LineFault(`time outside range -${MOST_TIME_NS} - ${MOST_TIME_NS}`);
     }
     const text = bytes.toString('latin1', start, this.position);
     throw new LineFault(`strconv.ParseInt: parsing ${JSON.stringify(text)}: value out of range`);
   }
 
-  /** Position of the comma, space, newline or (`=`) that ends the name, or `end`. */
-  #endOfName(start: number, end: number, stopsAtEquals: boolean): number {
-    const bytes = this.#bytes;
-    let at = start;
-    for (; at < end; at++) {
-      const code = bytes[at]!;
-      if (code === BACKSLASH) {
-        if (this.#escapes(at + 1)) at += 1;
-      } else if (code === COMMA || code === SPACE || code === NEWLINE || (code === EQUALS && stopsAtEquals))
-        break;
-    }
-    return Math.min(at, end);
-  }
-
-  #nameAt(start: number, end: number): string {
-    const raw = this.#bytes.toString('utf8', start, end);
-    if (!raw.includes('\\')) return raw;
-    return raw.replace(this.#escapesAll ? /\\([\s\S])/g : /\\([,= ])/g, '$1');
-  }
-
-  #escapes(at: number): boolean {
-    const next = this.#bytes[at];
-    return this.#escapesAll ? next !== undefined : next === COMMA || next === EQUALS || next === SPACE;
+  #isTimeAllowed(): boolean {
+    // All but the outermost have other upper words.
+    const upper = this.timeHigh;
+    if (this.#escapesAll || (upper > MIN_UPPER && upper < MAX_UPPER)) return true;
+    return this.timeNs >= -MOST_TIME_NS && this.timeNs <= MOST_TIME_NS;
   }
 
   #skipSpaces(): void {
@@ -366,43 +408,6 @@ export class LineScanner {
     if (code !== RETURN) return false;
     return position + 1 === this.#bytes.length || this.#bytes[position + 1] === NEWLINE;
   }
-}
-
-const floatPattern = /^-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$/;
-const trueWords = new Set(['t', 'T', 'true', 'True', 'TRUE']);
-const falseWords = new Set(['f', 'F', 'false', 'False', 'FALSE']);
-
-/** An integer (`-12i`) that a double holds too; undefined for all else. */
-function readInteger(bytes: Uint8Array, start: number, end: number): bigint | undefined {
-  if (bytes[end - 1] !== LETTER_I) return undefined;
-  for (let at = start; at < end - 1; at++) if (bytes[at] === DOT) return undefined;
-  const whole = plainNumber(bytes, start, end - 1);
-  return whole === undefined ? undefined : BigInt(whole);
-}
-
-/** A value that is no string and no plain number. */
-function readValue(raw: string): Exclude<FieldValue, string> {
-  if (floatPattern.test(raw)) {
-    const value = Number(raw);
-    if (!Number.isFinite(value)) throw new LineFault('invalid float');
-    return value;
-  }
-  if (trueWords.has(raw)) return true;
-  if (falseWords.has(raw)) return false;
-  if (/^-?\d+i$/.test(raw)) return wholeNumber(raw, 'integer', MIN_INT64, MAX_INT64);
-  if (/^\d+u$/.test(raw)) return new Uint64(wholeNumber(raw, 'unsigned', 0n, MAX_UINT64));
-  if (/^-?(?:\d+\.?\d*|\.\d+)[eE]/.test(raw)) throw new LineFault('invalid float');
-  throw new LineFault(/^[-.\dnN]/.test(raw) ? 'invalid number' : 'invalid boolean');
-}
-
-function wholeNumber(raw: string, type: 'integer' | 'unsigned', least: bigint, most: bigint): bigint {
-  const digits = raw.slice(0, -1);
-  const value = digits.length <= 40 ? BigInt(digits) : most + 1n;
-  if (value >= least && value <= most) return value;
-  const call = type === 'integer' ? 'ParseInt' : 'ParseUint';
-  throw new LineFault(
-    `unable to parse ${type} ${digits}: strconv.${call}: parsing "${digits}": value out of range`,
-  );
 }
 
 /** The one that all readers of line protocol share: what it knows of series is some 50 MB at most. */

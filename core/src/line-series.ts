@@ -1,29 +1,34 @@
-import type { Tag } from './point.ts';
+import type { BytePattern } from './byte-pattern.ts';
+import type { FieldType, Tag } from './point.ts';
 
-/** A measurement and its tags, as the bytes of a line name them. */
+/**
+ * A measurement and its tags, as the bytes of a line name them. One object: lines of many series are read at the pace
+ * at which what is known of each comes from memory.
+ */
 export interface LineSeries {
   readonly measurement: string;
   /** Frozen and sorted by key: the same array for each line of the series. */
   readonly tags: readonly Tag[];
+  /** The bytes that name it, and their hash. */
+  readonly key: BytePattern;
+  readonly hash: number;
   /** Fields that lines of the series have had, in the order they first came. */
-  readonly fields: LineField[];
+  fields: LineField[];
+  /** True while the fields are those of another series of the measurement, since its own are likely the same. */
+  sharesFields: boolean;
+  /** The one that came after it last time. */
+  next: LineSeries | undefined;
 }
 
+/** A field of a measurement. */
 export interface LineField {
   readonly name: string;
   /** As it stands in the line, with its escapes. */
-  readonly bytes: Uint8Array;
+  readonly key: BytePattern;
   /** Number of the last line that had it. */
   lastLine: number;
-}
-
-export interface KnownSeries {
-  readonly hash: number;
-  /** The bytes that name it. */
-  readonly key: Uint8Array;
-  readonly series: LineSeries;
-  /** The one that came after it last time. */
-  next: KnownSeries | undefined;
+  /** The type that it is known to be pinned to, by whoever reads. */
+  type: FieldType | undefined;
 }
 
 const FIRST_SLOTS = 1024;
@@ -41,21 +46,16 @@ export class LineSeriesCache {
     this.#maxSeries = maxSeries;
   }
 
-  find(bytes: Uint8Array, start: number, end: number, hash: number): KnownSeries | undefined {
-    const young = this.#young.find(bytes, start, end, hash);
+  /** The series that the bytes from `start` up to `end` name. */
+  find(view: DataView, start: number, end: number, hash: number): LineSeries | undefined {
+    const young = this.#young.find(view, start, end, hash);
     if (young !== undefined) return young;
-    const old = this.#old.find(bytes, start, end, hash);
-    if (old !== undefined) this.#add(old);
+    const old = this.#old.find(view, start, end, hash);
+    if (old !== undefined) this.add(old);
     return old;
   }
 
-  add(key: Uint8Array, hash: number, series: LineSeries): KnownSeries {
-    const known: KnownSeries = { key, hash, series, next: undefined };
-    this.#add(known);
-    return known;
-  }
-
-  #add(known: KnownSeries): void {
+  add(known: LineSeries): void {
     if (this.#young.size >= this.#maxSeries) {
       this.#old = this.#young;
       this.#young = new Generation();
@@ -67,18 +67,19 @@ export class LineSeriesCache {
 /** A hash table with open addressing: a key is compared where it lies in the message, and never made a string. */
 class Generation {
   size = 0;
-  #slots: (KnownSeries | undefined)[] = new Array(FIRST_SLOTS).fill(undefined);
+  #slots: (LineSeries | undefined)[] = new Array(FIRST_SLOTS).fill(undefined);
 
-  find(bytes: Uint8Array, start: number, end: number, hash: number): KnownSeries | undefined {
+  find(view: DataView, start: number, end: number, hash: number): LineSeries | undefined {
     const mask = this.#slots.length - 1;
     for (let at = hash & mask; ; at = (at + 1) & mask) {
       const entry = this.#slots[at];
       if (entry === undefined) return undefined;
-      if (entry.hash === hash && isEqual(entry.key, bytes, start, end)) return entry;
+      if (entry.hash === hash && entry.key.length === end - start && entry.key.isAt(view, start))
+        return entry;
     }
   }
 
-  add(entry: KnownSeries): void {
+  add(entry: LineSeries): void {
     if (this.size * 2 >= this.#slots.length) {
       const slots = this.#slots;
       this.#slots = new Array(slots.length * 2).fill(undefined);
@@ -88,17 +89,10 @@ class Generation {
     this.size += 1;
   }
 
-  #place(entry: KnownSeries): void {
+  #place(entry: LineSeries): void {
     const mask = this.#slots.length - 1;
     let at = entry.hash & mask;
     while (this.#slots[at] !== undefined) at = (at + 1) & mask;
     this.#slots[at] = entry;
   }
-}
-
-/** True when the key is what stands at `start` to `end` of the bytes. */
-export function isEqual(key: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
-  if (key.length !== end - start) return false;
-  for (let index = 0; index < key.length; index++) if (key[index] !== bytes[start + index]) return false;
-  return true;
 }

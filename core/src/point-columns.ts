@@ -9,7 +9,7 @@ export interface Labels {
 }
 
 const FIRST_CAPACITY = 8;
-/** Labels that cleared columns may keep: what was met before is likely to come again. */
+/** Labels and names that cleared columns may keep: what was met before is likely to come again. */
 const KEPT_LABELS = 100_000;
 
 /**
@@ -24,6 +24,7 @@ export class PointColumns {
   readonly #names: string[] = [];
   readonly #slotOfName = new Map<string, number>();
   #lastName = 0;
+  #lastLabel = 0;
   #length = 0;
   /** Of each point: which labels it has, and where its fields end. */
   #labelSlots = new Uint32Array(FIRST_CAPACITY);
@@ -76,25 +77,38 @@ export class PointColumns {
         if (value !== undefined) this.#others.set(this.#fieldCount + field - firstField, value);
       }
     this.#reserve(end - start, fieldEnd - firstField);
+    this.times.append(points.times, start, end);
+    this.#floats.set(points.#floats.subarray(firstField, fieldEnd), this.#fieldCount);
     const shift = this.#fieldCount - firstField;
-    const slotOf = this.#slotsFor(points, end - start);
+    const nameSlotOf = slotsOnce(points.#names.length, fieldEnd - firstField, (slot) =>
+      this.#nameSlotOf(points.#names[slot]!),
+    );
     for (let field = firstField; field < fieldEnd; field++)
-      this.#pushField(this.#nameSlotOf(points.fieldAt(field)), points.#floats[field]!);
+      this.#nameSlots[field + shift] = nameSlotOf(points.#nameSlots[field]!);
+    const labelSlotOf = slotsOnce(points.#labels.length, end - start, (slot) => {
+      const { measurement, tags } = points.#labels[slot]!;
+      return this.#labelSlotOf(measurement, tags);
+    });
     for (let index = start; index < end; index++) {
-      this.times.pushWords(points.times.lowAt(index), points.times.highAt(index));
-      this.#pushLabels(slotOf(points.#labelSlots[index]!), points.#fieldEnds[index]! + shift);
+      const at = this.#length + index - start;
+      this.#labelSlots[at] = labelSlotOf(points.#labelSlots[index]!);
+      this.#fieldEnds[at] = points.#fieldEnds[index]! + shift;
     }
+    this.#length += end - start;
+    this.#fieldCount += fieldEnd - firstField;
   }
 
-  /** Forgets all points and keeps the room; labels too, unless there are very many. */
+  /** Forgets all points and keeps the room; labels and names too, unless there are very many. */
   clear(): void {
     this.times.clear();
     this.#others.clear();
     this.#length = 0;
     this.#fieldCount = 0;
-    if (this.#labels.length <= KEPT_LABELS) return;
+    if (this.#labels.length + this.#names.length <= KEPT_LABELS) return;
     this.#labels.length = 0;
     this.#slotOfTags.clear();
+    this.#names.length = 0;
+    this.#slotOfName.clear();
   }
 
   #reserve(points: number, fields: number): void {
@@ -115,28 +129,11 @@ export class PointColumns {
     this.#floats = grown(this.#floats, new Float64Array(capacity));
   }
 
-  /** The slot here of each slot there, looked up once where there are more points than slots. */
-  #slotsFor(points: PointColumns, count: number): (slot: number) => number {
-    const find = (slot: number): number => {
-      const { measurement, tags } = points.#labels[slot]!;
-      return this.#labelSlotOf(measurement, tags);
-    };
-    if (count < points.#labels.length) return find;
-    const slots = new Int32Array(points.#labels.length).fill(-1);
-    return (slot) => {
-      const known = slots[slot]!;
-      if (known !== -1) return known;
-      const found = find(slot);
-      slots[slot] = found;
-      return found;
-    };
-  }
-
-  #pushLabels(slot: number, fieldEnd = this.#fieldCount): void {
+  #pushLabels(slot: number): void {
     const at = this.#length++;
     if (at === this.#labelSlots.length) this.#growPoints(at + 1);
     this.#labelSlots[at] = slot;
-    this.#fieldEnds[at] = fieldEnd;
+    this.#fieldEnds[at] = this.#fieldCount;
   }
 
   #pushField(nameSlot: number, value: number): void {
@@ -146,13 +143,25 @@ export class PointColumns {
     this.#floats[at] = value;
   }
 
-  /** By the array of tags itself, which points of one series mostly share. */
+  /** By the array of tags itself, which points of one series mostly share. Most often the labels after the last. */
   #labelSlotOf(measurement: string, tags: readonly Tag[]): number {
-    const known = this.#slotOfTags.get(tags);
-    if (known !== undefined && this.#labels[known]!.measurement === measurement) return known;
-    const slot = this.#labels.push({ measurement, tags }) - 1;
-    this.#slotOfTags.set(tags, slot);
+    const next = this.#lastLabel + 1 < this.#labels.length ? this.#lastLabel + 1 : 0;
+    if (this.#hasLabels(next, measurement, tags)) {
+      this.#lastLabel = next;
+      return next;
+    }
+    let slot = this.#slotOfTags.get(tags);
+    if (slot === undefined || !this.#hasLabels(slot, measurement, tags)) {
+      slot = this.#labels.push({ measurement, tags }) - 1;
+      this.#slotOfTags.set(tags, slot);
+    }
+    this.#lastLabel = slot;
     return slot;
+  }
+
+  #hasLabels(slot: number, measurement: string, tags: readonly Tag[]): boolean {
+    const labels = this.#labels[slot];
+    return labels?.tags === tags && labels.measurement === measurement;
   }
 
   /** Most often the name that came after the last one before. */
@@ -223,6 +232,16 @@ export class PointColumns {
     if (this.#others.size === 0) return this.#floats[field]!;
     return this.#others.get(field) ?? this.#floats[field]!;
   }
+}
+
+/** Finds what belongs to a slot, once for each of them where there are as many look-ups. */
+function slotsOnce(slots: number, lookUps: number, find: (slot: number) => number): typeof find {
+  if (lookUps < slots) return find;
+  const found = new Int32Array(slots).fill(-1);
+  return (slot) => {
+    if (found[slot] === -1) found[slot] = find(slot);
+    return found[slot]!;
+  };
 }
 
 function grown<Column extends Uint32Array | Float64Array>(column: Column, larger: Column): Column {

@@ -53,6 +53,14 @@ export class TimeColumn {
     if (needed > this.#view.byteLength) this.#grow(needed);
   }
 
+  /** Those of `times` from `start` up to `end`. */
+  append(times: TimeColumn, start: number, end: number): void {
+    this.reserve(end - start);
+    const bytes = new Uint8Array(times.#view.buffer, start * BYTES, (end - start) * BYTES);
+    new Uint8Array(this.#view.buffer).set(bytes, this.#length * BYTES);
+    this.#length += end - start;
+  }
+
   /** Forgets all times and keeps the room. */
   clear(): void {
     this.#length = 0;

@@ -36,8 +36,6 @@ export class PlainLines {
   readonly #options: PlainLinesOptions;
   readonly #scanner = new LineScanner();
   readonly #points = new PointColumns();
-  /** Of the fields that were met with the type they are pinned to. */
-  readonly #types = new WeakMap<LineField, FieldType>();
 
   constructor(options: PlainLinesOptions) {
     this.#options = options;
@@ -82,8 +80,7 @@ export class PlainLines {
     for (let index = 0; index < fieldCount; index++) {
       const other = others.size === 0 ? undefined : others.get(index);
       const type = other === undefined ? 'float' : fieldTypeOf(other);
-      if (this.#types.get(fields[index]!) !== type && !this.#fits(measurement, fields[index]!, type, fresh))
-        return false;
+      if (fields[index]!.type !== type && !this.#fits(measurement, fields[index]!, type, fresh)) return false;
     }
     return true;
   }
@@ -92,7 +89,7 @@ export class PlainLines {
     const pinned = this.#options.pins.typeOf(measurement, field.name);
     if (pinned !== undefined) {
       if (pinned !== type) return false;
-      this.#types.set(field, type);
+      field.type = type;
       return true;
     }
     const key = JSON.stringify([measurement, field.name]);
