@@ -294,3 +294,64 @@ it('a series that is expected next is taken for another one neither in part nor 
     'm n',
   ]);
 });
+
+const oneOf = (...texts: string[]) => fc.constantFrom(...texts);
+const digits = fc.bigInt(0n, 10n ** 19n - 1n).map((n) => String(n).padStart(19, '0'));
+const spoilt = fc
+  .tuple(digits, fc.nat(18), fc.constantFrom(...'/:; -.x\0\xf0'))
+  .map(([text, at, junk]) => text.slice(0, at) + junk + text.slice(at + 1));
+const anyLine = fc
+  .tuple(
+    oneOf('m', 'm,t=1', 'm,t=12', 'm,t=longer_than_a_word', 'n,t=1', 'm\\ ', ' m', '#m'),
+    fc
+      .array(
+        fc.tuple(
+          oneOf('a', 'b', 'abcde', 'a\\,', 'time', 'a'),
+          oneOf('1', '-2.5', '.5', '5.', '1e3', '7i', 't', '"x y"', '1234567890123456', '-', '', '1-2'),
+        ),
+        { minLength: 1, maxLength: 3 },
+      )
+      .map((fields) => fields.map((field) => field.join('=')).join(',')),
+    fc.oneof(
+      digits,
+      spoilt,
+      oneOf('', '1', '-1', '1690000000', '99999999999999999999', '9223372036854775807'),
+    ),
+    oneOf('', '\r', ' ', '\t'),
+  )
+  .map(([series, fields, time, end]) => `${series} ${fields} ${time}${end}`);
+
+it.each(['ns', 's'] as const)('a line is read the same whatever came before it, in %s', (unit) => {
+  const read = (scanner: LineScanner) => {
+    try {
+      if (!scanner.scanLine()) return undefined;
+    } catch (error) {
+      scanner.skipLine();
+      return (error as Error).message;
+    }
+    const { series, fieldCount, fields, floats, others, hasTime, timeNs } = scanner;
+    const values = Array.from({ length: fieldCount }, (_, at) => [
+      fields[at]!.name,
+      others.get(at) ?? floats[at],
+    ]);
+    return [series.measurement, series.tags, values, hasTime && timeNs];
+  };
+  fc.assert(
+    fc.property(fc.array(anyLine, { minLength: 1, maxLength: 5 }), (lines) => {
+      const options = { unit: timeUnits[unit] };
+      const used = new LineScanner();
+      // Behind the second time each series is expected, with the fields that it has.
+      const bytes = Buffer.from([lines, lines, lines].flat().join('\n'), 'latin1');
+      used.reset(bytes, options);
+      const found = Array.from({ length: 3 * lines.length }, () => [read(used), used.line]);
+      expect(used.atEnd()).toBe(true);
+      const alone = lines.map((line) => {
+        const fresh = new LineScanner();
+        fresh.reset(Buffer.from(line, 'latin1'), options);
+        return read(fresh);
+      });
+      expect(found).toEqual([alone, alone, alone].flat().map((result, index) => [result, index + 2]));
+    }),
+    { numRuns: 2000 },
+  );
+});
