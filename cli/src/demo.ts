@@ -14,6 +14,8 @@ import { runSensors } from './simulate.ts';
 const prefix = 'greenhouse';
 const seed = 1;
 const maxInFlight = 500;
+/** Node-RED listens within half a second; what is printed does not wait for one that does not. */
+const flowsWaitMs = 5000;
 
 /** With the demo's seed, the first sensor breaks it within half a minute, and no longer does a minute later. */
 const rule = {
@@ -31,6 +33,7 @@ export interface DemoOptions extends OutputOptions {
   dataDir?: string;
   mqttPort?: number;
   httpPort?: number;
+  flowsPort?: number;
   sensors: number;
   rate: number;
 }
@@ -53,7 +56,10 @@ export async function demo(options: DemoOptions): Promise<void> {
       const publisher = createPublisher(address);
       await publisher.start();
       try {
-        announce({ options, address, readyMs: Math.round(performance.now() - startedMs) });
+        const readyMs = Math.round(performance.now() - startedMs);
+        const flowsPort = await platform.flowsPort(flowsWaitMs);
+        const flowsUrl = flowsPort && `http://${authority(config.host, flowsPort)}`;
+        announce({ options, address, readyMs, flowsUrl: flowsUrl || undefined });
         const { sensors, rate } = options;
         const metrics = metricsOption('temperature,humidity,pressure');
         await runSensors({ sensors, rate, seed, metrics, prefix, publisher, clock: systemClock, signal });
@@ -74,7 +80,7 @@ interface DemoAddress {
 }
 
 /** The settings as for `serve`, but its own data folder, the embedded store, and no chatter between the lines. */
-function demoSettings({ config: file, dataDir, mqttPort, httpPort }: DemoOptions) {
+function demoSettings({ config: file, dataDir, mqttPort, httpPort, flowsPort }: DemoOptions) {
   const base = loadSettings({ file });
   return loadSettings({
     file,
@@ -84,6 +90,7 @@ function demoSettings({ config: file, dataDir, mqttPort, httpPort }: DemoOptions
       'store.kind': 'embedded',
       'mqtt.port': mqttPort,
       'http.port': httpPort,
+      'flows.port': flowsPort,
     },
   });
 }
@@ -106,14 +113,17 @@ function announce({
   options,
   address,
   readyMs,
+  flowsUrl,
 }: {
   options: DemoOptions;
   address: DemoAddress;
   readyMs: number;
+  flowsUrl: string | undefined;
 }) {
   const { mqttUrl, httpUrl, dataDir, password } = address;
   if (options.json) {
-    return printJson({ event: 'ready', readyMs, mqttUrl, httpUrl, dataDir, sensors: options.sensors });
+    const { sensors } = options;
+    return printJson({ event: 'ready', readyMs, mqttUrl, httpUrl, flowsUrl, dataDir, sensors });
   }
   if (options.quiet) return;
   const { hostname, port } = new URL(mqttUrl);
@@ -128,6 +138,7 @@ function announce({
   alerts     ${httpUrl}/#/alerts, where a rule about humid air fires within half a minute
   API        ${httpUrl}/docs
   MQTT       ${mqttUrl}
+  flows      ${flowsUrl === undefined ? 'not running; /health says why' : `${flowsUrl}/`}
   data       ${dataDir}
   sensors    ${options.sensors} simulated, ${options.rate} readings a second each
 

@@ -1,8 +1,9 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '@tidemark/core';
 import { Credentials, generatePassword, generateToken, isLoopbackHost, openMetaDb } from '@tidemark/store';
 import { type OutputOptions, printResult } from './progress.ts';
-import { OWN_NAME, secretPath, writeSecret } from './secrets.ts';
+import { OWN_NAME, readSecret, type SecretName, secretPath, writeSecret } from './secrets.ts';
 import { loadSettings } from './settings.ts';
 
 export interface InitOptions extends OutputOptions {
@@ -12,7 +13,7 @@ export interface InitOptions extends OutputOptions {
   rotate: boolean;
 }
 
-/** Creates the MQTT user and the API token; what exists stays as it is unless it is to be rotated. */
+/** Creates the MQTT user, the API token and the password of flows; what exists stays as it is unless it is to be rotated. */
 export async function init(options: InitOptions): Promise<void> {
   const config = loadSettings({ file: options.config, overrides: { dataDir: options.dataDir } });
   const { dataDir } = config;
@@ -29,9 +30,10 @@ export async function init(options: InitOptions): Promise<void> {
       dataDir,
       isWanted: options.rotate || !credentials.tokens().includes(OWN_NAME),
     });
+    const flows = createFlowsPassword(dataDir, options.rotate);
     printResult(options, {
-      text: `${user.text}\n${token.text}`,
-      data: { user: user.data, token: token.data },
+      text: `${user.text}\n${token.text}\n${flows.text}`,
+      data: { user: user.data, token: token.data, flows: flows.data },
     });
   } finally {
     db.close();
@@ -67,7 +69,20 @@ function createToken({ credentials, dataDir, isWanted }: SecretParts) {
   };
 }
 
-function existing(what: string, dataDir: string, secret: 'mqtt-password' | 'api-token') {
+function createFlowsPassword(dataDir: string, isRotation: boolean) {
+  if (!isRotation && readSecret(dataDir, 'flows-password') !== undefined)
+    return existing('Login of flows', dataDir, 'flows-password');
+  const password = generatePassword();
+  const path = writeSecret(dataDir, 'flows-password', password);
+  // Else who logged in with the old one would stay so for a week.
+  rmSync(join(dataDir, 'flows', '.sessions.json'), { force: true });
+  return {
+    text: `Login of flows (Node-RED) ${OWN_NAME}, password ${password}\n  kept in ${path}`,
+    data: { name: OWN_NAME, password, path, isNew: true },
+  };
+}
+
+function existing(what: string, dataDir: string, secret: SecretName) {
   const path = secretPath(dataDir, secret);
   return {
     text: `${what} ${OWN_NAME} exists, its secret was written to ${path}; --rotate replaces it`,

@@ -124,14 +124,17 @@ describe('init', { timeout: 60_000 }, () => {
     const dataDir = join(folder, 'secret');
     const secret = (name: string) => readFileSync(join(dataDir, 'secrets', name), 'utf8').trim();
     const first = await tidemark(['init', '--data-dir', dataDir]);
-    const [password, token] = [secret('mqtt-password'), secret('api-token')];
+    const [password, token, flows] = [
+      secret('mqtt-password'),
+      secret('api-token'),
+      secret('flows-password'),
+    ] as const;
     expect(first.code).toBe(0);
-    expect(first.out).toContain(password);
-    expect(first.out).toContain(token);
-    const modes = ['secrets', 'secrets/mqtt-password', 'secrets/api-token'].map(
+    for (const one of [password, token, flows]) expect(first.out).toContain(one);
+    const modes = ['secrets', 'secrets/mqtt-password', 'secrets/api-token', 'secrets/flows-password'].map(
       (name) => statSync(join(dataDir, name)).mode & 0o777,
     );
-    expect(modes).toEqual([0o700, 0o600, 0o600]);
+    expect(modes).toEqual([0o700, 0o600, 0o600, 0o600]);
 
     const again = await tidemark(['init', '--data-dir', dataDir]);
     expect([again.code, again.out.includes(password), again.out.includes('exists')]).toEqual([
@@ -139,10 +142,11 @@ describe('init', { timeout: 60_000 }, () => {
       false,
       true,
     ]);
-    expect([secret('mqtt-password'), secret('api-token')]).toEqual([password, token]);
+    expect(['mqtt-password', 'api-token', 'flows-password'].map(secret)).toEqual([password, token, flows]);
     expect(await opens(dataDir, password, token)).toEqual([true, true]);
 
     expect((await tidemark(['init', '--data-dir', dataDir, '--rotate', '--quiet'])).out).toBe('');
+    expect(secret('flows-password')).not.toBe(flows);
     expect(await opens(dataDir, password, token)).toEqual([false, false]);
     expect(await opens(dataDir, secret('mqtt-password'), secret('api-token'))).toEqual([true, true]);
   });

@@ -59,11 +59,12 @@ function addPlatformCommands(program: Command): void {
     .option('--data-dir <folder>', 'where it keeps its data (default: demo in the data folder)')
     .option('--mqtt-port <port>', 'MQTT port; 0 picks a free one', port)
     .option('--http-port <port>', 'HTTP port; 0 picks a free one', port)
+    .option('--flows-port <port>', 'port of Node-RED; 0 picks a free one', port)
     .option('--sensors <n>', 'simulated sensors', integerOption(0, 10_000), 3)
     .option('--rate <n>', 'readings a second of each sensor', positiveOption(1000), 1)
     .action(async (options: DemoOptions) => (await import('./demo.ts')).demo(options));
   withOutput(withConfig(program.command('init')))
-    .description('create an MQTT user and an API token, and print them once')
+    .description('create an MQTT user, an API token and the login of flows, and print them once')
     .option('--data-dir <folder>', 'data folder of the platform')
     .option('--rotate', 'replace the secrets that exist', false)
     .action(async (options: InitOptions) => (await import('./init.ts')).init(options));

@@ -6,6 +6,7 @@ import { tempDir } from './temp-dir.ts';
 interface Created {
   user: { name: string; password: string; path: string };
   token: { token: string; path: string };
+  flows: { name: string; password: string };
 }
 
 /** Creates credentials in the data folder, as `tidemark init` with these options. */

@@ -14,14 +14,22 @@ export interface FlowsPlatform {
   flowsUrl: string;
 }
 
+interface StartOptions {
+  dataDir?: string;
+  env?: Record<string, string>;
+  /** API token, where one is needed. */
+  token?: string;
+  /** Whether to wait until Node-RED serves. */
+  isAwaited?: boolean;
+}
+
 /** Starts a platform with Node-RED and waits until both serve; it ends with the test. */
 export async function startFlows({
   dataDir,
   env = {},
-}: {
-  dataDir?: string;
-  env?: Record<string, string>;
-} = {}): Promise<FlowsPlatform> {
+  token,
+  isAwaited = true,
+}: StartOptions = {}): Promise<FlowsPlatform> {
   const folder = dataDir ?? (await tempDir());
   const platform = await startPlatform({
     dataDir: folder,
@@ -34,16 +42,16 @@ export async function startFlows({
     },
   });
   onTestFinished(async () => void (await platform.end('SIGTERM')));
+  if (!isAwaited) return { platform, dataDir: folder, flowsUrl: '' };
   const { flowsPort } = await until(
-    () => healthOf(platform),
+    () => healthOf(platform, token),
     ({ flowsPort }) => flowsPort !== undefined,
   );
-  const flowsUrl = `http://127.0.0.1:${flowsPort}`;
   await until(
-    () => flowsCheck(platform),
+    () => flowsCheck(platform, token),
     ({ message }) => /Node-RED on port|flows are stopped/.test(message),
   );
-  return { platform, dataDir: folder, flowsUrl };
+  return { platform, dataDir: folder, flowsUrl: `http://127.0.0.1:${flowsPort}` };
 }
 
 interface Health {
@@ -51,22 +59,29 @@ interface Health {
   flowsPort?: number;
 }
 
-async function healthOf({ httpUrl }: PlatformProcess): Promise<Health> {
-  return (await (await fetch(`${httpUrl}/health`)).json()) as Health;
+async function healthOf({ httpUrl }: PlatformProcess, token?: string): Promise<Health> {
+  return (await (await fetch(`${httpUrl}/health`, { headers: bearer(token) })).json()) as Health;
+}
+
+function bearer(token: string | undefined): Record<string, string> {
+  return token === undefined ? {} : { authorization: `Bearer ${token}` };
 }
 
 /** What `/health` says of flows. */
-export async function flowsCheck(platform: PlatformProcess): Promise<{ status: string; message: string }> {
-  const check = (await healthOf(platform)).checks.find(({ name }) => name === 'flows');
+export async function flowsCheck(
+  platform: PlatformProcess,
+  token?: string,
+): Promise<{ status: string; message: string }> {
+  const check = (await healthOf(platform, token)).checks.find(({ name }) => name === 'flows');
   if (check === undefined) throw new Error('/health does not list flows');
   return check;
 }
 
 /** Replaces all flows, as the editor's Deploy does. */
-export async function deploy(flowsUrl: string, nodes: readonly object[]): Promise<void> {
+export async function deploy(flowsUrl: string, nodes: readonly object[], session?: string): Promise<void> {
   const response = await fetch(`${flowsUrl}/flows`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', 'node-red-api-version': 'v1' },
+    headers: { 'content-type': 'application/json', 'node-red-api-version': 'v1', ...bearer(session) },
     body: JSON.stringify(nodes),
   });
   if (response.status !== 204) throw new Error(`deploy: ${response.status} ${await response.text()}`);
@@ -100,8 +115,8 @@ export function flowThatRuns(code: string): object[] {
 }
 
 /** The metric's value, its labels as they are written; 0 while it is not there. */
-export async function metricOf({ httpUrl }: PlatformProcess, name: string): Promise<number> {
-  const text = await (await fetch(`${httpUrl}/metrics`)).text();
+export async function metricOf({ httpUrl }: PlatformProcess, name: string, token?: string): Promise<number> {
+  const text = await (await fetch(`${httpUrl}/metrics`, { headers: bearer(token) })).text();
   const line = text.split('\n').find((one) => one.startsWith(`${name} `));
   return Number(line?.slice(name.length + 1) ?? 0);
 }
