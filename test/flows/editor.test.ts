@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { WebSocket } from 'ws';
 import { initCredentials } from '../support/platform-with-token.ts';
 import {
   deploy,
@@ -35,19 +34,26 @@ async function deployEndpoints(flowsUrl: string, session?: string, headers: Reco
   );
 }
 
-/** `open`, or the status that refused it. */
+/** `open`, or the status that refused it; the global WebSocket sends no headers of ours. */
 function webSocket(url: string, headers: Record<string, string> = {}): Promise<'open' | number> {
+  const handshake = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': Buffer.from('sixteen bytes...').toString('base64'),
+  };
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url.replace('http', 'ws'), { headers });
-    socket.once('open', () => {
-      socket.close();
-      resolve('open');
-    });
-    socket.once('unexpected-response', (_request, response) => {
-      response.destroy();
-      resolve(response.statusCode!);
-    });
-    socket.once('error', reject);
+    request(url, { headers: { ...handshake, ...headers } })
+      .on('upgrade', (_response, socket) => {
+        socket.destroy();
+        resolve('open');
+      })
+      .on('response', (response) => {
+        response.resume();
+        resolve(response.statusCode!);
+      })
+      .on('error', reject)
+      .end();
   });
 }
 
@@ -178,8 +184,8 @@ describe('the editor beyond loopback', () => {
     // The editor's own WebSocket opens, and tells nothing before it is given a session.
     const refused = await new Promise<string>((resolve) => {
       const socket = new WebSocket(`${flowsUrl.replace('http', 'ws')}/comms`);
-      socket.on('open', () => socket.send(JSON.stringify({ subscribe: 'status/#' })));
-      socket.on('message', (text) => resolve(String(text)));
+      socket.addEventListener('open', () => socket.send(JSON.stringify({ subscribe: 'status/#' })));
+      socket.addEventListener('message', ({ data }) => resolve(String(data)));
     });
     expect(JSON.parse(refused)).toEqual({ auth: 'fail' });
     await until(
