@@ -1,7 +1,7 @@
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { flowOf } from '../support/flow.ts';
-import { startFlows, type TestFlows } from '../support/flows.ts';
+import { startFlows, type TestFlows } from '../support/flows-platform.ts';
 
 let flows: TestFlows;
 let device: MqttClient;

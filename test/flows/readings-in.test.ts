@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { flowOf } from '../support/flow.ts';
-import { startFlows, type TestFlows } from '../support/flows.ts';
+import { startFlows, type TestFlows } from '../support/flows-platform.ts';
 
 let flows: TestFlows;
 beforeAll(async () => {

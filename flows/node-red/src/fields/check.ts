@@ -1,5 +1,5 @@
 import { durationMs } from './duration.ts';
-import type { Field, Fields } from './field.ts';
+import type { Field, Fields, When } from './field.ts';
 
 const longestText = 10_000;
 
@@ -11,12 +11,20 @@ export function fieldProblem(
   settings: Readonly<Record<string, unknown>>,
 ): string | undefined {
   const field = fields[name]!;
-  return counts(field, settings) ? valueProblem(field, value) : undefined;
+  if (!counts(field, settings)) return undefined;
+  const isMissing = String(value ?? '').trim() === '';
+  if (field.kind === 'text' && field.requiredWhen && isMissing && holds(field.requiredWhen, settings))
+    return 'is missing';
+  return valueProblem(field, value);
 }
 
 /** True unless another setting makes the field pointless. */
 export function counts({ when }: Field, settings: Readonly<Record<string, unknown>>): boolean {
-  return when === undefined || when.is.includes(String(settings[when.field]));
+  return when === undefined || holds(when, settings);
+}
+
+function holds({ field, is }: When, settings: Readonly<Record<string, unknown>>): boolean {
+  return is.includes(String(settings[field]));
 }
 
 function valueProblem(field: Field, value: unknown): string | undefined {

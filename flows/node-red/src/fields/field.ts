@@ -1,5 +1,5 @@
 /** When a field counts: only while another field has one of these values. */
-interface When {
+export interface When {
   readonly field: string;
   readonly is: readonly string[];
 }
@@ -12,6 +12,8 @@ interface TextField extends Common {
   readonly kind: 'text';
   readonly default: string;
   readonly isRequired: boolean;
+  /** Required only then. */
+  readonly requiredWhen?: When;
   readonly pattern?: RegExp;
 }
 interface SecretField extends Common {
@@ -74,7 +76,13 @@ type ValueOf<One extends Field> =
         : string | undefined;
 
 export function text(
-  options: { default?: string; isRequired?: boolean; pattern?: RegExp; when?: When } = {},
+  options: {
+    default?: string;
+    isRequired?: boolean;
+    pattern?: RegExp;
+    requiredWhen?: When;
+    when?: When;
+  } = {},
 ) {
   return { kind: 'text', default: '', isRequired: false, ...options } as const satisfies TextField;
 }
@@ -84,6 +92,11 @@ export function secret(as: 'text' | 'password') {
 }
 
 type NumberOptions = { isRequired?: boolean; min?: number; max?: number; isWhole?: boolean; when?: When };
+/** A number that may be left empty unless it is required. */
+export function number(options: NumberOptions = {}) {
+  return { ...anyNumber, default: '', ...options } as const satisfies NumberField;
+}
+
 /** A number with a default. */
 export function numberOf(value: number, options: NumberOptions = {}) {
   return { ...anyNumber, default: value, isRequired: true, ...options } as const satisfies NumberField;

@@ -3,7 +3,7 @@ const timeoutMs = 10_000;
 const maxAnswerBytes = 16 * 1024 * 1024;
 
 /** A request that the platform refused (`status`), or that never reached it (status 0). */
-class ApiError extends Error {
+export class ApiError extends Error {
   override name = 'ApiError';
   readonly status: number;
   /** The stable code of the problem, such as `not_found`. */

@@ -39,8 +39,14 @@ export class EventStream {
     this.#lastEventId = options.lastEventId;
   }
 
+  /** Resumes behind this event once it is opened. */
+  resumeAt(id: string): void {
+    this.#lastEventId = id;
+  }
+
   async open(): Promise<void> {
     const { EventSource } = await import('eventsource');
+    this.#source?.close();
     if (this.#isClosed) return;
     const { api, path, query, names = [], onEvent, onOpen, onLost } = this.#options;
     const source = new EventSource(api.urlOf(path, query), {
