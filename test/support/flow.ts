@@ -14,6 +14,6 @@ export function flowOf(nodes: readonly Item[]): Item[] {
 }
 
 /** A node that takes messages and does nothing. */
-function sink(id: string): Item {
+export function sink(id: string): Item {
   return { id, type: 'debug', active: false, tosidebar: false, console: false, tostatus: false, wires: [] };
 }

@@ -56,6 +56,7 @@ export class NodeRed {
         palette: { allowInstall: false },
         modules: { allowInstall: false },
       },
+      runtimeState: { enabled: true, ui: false },
       editorTheme: { tours: false },
       telemetry: { enabled: false, updateNotification: false },
       logging: { console: { level: 'off', metrics: false, audit: false } },
@@ -74,6 +75,18 @@ export class NodeRed {
       flows: { flows: structuredClone(flows) },
       deploymentType,
     } as unknown as Parameters<typeof nodeRed.runtime.flows.setFlows>[0]);
+    await started;
+  }
+
+  /** Stops all nodes as a restart does, runs `meanwhile`, and starts them again. */
+  async restart(meanwhile: () => Promise<void> = async () => {}): Promise<void> {
+    const { flows } = nodeRed.runtime as unknown as {
+      flows: { setState(options: object): Promise<unknown> };
+    };
+    await flows.setState({ state: 'stop' });
+    await meanwhile();
+    const started = startedFlows();
+    await flows.setState({ state: 'start' });
     await started;
   }
 

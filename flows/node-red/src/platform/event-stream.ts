@@ -17,8 +17,6 @@ interface StreamOptions {
   query?: Readonly<Record<string, string | undefined>>;
   /** Events with a name of their own that are wanted too. */
   names?: readonly string[];
-  /** Where to resume, if anywhere. */
-  lastEventId?: string | undefined;
   onEvent: (event: StreamEvent) => void;
   /** Called after each connection, the first included. */
   onOpen: () => void;
@@ -36,7 +34,6 @@ export class EventStream {
 
   constructor(options: StreamOptions) {
     this.#options = options;
-    this.#lastEventId = options.lastEventId;
   }
 
   /** Resumes behind this event once it is opened. */

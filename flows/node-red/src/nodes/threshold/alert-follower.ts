@@ -31,31 +31,27 @@ export class AlertFollower {
   readonly #options: FollowerOptions;
   readonly #stream: EventStream;
 
-  /** The memory must be loaded. */
   constructor(options: FollowerOptions) {
-    const { api, memory, onOpen, onLost } = options;
+    const { api, onOpen, onLost } = options;
     this.#options = options;
     this.#stream = new EventStream({
       api,
       path: '/api/v1/alerts/live',
-      lastEventId: memory.seen === undefined ? undefined : String(memory.seen),
       onEvent: ({ data }) => this.#take(JSON.parse(data) as Alert & { number: number }),
       onOpen,
       onLost,
     });
   }
 
-  /** Follows from where it was. Where that is not known, what fires now is raised. Throws `ApiError`. */
+  /** Follows from where it was, by the memory, which must be loaded. Where that is not known, what fires now is raised. Throws `ApiError`. */
   async open(): Promise<void> {
     const { api, memory } = this.#options;
     const { json } = await api.request('GET', '/api/v1/alerts/history', { query: { limit: '1' } });
     const newest = (json as { items: { number: number }[] }).items[0]?.number ?? 0;
     // A platform that has told fewer changes than were seen is another one, or was restored from a backup.
     const isKnown = memory.seen !== undefined && memory.seen <= newest;
-    if (!isKnown) {
-      memory.seen = newest;
-      this.#stream.resumeAt(String(newest));
-    }
+    if (!isKnown) memory.seen = newest;
+    this.#stream.resumeAt(String(memory.seen));
     await this.#stream.open();
     if (!isKnown) await this.#compare();
   }
