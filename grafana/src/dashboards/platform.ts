@@ -19,7 +19,8 @@ export function platform() {
     from: 'now-1h',
     refresh: '30s',
   }).withVariable(prometheusVariable());
-  for (const panel of [...figures(), ...intake(), ...storing(), ...process()]) dashboard.withPanel(panel);
+  for (const panel of [...figures(), ...intake(), ...storing(), ...process(), ...flows()])
+    dashboard.withPanel(panel);
   return dashboard;
 }
 
@@ -186,5 +187,50 @@ function process() {
       noValue: 'No channel is configured: docs/alerts.md',
       more: 'alerts',
     }).min(0),
+  ];
+}
+
+/** Node-RED runs in a process of its own, and may be switched off. */
+function flows() {
+  const text = {
+    ...half,
+    noValue: 'No flows run here, or Prometheus does not scrape Tidemark: docs/flows.md',
+  };
+  return [
+    lines({
+      title: 'Messages in flows',
+      description: 'Messages that nodes received each second.',
+      unit: 'suffix: /s',
+      targets: [promql('sum(rate(tidemark_flows_messages_total[$__rate_interval]))', { legend: 'messages' })],
+      ...text,
+    }).min(0),
+    lines({
+      title: 'Memory of flows',
+      description: 'What the process of Node-RED occupies, and of that the heap that JavaScript uses.',
+      unit: 'bytes',
+      targets: [
+        promql('sum(tidemark_flows_resident_memory_bytes)', { refId: 'A', legend: 'resident' }),
+        promql('sum(tidemark_flows_heap_used_bytes)', { refId: 'B', legend: 'heap' }),
+      ],
+      ...text,
+    }).min(0),
+    lines({
+      title: 'Event loop of flows',
+      description: 'How late the event loop of Node-RED runs, at the 99th percentile.',
+      unit: 's',
+      targets: [promql('max(tidemark_flows_event_loop_delay_p99_seconds)', { legend: 'p99' })],
+      ...text,
+    }).min(0),
+    stackedBars({
+      title: 'Restarts of flows',
+      description: 'How often Node-RED ended and was started anew, by why it ended.',
+      unit: 'short',
+      targets: [
+        promql('sum by (reason) (increase(tidemark_flows_restarts_total[$__rate_interval]))', {
+          legend: '{{reason}}',
+        }),
+      ],
+      ...text,
+    }),
   ];
 }
