@@ -1,5 +1,5 @@
 /** What Grafana's process must be given in its environment; docs/grafana.md says what each is. */
-export const environmentNames = [
+const environmentNames = [
   'TIDEMARK_URL',
   'TIDEMARK_TOKEN',
   'TIDEMARK_QUERY_URL',
