@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { onBothStores } from '../support/both-stores.ts';
+import { startPlatformInProcess } from '../support/platform-in-process.ts';
+import { askStore, type Series, type Store, valuesOf } from './ask.ts';
+import { awkwardSensors, fill, plainSensors } from './demo-data.ts';
+import { type Chosen, interpolateInfluxql, type View } from './interpolate.ts';
+import { type Dashboard, readAlertRules, readDashboards, type Variable } from './provisioned.ts';
+
+const dashboards = readDashboards().filter(({ name }) => name !== 'platform');
+const hourMs = 3_600_000;
+
+/** Targets that have nothing to show on the demo, and why. */
+const emptyOnDemo = new Map([['alerts: Silenced: A', 'nothing is silenced there']]);
+
+onBothStores((newStore) => {
+  let store: Store;
+  let stop: () => Promise<void>;
+
+  beforeAll(async () => {
+    const env = await newStore();
+    const platform = await startPlatformInProcess(env);
+    stop = platform.stop;
+    const httpUrl = `http://127.0.0.1:${platform.address.httpPort}`;
+    await fill(httpUrl);
+    store =
+      env.INFLUX_URL === undefined
+        ? { url: httpUrl, database: 'tidemark', token: undefined }
+        : { url: env.INFLUX_URL, database: env.INFLUX_BUCKET!, token: env.INFLUX_TOKEN };
+  });
+  afterAll(async () => {
+    await stop();
+    vi.restoreAllMocks();
+  });
+
+  const viewOf = (variables: View['variables'], backMs = 0): View => ({
+    fromMs: Date.now() - backMs - 3 * hourMs,
+    toMs: Date.now() - backMs,
+    intervalMs: 60_000,
+    variables,
+  });
+
+  /** What a variable offers, with others chosen. */
+  async function offered({ name, query, regex }: Variable, variables: View['variables']): Promise<string[]> {
+    const series = await askStore(store, interpolateInfluxql(query, viewOf(variables)));
+    const column = query.startsWith('SHOW FIELD KEYS') ? 0 : 1;
+    const values = series.flatMap(({ values }) => values.map((row) => String(row[column])));
+    const pattern = regex === undefined ? /.*/ : new RegExp(regex.slice(1, -1));
+    expect(name).toBeDefined();
+    return values.filter((value) => pattern.test(value)).toSorted();
+  }
+
+  const chooseAll = { location: 'all', sensor: 'all', metric: 'all' } as const;
+
+  it('variables offer what there is, chained', async () => {
+    const { variables } = dashboards.find(({ name }) => name === 'sensor')!;
+    const named = Object.fromEntries(variables.map((variable) => [variable.name, variable]));
+    expect(await offered(named.location!, {})).toEqual(['hall']);
+    const all = [...plainSensors, ...awkwardSensors].toSorted();
+    expect(await offered(named.sensor!, { location: 'all' })).toEqual(all);
+    expect(await offered(named.sensor!, { location: ['hall'] })).toEqual(all);
+    expect(await offered(named.sensor!, { location: ['nowhere'] })).toEqual([]);
+    expect(await offered(named.metric!, {})).toEqual(['humidity', 'pressure', 'temperature']);
+  });
+
+  describe.each(dashboards)('$name', ({ panels, annotations }: Dashboard) => {
+    it.each(panels)('$title', async ({ targets, title }) => {
+      const backMs = title.endsWith('the week before') ? 7 * 24 * hourMs : 0;
+      const view = viewOf({ ...chooseAll, metric: ['temperature'] }, backMs);
+      for (const [target, count] of await valuesOf(store, targets, view)) {
+        if (emptyOnDemo.has(target.where)) expect(count, target.where).toBe(0);
+        else expect(count, target.where).toBeGreaterThan(0);
+      }
+    });
+
+    it.runIf(annotations.length > 0).each(annotations)('$where', async (target) => {
+      const counts = await valuesOf(store, [target], viewOf(chooseAll));
+      expect(counts.get(target)).toBeGreaterThan(0);
+    });
+  });
+
+  it.each(awkwardSensors)('a sensor called %s shows its own readings and no others', async (sensor) => {
+    const { panels } = dashboards.find(({ name }) => name === 'sensor')!;
+    const rows = panels.find(({ title }) => title === 'Newest readings')!.targets[0]!;
+    for (const chosen of [[sensor], [sensor, 'greenhouse-1']]) {
+      const view = viewOf({ location: ['hall'], sensor: chosen, metric: ['temperature', 'humidity'] });
+      const series = await askStore(store, interpolateInfluxql(rows.query!, view));
+      expect(sensorsOf(series)).toEqual(chosen.toSorted());
+      for (const { targets } of panels) await valuesOf(store, targets, view);
+    }
+  });
+
+  const harmless: [string, Record<string, Chosen>][] = [
+    ['a metric that is text', { metric: ['state_text'] }],
+    ['a metric with quotes and backslashes', { metric: ['a"b\\', "c'd", '/x/', 'temperature") FROM x --'] }],
+    ['a sensor that is not there', { sensor: ['nobody'], metric: ['temperature'] }],
+  ];
+
+  it.each(harmless)('%s breaks no panel', async (_, chosen) => {
+    for (const { panels } of dashboards)
+      for (const { targets } of panels) await valuesOf(store, targets, viewOf({ ...chooseAll, ...chosen }));
+  });
+
+  it('a text metric is among the newest readings, and every other panel of it is empty', async () => {
+    const { panels } = dashboards.find(({ name }) => name === 'sensor')!;
+    for (const { title, targets } of panels) {
+      const counts = await valuesOf(store, targets, viewOf({ ...chooseAll, metric: ['state'] }));
+      const values = [...counts.values()].reduce((sum, count) => sum + count, 0);
+      if (title === 'Newest readings') expect(values).toBeGreaterThan(0);
+    }
+  });
+
+  it('alert rules that read the store find what fires, by rule and sensor', async () => {
+    const [rule] = readAlertRules().filter(({ data }) => data[0]!.datasourceUid === 'tidemark');
+    const { model, relativeTimeRange } = rule!.data[0]!;
+    const view = { ...viewOf({}), fromMs: Date.now() - relativeTimeRange.from * 1000 };
+    const series = await askStore(store, interpolateInfluxql(model.query!, view));
+    const states = series.map(({ tags, values }) => [tags!.rule, tags!.sensor, values[0]![1]]);
+    expect(states.toSorted()).toEqual([
+      ['hot', 'greenhouse-1', 1],
+      ['hot', 'greenhouse-2', 0],
+      ['odd', 'greenhouse-1', 1],
+    ]);
+  });
+});
+
+function sensorsOf(series: readonly Series[]): unknown[] {
+  const found = series.flatMap(({ columns, values }) => values.map((row) => row[columns.indexOf('sensor')]));
+  return [...new Set(found)].toSorted();
+}

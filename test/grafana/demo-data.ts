@@ -1,0 +1,120 @@
+import { vi } from 'vitest';
+
+/** Ids that a query must not trip over: quotes, dots, spaces, backslashes, what regular expressions mean, any script. */
+export const awkwardSensors = [
+  `it's "quoted"`,
+  'a.b c|d',
+  'back\\slash\\',
+  'größe 🌡 (°C) [x]{1}$',
+  "' OR 1=1; DROP MEASUREMENT readings --",
+];
+export const plainSensors = ['greenhouse-1', 'greenhouse-2', 'greenhouse-3'];
+const hourMs = 3_600_000;
+
+/** Moves the wall clock of this process; durations go on as they do. */
+export function shiftClock(shiftMs: number): void {
+  const realNow = performance.timeOrigin;
+  vi.spyOn(Date, 'now').mockImplementation(() => Math.round(realNow + performance.now() + shiftMs));
+}
+
+/**
+ * What the demo has after a week: sensors at a place with coordinates, readings of the last hours and of a week
+ * before, a rule that fired, was acknowledged and resolved, what was refused, and what failed a check. Then a minute
+ * goes by, so that the platform writes its own measurements.
+ */
+export async function fill(httpUrl: string): Promise<void> {
+  shiftClock(-130_000);
+  await send(httpUrl, 'POST', 'locations', { id: 'hall', name: 'Hall', latitude: 52.5, longitude: 13.4 });
+  for (const id of [...plainSensors, ...awkwardSensors])
+    await send(httpUrl, 'POST', 'sensors', {
+      id,
+      location: 'hall',
+      expectedInterval: '1m',
+      metrics: { temperature: { max: 60 } },
+    });
+  for (const [id, condition] of [
+    ['hot', { above: 30 }],
+    ['odd', { outside: [0, 35] }],
+  ] as const)
+    await send(httpUrl, 'POST', 'rules?unknownMetric=allow', { id, metric: 'temperature', ...condition });
+  const nowMs = Date.now();
+  const readings = [...plainSensors, ...awkwardSensors].flatMap((sensor, index) =>
+    [7 * 24 * hourMs, 0].flatMap((backMs) =>
+      Array.from({ length: 60 }, (_, step) => ({
+        sensor,
+        time: nowMs - backMs - hourMs + step * 60_000,
+        temperature: 20 + index + Math.sin(step / 9),
+        humidity: 50 + index,
+        pressure: 1010 + index,
+        state: step % 2 === 0 ? 'open' : 'shut',
+      })),
+    ),
+  );
+  await send(httpUrl, 'POST', 'readings', readings.slice(0, 900));
+  await send(httpUrl, 'POST', 'readings', readings.slice(900));
+  const hot = (sensor: string, temperature: number) => ({ sensor, temperature });
+  await send(httpUrl, 'POST', 'readings', [hot('greenhouse-1', 40), hot('greenhouse-2', 33)]);
+  await untilAlerts(httpUrl, 3);
+  await send(httpUrl, 'POST', 'alerts/hot:greenhouse-1/ack', { by: 'ann', comment: 'on my way' });
+  await send(httpUrl, 'POST', 'readings', [hot('greenhouse-2', 21)]);
+  await untilAlerts(httpUrl, 2);
+  // Refused, out of its range, told twice, and late.
+  await fetch(`${httpUrl}/api/v1/readings`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify([{ sensor: 'greenhouse-3', temperature: null }]),
+  });
+  const twice = { sensor: 'greenhouse-3', time: nowMs - 7_000_000, temperature: 70 };
+  await send(httpUrl, 'POST', 'readings', [twice]);
+  await send(httpUrl, 'POST', 'readings', [twice]);
+  shiftClock(-65_000);
+  await untilWritten(httpUrl, 1);
+  shiftClock(-1000);
+  await untilWritten(httpUrl, 2);
+}
+
+async function send(httpUrl: string, method: string, path: string, body: unknown): Promise<void> {
+  const response = await fetch(`${httpUrl}/api/v1/${path}`, {
+    method,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+}
+
+async function untilAlerts(httpUrl: string, count: number): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      const { items } = await get(httpUrl, '/api/v1/alerts');
+      const fires = items.filter(({ state }) => state === 'firing' || state === 'acknowledged').length;
+      if (fires !== count) throw new Error(`${fires} alerts, not ${count}`);
+    },
+    { timeout: 20_000, interval: 100 },
+  );
+}
+
+/** Until the platform's own measurements of `times` minutes are in the store. */
+async function untilWritten(httpUrl: string, times: number): Promise<void> {
+  const query = ['sensor_state', 'rule_thresholds']
+    .map((name) => `SELECT count(/up|upper/) FROM "${name}" WHERE "sensor" = 'greenhouse-1' GROUP BY "rule"`)
+    .join(';');
+  await vi.waitFor(
+    async () => {
+      const answer = await get(httpUrl, `/query?db=tidemark&q=${encodeURIComponent(query)}`);
+      const results = answer.results as { series?: { values: [string, number][] }[] }[];
+      const counts = results.map(({ series }) => series?.[0]?.values[0]?.[1] ?? 0);
+      if (counts.some((count) => count < times)) throw new Error(`own measurements: ${counts}`);
+    },
+    { timeout: 60_000, interval: 500 },
+  );
+}
+
+async function get(
+  httpUrl: string,
+  path: string,
+): Promise<{ items: { state?: string }[]; results?: unknown }> {
+  const response = await fetch(httpUrl + path);
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${path}: ${text}`);
+  return JSON.parse(text) as { items: { state?: string }[]; results?: unknown };
+}

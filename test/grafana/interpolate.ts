@@ -1,0 +1,53 @@
+/** What a variable stands for: values that were chosen, or all. */
+export type Chosen = readonly string[] | 'all';
+
+export interface View {
+  fromMs: number;
+  toMs: number;
+  intervalMs: number;
+  variables: Readonly<Record<string, Chosen>>;
+}
+
+/** The value that `All` has in the dashboards' variables. */
+const ALL_VALUE = '.*';
+
+/**
+ * A text as Grafana sends it: its frontend fills in variables with the format they ask for, its backend the macros
+ * of InfluxQL. Throws where a variable is not known, or asks for no format that is safe in a query.
+ */
+export function interpolateInfluxql(query: string, view: View): string {
+  return interpolateVariables(query, view)
+    .replaceAll('$timeFilter', `time >= ${view.fromMs}ms and time <= ${view.toMs}ms`)
+    .replaceAll('$__interval_ms', String(view.intervalMs))
+    .replaceAll('$__interval', intervalText(view.intervalMs));
+}
+
+/** The same of a query for Prometheus, which is scraped every `scrapeMs`. */
+export function interpolatePromql(expr: string, view: View, scrapeMs: number): string {
+  const rateMs = Math.max(view.intervalMs + scrapeMs, 4 * scrapeMs);
+  return interpolateVariables(expr, view).replaceAll('$__rate_interval', `${Math.ceil(rateMs / 1000)}s`);
+}
+
+function interpolateVariables(text: string, { variables, fromMs, toMs }: View): string {
+  return text.replaceAll(/\$\{(\w+)(?::(\w+))?\}/g, (all, name: string, format: string | undefined) => {
+    if (name === '__from') return String(fromMs);
+    if (name === '__to') return String(toMs);
+    const chosen = variables[name];
+    if (chosen === undefined || format !== 'regex') throw new Error(`${all} in ${text}`);
+    if (chosen === 'all') return ALL_VALUE;
+    const escaped = chosen.map((value) => value.replaceAll(/[\\^$*+?.()|[\]{}/]/g, '\\$&'));
+    return escaped.length === 1 ? escaped[0]! : `(${escaped.join('|')})`;
+  });
+}
+
+/** Milliseconds as Grafana writes an interval, in its largest whole unit. */
+function intervalText(ms: number): string {
+  const units: [string, number][] = [
+    ['d', 86_400_000],
+    ['h', 3_600_000],
+    ['m', 60_000],
+    ['s', 1000],
+  ];
+  const [unit, size] = units.find(([, one]) => ms % one === 0) ?? ['ms', 1];
+  return `${ms / size}${unit}`;
+}
