@@ -21,11 +21,11 @@ onBothStores((newStore) => {
     const platform = await startPlatformInProcess(env);
     stop = platform.stop;
     const httpUrl = `http://127.0.0.1:${platform.address.httpPort}`;
-    await fill(httpUrl);
     store =
       env.INFLUX_URL === undefined
         ? { url: httpUrl, database: 'tidemark', token: undefined }
         : { url: env.INFLUX_URL, database: env.INFLUX_BUCKET!, token: env.INFLUX_TOKEN };
+    await fill(httpUrl, store);
   });
   afterAll(async () => {
     await stop();

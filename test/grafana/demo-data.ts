@@ -1,10 +1,11 @@
 import { vi } from 'vitest';
+import { askStore, type Store } from './ask.ts';
 
 /** Ids that a query must not trip over: quotes, dots, spaces, backslashes, what regular expressions mean, any script. */
 export const awkwardSensors = [
   `it's "quoted"`,
   'a.b c|d',
-  'back\\slash\\',
+  'back\\slash',
   'größe 🌡 (°C) [x]{1}$',
   "' OR 1=1; DROP MEASUREMENT readings --",
 ];
@@ -22,7 +23,7 @@ export function shiftClock(shiftMs: number): void {
  * before, a rule that fired, was acknowledged and resolved, what was refused, and what failed a check. Then a minute
  * goes by, so that the platform writes its own measurements.
  */
-export async function fill(httpUrl: string): Promise<void> {
+export async function fill(httpUrl: string, store: Store): Promise<void> {
   shiftClock(-130_000);
   await send(httpUrl, 'POST', 'locations', { id: 'hall', name: 'Hall', latitude: 52.5, longitude: 13.4 });
   for (const id of [...plainSensors, ...awkwardSensors])
@@ -68,9 +69,9 @@ export async function fill(httpUrl: string): Promise<void> {
   await send(httpUrl, 'POST', 'readings', [twice]);
   await send(httpUrl, 'POST', 'readings', [twice]);
   shiftClock(-65_000);
-  await untilWritten(httpUrl, 1);
+  await untilWritten(store, 1);
   shiftClock(-1000);
-  await untilWritten(httpUrl, 2);
+  await untilWritten(store, 2);
 }
 
 async function send(httpUrl: string, method: string, path: string, body: unknown): Promise<void> {
@@ -93,28 +94,25 @@ async function untilAlerts(httpUrl: string, count: number): Promise<void> {
   );
 }
 
-/** Until the platform's own measurements of `times` minutes are in the store. */
-async function untilWritten(httpUrl: string, times: number): Promise<void> {
-  const query = ['sensor_state', 'rule_thresholds']
-    .map((name) => `SELECT count(/up|upper/) FROM "${name}" WHERE "sensor" = 'greenhouse-1' GROUP BY "rule"`)
-    .join(';');
+/** Until the platform's own measurements of `minutes` minutes are in the store. */
+async function untilWritten(store: Store, minutes: number): Promise<void> {
+  const of = (name: string) =>
+    `SELECT count(/up|upper/) FROM "${name}" WHERE "sensor" = 'greenhouse-1' GROUP BY "rule"`;
   await vi.waitFor(
     async () => {
-      const answer = await get(httpUrl, `/query?db=tidemark&q=${encodeURIComponent(query)}`);
-      const results = answer.results as { series?: { values: [string, number][] }[] }[];
-      const counts = results.map(({ series }) => series?.[0]?.values[0]?.[1] ?? 0);
-      if (counts.some((count) => count < times)) throw new Error(`own measurements: ${counts}`);
+      for (const name of ['sensor_state', 'rule_thresholds']) {
+        const [series] = await askStore(store, of(name));
+        const count = Number(series?.values[0]?.[1] ?? 0);
+        if (count < minutes) throw new Error(`${name} has ${count} points`);
+      }
     },
     { timeout: 60_000, interval: 500 },
   );
 }
 
-async function get(
-  httpUrl: string,
-  path: string,
-): Promise<{ items: { state?: string }[]; results?: unknown }> {
+async function get(httpUrl: string, path: string): Promise<{ items: { state: string }[] }> {
   const response = await fetch(httpUrl + path);
   const text = await response.text();
   if (!response.ok) throw new Error(`${path}: ${text}`);
-  return JSON.parse(text) as { items: { state?: string }[]; results?: unknown };
+  return JSON.parse(text) as { items: { state: string }[] };
 }
