@@ -13,7 +13,7 @@ export const plainSensors = ['greenhouse-1', 'greenhouse-2', 'greenhouse-3'];
 const hourMs = 3_600_000;
 
 /** Moves the wall clock of this process; durations go on as they do. */
-export function shiftClock(shiftMs: number): void {
+function shiftClock(shiftMs: number): void {
   const realNow = performance.timeOrigin;
   vi.spyOn(Date, 'now').mockImplementation(() => Math.round(realNow + performance.now() + shiftMs));
 }

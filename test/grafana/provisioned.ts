@@ -16,7 +16,7 @@ export interface Target {
   isTable: boolean;
 }
 
-export interface Panel {
+interface Panel {
   where: string;
   title: string;
   type: string;
