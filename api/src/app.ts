@@ -19,6 +19,7 @@ import { docs } from './routes/docs.ts';
 import { exportPoints } from './routes/export.ts';
 import { externalAlerts } from './routes/external-alerts.ts';
 import { health } from './routes/health.ts';
+import { heartbeats } from './routes/heartbeats.ts';
 import { importPoints } from './routes/import.ts';
 import { latest } from './routes/latest.ts';
 import { live } from './routes/live.ts';
@@ -94,6 +95,7 @@ export function createApp(parts: ApiParts): ApiApp {
   const parquet = new ParquetTransfers(parts.config);
   exportPoints(app, parts, parquet);
   importPoints(app, parts, parquet);
+  heartbeats(app, parts);
   audit(app, parts);
   storage(app, parts);
   backup(app, parts);

@@ -6,6 +6,7 @@ import type {
   Clock,
   Config,
   Freshness,
+  Heartbeats,
   Journal,
   Logger,
   Notifications,
@@ -38,6 +39,7 @@ export interface ApiParts {
   rules: Rules;
   alerts: Alerts;
   notifications: Notifications;
+  heartbeats: Heartbeats;
   storage: Storage;
   backup: Backup;
   freshness: Freshness;

@@ -1,4 +1,4 @@
-import { createLogger, createMetrics, type Registry, TidemarkError } from '@tidemark/core';
+import { type Beat, createLogger, createMetrics, type Registry, TidemarkError } from '@tidemark/core';
 import type { Client, PublishPacket } from 'aedes';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Acceptance } from './acceptance.ts';
@@ -20,7 +20,13 @@ beforeEach(() => {
   const metrics = new BrokerMetrics(registry, { connectedClients: () => 0 });
   logged = [];
   const write = (line: string): void => void logged.push(JSON.parse(line));
-  acceptance = new Acceptance({ acceptor, clock, logger: createLogger('error', { write }), metrics });
+  acceptance = new Acceptance({
+    acceptor,
+    heartbeats,
+    clock,
+    logger: createLogger('error', { write }),
+    metrics,
+  });
   acceptance.start();
 });
 
@@ -36,17 +42,52 @@ function pass(ms: number): void {
   }
 }
 
+/** Heartbeats that are answered when a test says so. */
+const heartbeats = {
+  taken: [] as { beat: Beat; resolve: (timeNs: bigint) => void; reject: (error: Error) => void }[],
+  beat(beat: Beat): Promise<bigint> {
+    return new Promise((resolve, reject) => this.taken.push({ beat, resolve, reject }));
+  },
+};
+
+it('holds a heartbeat until it is durable, and acknowledges what can never be taken', async () => {
+  const topic = 'heartbeats/billing';
+  const payload = '{"latency_ms": 3, "timeout_ms": 5000}';
+  const callbacks = [1, 2].map(() => publish(newClient().client, 1, { topic, payload }));
+  const [first, second] = heartbeats.taken.splice(0);
+  expect(first!.beat).toEqual({ service: 'billing', latencyMs: 3, timeoutMs: 5000 });
+  await Promise.resolve();
+  expect(callbacks[0]).not.toHaveBeenCalled();
+  first!.resolve(1n);
+  second!.reject(new TidemarkError('bad_request', 'no such name'));
+  await vi.waitFor(() => expect(callbacks[1]).toHaveBeenCalledWith());
+  expect(callbacks[0]).toHaveBeenCalledWith();
+});
+
+it('goes on holding a heartbeat that may be taken later', async () => {
+  const callback = publish(newClient().client, 1, { topic: 'heartbeats/x' });
+  const [beat] = heartbeats.taken.splice(0);
+  beat!.reject(new TidemarkError('spool_full', 'full', { retryable: true }));
+  await Promise.resolve();
+  pass(1000);
+  expect(callback).not.toHaveBeenCalled();
+});
+
 function newClient(): { client: Client; destroy: ReturnType<typeof vi.fn> } {
   const destroy = vi.fn();
   return { client: { id: 'held', conn: { destroy } } as unknown as Client, destroy };
 }
 
-function publish(client: Client | null, qos: 0 | 1 = 1): ReturnType<typeof vi.fn> {
+function publish(
+  client: Client | null,
+  qos: 0 | 1 = 1,
+  { topic = 'sensors/a/n', payload = '1' } = {},
+): ReturnType<typeof vi.fn> {
   const callback = vi.fn();
   const packet = {
     cmd: 'publish',
-    topic: 'sensors/a/n',
-    payload: Buffer.from('1'),
+    topic,
+    payload: Buffer.from(payload),
     qos,
     dup: false,
     retain: false,

@@ -1,7 +1,15 @@
-import { type Acceptor, type Clock, claimOf, type Logger, TidemarkError } from '@tidemark/core';
+import {
+  type Acceptor,
+  type Clock,
+  claimOf,
+  type HeartbeatSink,
+  type Logger,
+  TidemarkError,
+} from '@tidemark/core';
 import type { Client, PublishPacket } from 'aedes';
 import { LimitedLog } from './limited-log.ts';
 import type { BrokerMetrics } from './metrics.ts';
+import { readBeat } from './read-beat.ts';
 
 /** How long a publisher may wait for its fsync before its connection is closed, so that it tries again later. */
 const MAX_HOLD_MS = 5000;
@@ -17,6 +25,7 @@ interface Waiting {
 
 interface AcceptanceOptions {
   acceptor: Acceptor;
+  heartbeats: HeartbeatSink;
   clock: Clock;
   logger: Logger;
   metrics: BrokerMetrics;
@@ -31,6 +40,7 @@ export class Acceptance {
   readonly #options: AcceptanceOptions;
   readonly #waiting = new Map<Client, Waiting>();
   readonly #dropLog: LimitedLog;
+  readonly #beatLog: LimitedLog;
   #nowMs: number;
   #timer: NodeJS.Timeout | undefined;
 
@@ -38,6 +48,7 @@ export class Acceptance {
     this.#options = options;
     this.#nowMs = options.clock.monotonicMs();
     this.#dropLog = new LimitedLog(options.logger, 'QoS 0 readings are lost: the spool could not take them');
+    this.#beatLog = new LimitedLog(options.logger, 'heartbeats are not taken');
   }
 
   start(): void {
@@ -47,6 +58,7 @@ export class Acceptance {
   stop(): void {
     clearInterval(this.#timer);
     this.#dropLog.stop();
+    this.#beatLog.stop();
   }
 
   /** Aedes' `authorizePublish`; also called for wills, then perhaps without a client. */
@@ -60,6 +72,8 @@ export class Acceptance {
     } else if (kind === 'other' || isRetainedRemoval(packet)) {
       metrics.otherMessages.inc();
       callback();
+    } else if (kind === 'heartbeat') {
+      this.#takeHeartbeat(client, packet, callback);
     } else if (client === null || packet.qos === 0) {
       this.#acceptUnwaited(packet, callback);
     } else {
@@ -88,11 +102,26 @@ export class Acceptance {
     const submission = { source: 'mqtt' as const, topic: packet.topic, payload: bytesOf(packet), delivery };
     this.#options.acceptor.accept(submission, (error) => {
       // With an error the publisher is held: no answer, and closed when it has waited long enough.
-      if (error) return;
-      waiting.sinceMs = this.#nowMs;
-      if (--waiting.publishes === 0) this.#waiting.delete(client);
-      callback();
+      if (!error) this.#settle(client, waiting, callback);
     });
+  }
+
+  /** Held as readings are. One that can never be taken is told in the log, and acknowledged. */
+  #takeHeartbeat(client: Client | null, packet: PublishPacket, callback: Callback): void {
+    const waiting = client === null || packet.qos === 0 ? undefined : this.#waitingOf(client);
+    if (waiting !== undefined) waiting.publishes++;
+    const settle = () => waiting && this.#settle(client!, waiting, callback);
+    this.#options.heartbeats.beat(readBeat(packet.topic, bytesOf(packet))).then(settle, (error: unknown) => {
+      this.#beatLog.tell(error);
+      if (!(error instanceof TidemarkError && error.retryable)) settle();
+    });
+    if (waiting === undefined) callback();
+  }
+
+  #settle(client: Client, waiting: Waiting, callback: Callback): void {
+    waiting.sinceMs = this.#nowMs;
+    if (--waiting.publishes === 0) this.#waiting.delete(client);
+    callback();
   }
 
   #waitingOf(client: Client): Waiting {

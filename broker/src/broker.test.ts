@@ -76,6 +76,7 @@ async function startBroker(access: Access = open): Promise<void> {
   metrics = createMetrics();
   const config = loadConfig({ overrides: { dataDir, 'mqtt.port': 0, 'mqtt.maxTopicLevels': 8 } });
   broker = new Broker({
+    heartbeats: { beat: async () => 1n },
     ...{ config, acceptor, access, metrics, journal, quarantine },
     clock: systemClock,
     logger: silentLogger,

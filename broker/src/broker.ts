@@ -10,6 +10,7 @@ import {
   type AlertTopics,
   type Clock,
   type Config,
+  type HeartbeatSink,
   type Journal,
   type Logger,
   type PartHealth,
@@ -42,6 +43,7 @@ const BAD_USERNAME_OR_PASSWORD = 4;
 interface BrokerOptions {
   config: Config;
   acceptor: Acceptor;
+  heartbeats: HeartbeatSink;
   journal: Journal;
   quarantine: Quarantine;
   access: Access;

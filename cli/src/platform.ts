@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { AlertService } from '@tidemark/alerts';
+import { AlertService, HeartbeatService } from '@tidemark/alerts';
 import { type ApiParts, createApp, GrpcServer, HttpServer } from '@tidemark/api';
 import { Broker } from '@tidemark/broker';
 import {
@@ -110,7 +110,16 @@ export class Platform {
     // The spool and the store have made their folders: before anything is acknowledged, these must be there to stay.
     dataDir.syncNames();
     const { acceptor, journal, quarantine, desk, freshness, quality } = ingest;
-    const broker = await this.#run(new Broker({ ...shared, acceptor, journal, quarantine, access, version }));
+    const heartbeats = new HeartbeatService({
+      ...shared,
+      db: meta,
+      log: ingest.alertsLog,
+      alerts: () => alerts.alerts,
+      parts: () => localHealth(),
+    });
+    const broker = await this.#run(
+      new Broker({ ...shared, acceptor, heartbeats, journal, quarantine, access, version }),
+    );
 
     const alerts = await this.#run(
       new AlertService({
@@ -149,6 +158,7 @@ export class Platform {
       rules: alerts,
       alerts: alerts.alerts,
       notifications: alerts.notifications,
+      heartbeats,
       storage: retention,
       backup: ingest.backup,
       freshness,
@@ -171,6 +181,7 @@ export class Platform {
     const http = new HttpServer({ config, app });
     http.onUpgrade('/mqtt', (request, socket, head) => broker.handleUpgrade(request, socket, head));
     await this.#run(http);
+    await this.#run(heartbeats);
     this.#isReady = true;
     if (config.roles.includes('flows')) {
       const apiUrl = `http://${authority(config.host, http.port)}`;

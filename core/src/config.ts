@@ -136,6 +136,40 @@ export const configSchema = z.strictObject({
         .meta({ env: 'TIDEMARK_GRPC_TLS_KEY' }),
     })
     .prefault({}),
+  heartbeats: z
+    .strictObject({
+      timeoutMs: milliseconds
+        .min(1000)
+        .default(60_000)
+        .describe('How long a service that sends heartbeats may be silent, unless it says so itself')
+        .meta({ env: 'TIDEMARK_HEARTBEATS_TIMEOUT_MS' }),
+      checks: list(
+        z
+          .string()
+          .regex(
+            /^[^=/+#]{1,128}=(tcp|https?|grpcs?):\/\/[^/]+/,
+            'must be NAME=URL with tcp://host:port, http://…, https://…, grpc://host:port or grpcs://host:port',
+          ),
+      )
+        .default([])
+        .describe('Addresses that are looked at, as `grafana=http://127.0.0.1:3000/api/health`')
+        .meta({ env: 'TIDEMARK_HEARTBEATS_CHECKS' }),
+      everyMs: milliseconds
+        .min(1000)
+        .default(15_000)
+        .describe('How often addresses and the parts of the platform are looked at')
+        .meta({ env: 'TIDEMARK_HEARTBEATS_EVERY_MS' }),
+      notify: list(z.string().min(1))
+        .default([])
+        .describe('Channels that are notified when a service goes down and when it is back')
+        .meta({ env: 'TIDEMARK_HEARTBEATS_NOTIFY' }),
+      maxServices: count
+        .max(100_000)
+        .default(1000)
+        .describe('Most services that are watched')
+        .meta({ env: 'TIDEMARK_HEARTBEATS_MAX_SERVICES' }),
+    })
+    .prefault({}),
   ingest: z
     .strictObject({
       maxReadingsPerMessage: count

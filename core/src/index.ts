@@ -9,6 +9,7 @@ export * from './config.ts';
 export * from './downsample.ts';
 export * from './errors.ts';
 export type { Role } from './flows-settings.ts';
+export * from './heartbeats.ts';
 export * from './host-policy.ts';
 export * from './ids.ts';
 export * from './json.ts';

@@ -3,6 +3,8 @@ export type TopicClaim =
   | { kind: 'metric'; sensor: string; metric: string }
   | { kind: 'sensor'; sensor: string }
   | { kind: 'lines' }
+  /** A service says that it is up. */
+  | { kind: 'heartbeat' }
   /** Only the platform itself publishes there. */
   | { kind: 'own' }
   /** Brokered, never ingested. */
@@ -28,6 +30,7 @@ export function claimOf(topic: string): TopicClaim {
 function readClaim(topic: string): TopicClaim {
   if (topic.startsWith('sensors/')) return sensorClaim(topic);
   if (topic.startsWith('lines/')) return { kind: 'lines' };
+  if (topic.startsWith('heartbeats/')) return { kind: 'heartbeat' };
   return { kind: ownPrefixes.some((prefix) => topic.startsWith(prefix)) ? 'own' : 'other' };
 }
 

@@ -185,6 +185,14 @@ const migrations = [
    CREATE INDEX notifications_waiting ON notifications (channel, next_ns) WHERE reason IS NULL;
    CREATE INDEX notifications_by_alert ON notifications (channel, alert, id) WHERE reason IS NULL;
    CREATE INDEX notifications_set_aside ON notifications (channel, reason) WHERE reason IS NOT NULL;`,
+  // Services that send heartbeats.
+  `CREATE TABLE services (
+     name TEXT PRIMARY KEY,
+     timeout_ms INTEGER NOT NULL,
+     is_up INTEGER NOT NULL,
+     since_ns INTEGER NOT NULL,
+     last_seen_ns INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** Opens the control database (`meta.db`), bringing an older schema up to date and refusing a newer one. */

@@ -5,8 +5,10 @@ import { messageOf, type PartHealth, TidemarkError } from '@tidemark/core';
 import { HealthImplementation } from 'grpc-health-check';
 import type { ApiParts } from '../parts.ts';
 import { Calls } from './calls.ts';
+import { HeartbeatServiceService } from './generated/tidemark/v1/heartbeat_service.ts';
 import { ReadingServiceService } from './generated/tidemark/v1/reading_service.ts';
 import { RegistryServiceService } from './generated/tidemark/v1/registry_service.ts';
+import { heartbeatService } from './heartbeat-service.ts';
 import { readingService } from './reading-service.ts';
 import { createReflection } from './reflection.ts';
 import { registryService } from './registry-service.ts';
@@ -55,8 +57,14 @@ export class GrpcServer {
     const calls = new Calls({ ...parts, stopping: this.#stopping.signal });
     server.addService(ReadingServiceService, readingService(parts, calls));
     server.addService(RegistryServiceService, registryService(parts, calls));
+    server.addService(HeartbeatServiceService, heartbeatService(parts, calls));
     createReflection().addToServer(server);
-    const services = ['', 'tidemark.v1.ReadingService', 'tidemark.v1.RegistryService'];
+    const services = [
+      '',
+      'tidemark.v1.ReadingService',
+      'tidemark.v1.RegistryService',
+      'tidemark.v1.HeartbeatService',
+    ];
     this.#health = new HealthImplementation(
       Object.fromEntries(services.map((name) => [name, 'SERVING' as const])),
     );

@@ -28,6 +28,7 @@ import { AuditLog, type Engine, openEngine, openMetaDb, Retention, SensorRegistr
 import { createApp } from '../app.ts';
 import type { ApiParts } from '../parts.ts';
 import { MemoryAlerts, MemoryRules } from './memory-alerts.ts';
+import { MemoryHeartbeats } from './memory-heartbeats.ts';
 import { MemoryJournal } from './memory-journal.ts';
 
 /**
@@ -82,6 +83,7 @@ export async function startTestPlatform(
       replay: () => 0,
       discard: () => 0,
     },
+    heartbeats: new MemoryHeartbeats(),
     freshness: { flush: async () => 0 },
     access: {
       isRequired: false,
