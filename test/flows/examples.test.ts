@@ -72,7 +72,7 @@ it('silent sensor: the webhook is told of its silence and of its return', async 
     const flow = await example('2-silent-sensor-webhook');
     const [threshold] = ofType(flow, 'tidemark-threshold');
     Object.assign(threshold!, { absentFor: '1s', sensors: 'buoy' });
-    process.env.TIDEMARK_FLOWS_WEBHOOK_URL = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
+    process.env.SILENT_SENSOR_WEBHOOK_URL = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
     await nodeRed.deploy(flow);
     await nodeRed.status(threshold!.id as string, ({ text }) => text === 'clear');
     await post({ sensor: 'buoy', depth: 3 });
@@ -83,7 +83,7 @@ it('silent sensor: the webhook is told of its silence and of its return', async 
     const back = { ...told, state: 'resolved', text: 'buoy is back' };
     await expect.poll(() => bodies[1], { timeout: 20_000 }).toEqual(['POST', '/hook', back]);
   } finally {
-    delete process.env.TIDEMARK_FLOWS_WEBHOOK_URL;
+    delete process.env.SILENT_SENSOR_WEBHOOK_URL;
     server.close();
   }
 });

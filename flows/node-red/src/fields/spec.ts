@@ -18,7 +18,6 @@ export interface Spec<Described extends Fields = Fields> {
 
 /** A configuration that a node cannot work with; its message says all that is wrong. */
 export class ConfigError extends Error {
-  override name = 'ConfigError';
 }
 
 /** The version that is saved today. */

@@ -4,7 +4,6 @@ const maxAnswerBytes = 16 * 1024 * 1024;
 
 /** A request that the platform refused (`status`), or that never reached it (status 0). */
 export class ApiError extends Error {
-  override name = 'ApiError';
   readonly status: number;
   /** The stable code of the problem, such as `not_found`. */
   readonly code: string;
