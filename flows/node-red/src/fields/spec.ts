@@ -17,8 +17,7 @@ export interface Spec<Described extends Fields = Fields> {
 }
 
 /** A configuration that a node cannot work with; its message says all that is wrong. */
-export class ConfigError extends Error {
-}
+export class ConfigError extends Error {}
 
 /** The version that is saved today. */
 export function versionOf({ migrations }: Spec): number {

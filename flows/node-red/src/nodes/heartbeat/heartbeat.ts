@@ -2,11 +2,10 @@ import { durationMs } from '../../fields/duration.ts';
 import { type Behaviour, messageOf, type NodeContext } from '../../runtime/define-node.ts';
 import type { spec } from './spec.ts';
 
-const topic = 'lines/heartbeats';
 /** The longest that a timer can wait. */
 const maxIntervalMs = 2 ** 31 - 1;
 
-/** Publishes heartbeats of a service: measurement `heartbeats`, by line protocol. */
+/** Sends heartbeats of a service, which the platform watches from the first one on. */
 export function heartbeat({
   settings,
   server,
@@ -14,26 +13,26 @@ export function heartbeat({
   fail,
   send,
 }: NodeContext<typeof spec.fields>): Behaviour {
-  const { service, beat: by, every } = settings;
-  const { mqtt } = server();
-  let roundTripMs: number | undefined;
+  const { service, beat: by, every, timeout } = settings;
+  const { api } = server();
+  const timeoutMs = timeout === undefined ? undefined : durationMs(timeout);
+  const closing = new AbortController();
   let isBeating = false;
 
-  const beat = async (isUp: boolean, givenMs?: number) => {
-    const latencyMs = givenMs ?? roundTripMs;
-    const startedMs = performance.now();
-    await mqtt.publish(topic, lineOf({ service: service!, isUp, latencyMs }), { retain: false });
-    roundTripMs = performance.now() - startedMs;
-    show(isUp ? 'green' : 'red', 'dot', isUp ? 'up' : 'down');
-    return { service, up: isUp, latencyMs: latencyMs ?? null };
+  const beat = async (latencyMs?: unknown): Promise<unknown> => {
+    const body = { service, timeoutMs, latencyMs };
+    const { json } = await api.request('POST', '/api/v1/heartbeats', { body, signal: closing.signal });
+    show('green', 'dot', 'beating');
+    return json;
   };
   const tick = (): void => {
-    // One that the broker does not acknowledge is told once, and not piled upon.
+    // One that is not answered is told once, and not piled upon.
     if (isBeating) return;
     isBeating = true;
-    beat(true)
+    beat()
       .then((heartbeat) => send({ topic: service, payload: true, heartbeat }))
       .catch((error: unknown) => {
+        if (closing.signal.aborted) return;
         show('red', 'dot', 'failed', { reason: messageOf(error).slice(0, 60) });
         fail(error);
       })
@@ -46,24 +45,11 @@ export function heartbeat({
   if (timer !== undefined) tick();
   return {
     async onMessage(message, send) {
-      const isUp = message.payload !== false;
-      const { latencyMs } = message;
-      if (latencyMs !== undefined && (typeof latencyMs !== 'number' || !(latencyMs >= 0)))
-        throw new Error('msg.latencyMs must be a number of milliseconds');
-      send({ ...message, heartbeat: await beat(isUp, latencyMs) });
+      send({ ...message, heartbeat: await beat(message.latencyMs) });
     },
-    onClose: () => clearInterval(timer),
+    onClose: () => {
+      clearInterval(timer);
+      closing.abort();
+    },
   };
-}
-
-interface Beat {
-  service: string;
-  isUp: boolean;
-  latencyMs: number | undefined;
-}
-
-function lineOf({ service, isUp, latencyMs }: Beat): string {
-  const tag = service.replaceAll(/[,= ]/g, '\\$&');
-  const latency = latencyMs === undefined ? '' : `,latency_ms=${latencyMs.toFixed(3)}`;
-  return `heartbeats,service=${tag} up=${isUp ? 1 : 0}${latency}`;
 }

@@ -36,7 +36,7 @@ class Threshold {
     this.#api = server().api;
     this.#rule = ruleOf(node.id, settings);
     this.#memory = new AlertMemory({
-      path: join(RED.settings.userDir ?? '.', 'tidemark', `${this.#rule.id}.json`),
+      path: join(RED.settings.userDir!, 'tidemark', `${this.#rule.id}.json`),
       onFault: (error) => node.warn(`what was raised is not kept over a restart: ${messageOf(error)}`),
     });
     this.#follower = new AlertFollower({
