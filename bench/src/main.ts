@@ -2,6 +2,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { besideQueries } from './beside-queries.ts';
 import { computeMetrics } from './compute-metrics.ts';
+import { flows } from './flows.ts';
 import { lineProtocol } from './line-protocol.ts';
 import { mqttPublish } from './mqtt-publish.ts';
 import { queriesBesideInfluxd } from './queries.ts';
@@ -19,6 +20,7 @@ const benchmarks: Record<string, () => Promise<Row[]>> = {
   rules,
   queries: queriesBesideInfluxd,
   'beside-queries': besideQueries,
+  flows,
   'compute-metrics': computeMetrics,
   year,
 };

@@ -34,8 +34,8 @@ export async function startServer(args: readonly string[], env: Record<string, s
   };
 }
 
-/** `tidemark serve` on the embedded store and free ports. */
-export function startTidemark(dataDir: string): Promise<Child> {
+/** `tidemark serve` on the embedded store and free ports, without Node-RED unless asked for. */
+export function startTidemark(dataDir: string, env: Record<string, string> = {}): Promise<Child> {
   return startServer([tidemark, 'serve', '--json'], {
     TIDEMARK_DATA_DIR: dataDir,
     TIDEMARK_MQTT_PORT: '0',
@@ -43,6 +43,7 @@ export function startTidemark(dataDir: string): Promise<Child> {
     TIDEMARK_GRPC_PORT: '0',
     TIDEMARK_ROLES: 'broker,ingest,alerts,api',
     TIDEMARK_LOG_LEVEL: 'warn',
+    ...env,
   });
 }
 
