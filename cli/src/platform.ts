@@ -115,7 +115,7 @@ export class Platform {
       db: meta,
       log: ingest.alertsLog,
       alerts: () => alerts.alerts,
-      parts: () => localHealth(),
+      parts: () => [...localHealth(), ...flowsHealth()],
     });
     const broker = await this.#run(
       new Broker({ ...shared, acceptor, heartbeats, journal, quarantine, access, version }),
@@ -143,6 +143,8 @@ export class Platform {
       ...(ruleFile ? [ruleFile.health()] : []),
       grpc.health(),
     ];
+    // Apart, since nothing else is less ready without flows.
+    const flowsHealth = (): PartHealth[] => (this.#flows ? [this.#flows.health()] : []);
     const pageDir = await buildWeb();
     const apiParts: ApiParts = {
       ...shared,
@@ -163,11 +165,7 @@ export class Platform {
       backup: ingest.backup,
       freshness,
       access,
-      health: async () => [
-        ...localHealth(),
-        ...(this.#flows ? [this.#flows.health()] : []),
-        await engineHealth(engine),
-      ],
+      health: async () => [...localHealth(), ...flowsHealth(), await engineHealth(engine)],
       localHealth,
       isReady: () => this.#isReady,
       mqttPort: () => broker.port,

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { IPublishPacket } from 'mqtt-packet';
 import { expect, it } from 'vitest';
 import { allReadings } from '../support/all-readings.ts';
 import { RawMqtt } from '../support/raw-mqtt.ts';
@@ -13,6 +14,7 @@ import {
   until,
   untilSpinning,
 } from '../support/supervised-flows.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const forEver = flowThatRuns('while (true) {}');
 const impatient = { TIDEMARK_FLOWS_HEARTBEAT_TIMEOUT_MS: '2000' };
@@ -89,4 +91,29 @@ it('a stop takes Node-RED along, also one in an endless loop', async () => {
   await untilSpinning(flowsUrl);
   expect(await platform.end('SIGTERM')).toBe(0);
   expect(isAlive(child!)).toBe(false);
+});
+
+it('begins with the numbered examples, which work as they are, and never brings them back', async () => {
+  const dataDir = await tempDir();
+  const first = await startFlows({ dataDir, env: { TIDEMARK_FLOWS_EXAMPLES: 'true' } });
+  const client = await RawMqtt.connect(first.platform.mqttUrl, 'fan');
+  client.send({
+    cmd: 'subscribe',
+    messageId: 60_000,
+    subscriptions: [{ topic: 'commands/fan/set', qos: 0 }],
+  });
+  // The threshold node has made its rule.
+  await until(
+    async () =>
+      ((await (await fetch(`${first.platform.httpUrl}/api/v1/rules`)).json()) as { count: number }).count,
+    (count) => count > 0,
+  );
+  client.publish('sensors/greenhouse-1', '{"temperature": 35}');
+  const command = await client.until(({ cmd }) => cmd === 'publish');
+  expect(String((command as IPublishPacket).payload)).toBe('ON');
+  client.end();
+  await deploy(first.flowsUrl, []);
+  await first.platform.end('SIGTERM');
+  const second = await startFlows({ dataDir, env: { TIDEMARK_FLOWS_EXAMPLES: 'true' } });
+  expect(await (await fetch(`${second.flowsUrl}/flows`)).json()).toEqual([]);
 });

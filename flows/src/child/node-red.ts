@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { buildNodes } from '@tidemark/node-red';
@@ -48,8 +47,8 @@ export class NodeRed {
   async start(): Promise<void> {
     const { door, lines, settings } = this.#parts;
     const nodesDir = await buildNodes();
-    const examplesDir = join(nodesDir, 'examples');
-    if (settings.hasExamples && existsSync(examplesDir)) {
+    if (settings.hasExamples) {
+      const examplesDir = join(nodesDir, 'examples');
       const count = await ensureFirstFlows({ userDir: settings.userDir, examplesDir });
       if (count > 0) lines.tell('info', `begins with ${count} example flows`);
     }
