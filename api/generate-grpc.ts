@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const protoDir = fileURLToPath(new URL('proto', import.meta.url));
+const healthDir = fileURLToPath(new URL('../node_modules/grpc-health-check/proto', import.meta.url));
 const plugin = fileURLToPath(new URL('../node_modules/.bin/protoc-gen-ts_proto', import.meta.url));
 
 /** Where the generated files stand in the sources. */
@@ -42,11 +43,16 @@ export async function generateGrpc(targetDir: string): Promise<void> {
       `--ts_proto_out=${targetDir}`,
       `--ts_proto_opt=${options.join(',')}`,
       `--descriptor_set_out=${descriptors}`,
+      '--include_imports',
       '-I',
       protoDir,
       ...files.sort(),
     ]);
-    await writeFile(join(targetDir, 'descriptors.ts'), descriptorsModule(await readFile(descriptors)));
+    const own = await readFile(descriptors);
+    await run('protoc', [`--descriptor_set_out=${descriptors}`, '-I', healthDir, 'health/v1/health.proto']);
+    // Two sets behind each other are one: their files are a repeated field.
+    const all = Buffer.concat([own, await readFile(descriptors)]);
+    await writeFile(join(targetDir, 'descriptors.ts'), descriptorsModule(all));
   } finally {
     await rm(workDir, { recursive: true });
   }

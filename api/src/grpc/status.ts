@@ -1,6 +1,8 @@
-import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { status as codes, Metadata, type ServiceError } from '@grpc/grpc-js';
 import type { ErrorCode, Issue, TidemarkError } from '@tidemark/core';
+import type { Any } from './generated/google/protobuf/any.ts';
+import { BadRequest, ErrorInfo, RetryInfo } from './generated/google/rpc/error_details.ts';
+import { Status } from './generated/google/rpc/status.ts';
 
 const statusOf: Record<ErrorCode, codes> = {
   bad_request: codes.INVALID_ARGUMENT,
@@ -59,44 +61,20 @@ export function faultError(fault: Fault): ServiceError {
   return Object.assign(new Error(fault.message), { code: fault.code, details: fault.message, metadata });
 }
 
-// google/rpc/status.proto and error_details.proto; the numbers are those of their fields.
-
 function encodeStatus({ code, message, reason, issues = [], retryAfterMs }: Fault): Uint8Array {
-  const status = new BinaryWriter().uint32(tag(1, 0)).int32(code).uint32(tag(2, 2)).string(message);
-  const info = new BinaryWriter().uint32(tag(1, 2)).string(reason).uint32(tag(2, 2)).string('tidemark');
-  addDetail(status, 'google.rpc.ErrorInfo', info);
-  if (issues.length > 0) addDetail(status, 'google.rpc.BadRequest', badRequest(issues));
-  if (retryAfterMs !== undefined) addDetail(status, 'google.rpc.RetryInfo', retryInfo(retryAfterMs));
-  return status.finish();
-}
-
-function addDetail(status: BinaryWriter, type: string, detail: BinaryWriter): void {
-  const any = new BinaryWriter()
-    .uint32(tag(1, 2))
-    .string(`type.googleapis.com/${type}`)
-    .uint32(tag(2, 2))
-    .bytes(detail.finish());
-  status.uint32(tag(3, 2)).bytes(any.finish());
-}
-
-function badRequest(issues: readonly Issue[]): BinaryWriter {
-  const writer = new BinaryWriter();
-  for (const { path, message } of issues) {
-    const violation = new BinaryWriter().uint32(tag(1, 2)).string(path).uint32(tag(2, 2)).string(message);
-    writer.uint32(tag(1, 2)).bytes(violation.finish());
+  const details = [detail('ErrorInfo', ErrorInfo.encode({ reason, domain: 'tidemark' }))];
+  if (issues.length > 0) {
+    const fieldViolations = issues.map(({ path, message: description }) => ({ field: path, description }));
+    details.push(detail('BadRequest', BadRequest.encode({ fieldViolations })));
   }
-  return writer;
+  if (retryAfterMs !== undefined) {
+    const seconds = BigInt(Math.floor(retryAfterMs / 1000));
+    const retryDelay = { seconds, nanos: Math.round((retryAfterMs % 1000) * 1_000_000) };
+    details.push(detail('RetryInfo', RetryInfo.encode({ retryDelay })));
+  }
+  return Status.encode({ code, message, details }).finish();
 }
 
-function retryInfo(delayMs: number): BinaryWriter {
-  const duration = new BinaryWriter()
-    .uint32(tag(1, 0))
-    .int64(Math.floor(delayMs / 1000))
-    .uint32(tag(2, 0))
-    .int32((delayMs % 1000) * 1_000_000);
-  return new BinaryWriter().uint32(tag(1, 2)).bytes(duration.finish());
-}
-
-function tag(field: number, wireType: number): number {
-  return (field << 3) | wireType;
+function detail(type: string, message: { finish(): Uint8Array }): Any {
+  return { typeUrl: `type.googleapis.com/google.rpc.${type}`, value: Buffer.from(message.finish()) };
 }
