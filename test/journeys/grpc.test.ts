@@ -10,7 +10,9 @@ import {
   RegistryServiceService,
   unaryCall,
 } from '@tidemark/api/testing';
+import { requireTool } from '@tidemark/store/testing';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { findProgram } from '../support/find-program.ts';
 import { startPlatform } from '../support/platform-process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -180,37 +182,49 @@ it('counts every call for Prometheus', async () => {
   expect(metrics).toMatch(/grpc_server_handled_total\{.*grpc_type="bidi_stream",grpc_code="OK"\} 1\n/);
 });
 
-it('speaks TLS where a certificate is configured', async () => {
-  const folder = await tempDir();
-  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
-  execFileSync(
-    'openssl',
-    [
-      ...[
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:prime256v1',
-        '-nodes',
-        '-days',
-        '1',
+it.skipIf(!requireTool('openssl', findProgram('openssl')))(
+  'speaks TLS where a certificate is configured',
+  async () => {
+    const folder = await tempDir();
+    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    execFileSync(
+      'openssl',
+      [
+        ...[
+          'req',
+          '-x509',
+          '-newkey',
+          'ec',
+          '-pkeyopt',
+          'ec_paramgen_curve:prime256v1',
+          '-nodes',
+          '-days',
+          '1',
+        ],
+        ...[
+          '-subj',
+          '/CN=localhost',
+          '-addext',
+          'subjectAltName=DNS:localhost',
+          '-keyout',
+          key,
+          '-out',
+          cert,
+        ],
       ],
-      ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', cert],
-    ],
-    { stdio: 'ignore' },
-  );
-  const { platform, record } = await start({ TIDEMARK_GRPC_TLS_CERT: cert, TIDEMARK_GRPC_TLS_KEY: key });
-  const client = new ReadingServiceClient(
-    `localhost:${platform.grpcPort}`,
-    credentials.createSsl(readFileSync(cert)),
-  );
-  onTestFinished(() => client.close());
-  const request = { reading: readingOf('secret', 1), idempotencyKey: '' };
-  expect((await unaryCall(client, ReadingServiceService.record, request)).id).toMatch(/^secret@/);
-  expect(await codeOf(record('plain'))).toBe(status.UNAVAILABLE);
-});
+      { stdio: 'ignore' },
+    );
+    const { platform, record } = await start({ TIDEMARK_GRPC_TLS_CERT: cert, TIDEMARK_GRPC_TLS_KEY: key });
+    const client = new ReadingServiceClient(
+      `localhost:${platform.grpcPort}`,
+      credentials.createSsl(readFileSync(cert)),
+    );
+    onTestFinished(() => client.close());
+    const request = { reading: readingOf('secret', 1), idempotencyKey: '' };
+    expect((await unaryCall(client, ReadingServiceService.record, request)).id).toMatch(/^secret@/);
+    expect(await codeOf(record('plain'))).toBe(status.UNAVAILABLE);
+  },
+);
 
 async function metricsOf(url: string): Promise<string> {
   return (await fetch(`${url}/metrics`)).text();
