@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { onBothStores } from '../support/both-stores.ts';
 import { startPlatformInProcess } from '../support/platform-in-process.ts';
 import { askStore, type Series, type Store, valuesOf } from './ask.ts';
@@ -21,10 +21,7 @@ onBothStores((newStore) => {
     const platform = await startPlatformInProcess(env);
     stop = platform.stop;
     const httpUrl = `http://127.0.0.1:${platform.address.httpPort}`;
-    store =
-      env.INFLUX_URL === undefined
-        ? { url: httpUrl, database: 'tidemark', token: undefined }
-        : { url: env.INFLUX_URL, database: env.INFLUX_BUCKET!, token: env.INFLUX_TOKEN };
+    store = storeOf(env, platform.address.httpPort);
     await fill(httpUrl, store);
   });
   afterAll(async () => {
@@ -109,6 +106,17 @@ onBothStores((newStore) => {
     }
   });
 
+  it('a store that holds nothing breaks no panel', async () => {
+    const env = await newStore();
+    const platform = await startPlatformInProcess(env);
+    onTestFinished(platform.stop);
+    const empty = storeOf(env, platform.address.httpPort);
+    for (const { panels, annotations } of dashboards)
+      for (const targets of [...panels.map((panel) => panel.targets), annotations])
+        for (const count of (await valuesOf(empty, targets, viewOf(chooseAll))).values())
+          expect(count).toBe(0);
+  });
+
   it('alert rules that read the store find what fires, by rule and sensor', async () => {
     const [rule] = readAlertRules().filter(({ data }) => data[0]!.datasourceUid === 'tidemark');
     const { model, relativeTimeRange } = rule!.data[0]!;
@@ -122,6 +130,28 @@ onBothStores((newStore) => {
     ]);
   });
 });
+
+it('of a store that cannot be reached the data source gets a reason, in the form in which it shows one', async () => {
+  const env = {
+    TIDEMARK_STORE: 'influxdb',
+    INFLUX_URL: 'http://127.0.0.1:9',
+    INFLUX_TOKEN: 'none',
+    INFLUX_ORG: 'none',
+    INFLUX_BUCKET: 'tidemark',
+  };
+  const platform = await startPlatformInProcess(env);
+  onTestFinished(platform.stop);
+  const url = `http://127.0.0.1:${platform.address.httpPort}/query?db=tidemark&q=SHOW%20MEASUREMENTS`;
+  const response = await fetch(url);
+  expect(response.status).toBe(503);
+  expect(await response.json()).toMatchObject({ error: expect.stringMatching(/InfluxDB|store/) });
+});
+
+function storeOf(env: Record<string, string>, httpPort: number): Store {
+  return env.INFLUX_URL === undefined
+    ? { url: `http://127.0.0.1:${httpPort}`, database: 'tidemark', token: undefined }
+    : { url: env.INFLUX_URL, database: env.INFLUX_BUCKET!, token: env.INFLUX_TOKEN };
+}
 
 function sensorsOf(series: readonly Series[]): unknown[] {
   const found = series.flatMap(({ columns, values }) => values.map((row) => row[columns.indexOf('sensor')]));
