@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Command, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { addAlertCommands } from './alerts/commands.ts';
 import type { QueryParameters } from './ask.ts';
 import { addBackupCommands } from './backup-commands.ts';
@@ -68,6 +68,14 @@ function addPlatformCommands(program: Command): void {
     .option('--data-dir <folder>', 'data folder of the platform')
     .option('--rotate', 'replace the secrets that exist', false)
     .action(async (options: InitOptions) => (await import('./init.ts')).init(options));
+  program
+    .command('init-compose')
+    .description('make the secrets of the services of docker-compose.yml, where there are none')
+    .addArgument(new Argument('[action]', 'show prints them').choices(['create', 'show']).default('create'))
+    .option('--folder <folder>', "where the services' volumes are", '/volumes')
+    .action(async (action: string, options: { folder: string }) =>
+      (await import('./init-compose.ts')).initCompose({ ...options, isShow: action === 'show' }),
+    );
 }
 
 function addPublishingCommands(program: Command): void {

@@ -45,15 +45,20 @@ export function writeSecret(dataDir: string, name: SecretName, secret: string): 
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   chmodSync(folder, 0o700);
   const path = secretPath(dataDir, name);
+  writeDurably(path, secret, 0o600);
+  return path;
+}
+
+/** Writes a line into a file of that mode, all of it or none, replacing an older one. */
+export function writeDurably(path: string, line: string, mode: number): void {
   const draft = `${path}.new`;
-  const file = openSync(draft, 'w', 0o600);
+  const file = openSync(draft, 'w', mode);
   try {
-    chmodSync(draft, 0o600);
-    writeSync(file, `${secret}\n`);
+    chmodSync(draft, mode);
+    writeSync(file, `${line}\n`);
     fsyncSync(file);
   } finally {
     closeSync(file);
   }
   renameSync(draft, path);
-  return path;
 }
