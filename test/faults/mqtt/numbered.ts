@@ -2,7 +2,8 @@ import { EventEmitter, once } from 'node:events';
 import type { Packet } from 'mqtt-packet';
 import { Reconnecting } from './reconnecting.ts';
 
-const WINDOW = 20;
+/** Messages of a publisher that wait for their acknowledgement. */
+export const WINDOW = 20;
 
 interface NumberedOptions {
   url: string;
@@ -10,9 +11,16 @@ interface NumberedOptions {
   qos: 1 | 2;
 }
 
+interface PublisherOptions extends NumberedOptions {
+  /** The message of a number; by default the number itself, to `topic`. */
+  messageOf?: (number: number) => { topic: string; payload: string };
+  /** Between the acknowledgement of one and the next in its place. */
+  pauseMs?: number;
+}
+
 /** Publishes the numbers from 0 on, each until it is acknowledged, by the rules of MQTT 3.1.1 section 4.3. */
 export class NumberPublisher extends Reconnecting {
-  readonly #options: NumberedOptions;
+  readonly #options: PublisherOptions;
   /** By message id: the number, and whether PUBREC came for it. */
   readonly #inFlight = new Map<number, { number: number; isReleased: boolean }>();
   #sent = 0;
@@ -20,7 +28,7 @@ export class NumberPublisher extends Reconnecting {
   readonly #events = new EventEmitter<{ acknowledged: [] }>();
   acknowledged = 0;
 
-  constructor(options: NumberedOptions) {
+  constructor(options: PublisherOptions) {
     super(options.url, `${options.topic}-publisher`);
     this.#options = options;
   }
@@ -53,24 +61,29 @@ export class NumberPublisher extends Reconnecting {
       this.#inFlight.delete(messageId);
       this.acknowledged++;
       this.#events.emit('acknowledged');
-      this.#pump();
+      const { pauseMs } = this.#options;
+      if (pauseMs === undefined) this.#pump();
+      else setTimeout(() => this.#pumpOne(), pauseMs);
     }
   }
 
   #pump(): void {
-    while (this.isOpen && this.#inFlight.size < WINDOW && this.#sent < this.#last) {
-      const number = this.#sent++;
-      const messageId = (number % 65_535) + 1;
-      this.#inFlight.set(messageId, { number, isReleased: false });
-      this.#sendAgain(messageId, false);
-    }
+    while (this.isOpen && this.#inFlight.size < WINDOW && this.#sent < this.#last) this.#pumpOne();
+  }
+
+  #pumpOne(): void {
+    if (!this.isOpen || this.#inFlight.size >= WINDOW || this.#sent >= this.#last) return;
+    const number = this.#sent++;
+    const messageId = (number % 65_535) + 1;
+    this.#inFlight.set(messageId, { number, isReleased: false });
+    this.#sendAgain(messageId, false);
   }
 
   #sendAgain(messageId: number, dup: boolean): void {
     const { number, isReleased } = this.#inFlight.get(messageId)!;
-    const { topic, qos } = this.#options;
+    const { topic, qos, messageOf = () => ({ topic, payload: String(number) }) } = this.#options;
     if (isReleased) this.send({ cmd: 'pubrel', messageId });
-    else this.send({ cmd: 'publish', topic, payload: String(number), qos, messageId, dup, retain: false });
+    else this.send({ cmd: 'publish', ...messageOf(number), qos, messageId, dup, retain: false });
   }
 }
 
