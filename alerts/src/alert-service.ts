@@ -98,12 +98,12 @@ export class AlertService implements Rules {
     this.#metrics = new AlertMetrics(metrics, {
       rules: () => this.#book.size,
       series: () => this.#evaluator.seriesCount,
-      active: () => this.#lifecycle.active.size,
+      active: () => this.#lifecycle.states(),
     });
     this.#book = new RuleBook({
       ...options,
       maxRules: config.alerts.maxRules,
-      channels: Object.keys(config.channels),
+      channels: () => this.notifications.channels(),
       onChange: (before, after) => this.#ruleChanged(before, after),
     });
     this.notifications = new Notifier(options);

@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { type Alert, type Clock, knownLocation, NS_PER_MS, type SensorDirectory } from '@tidemark/core';
+import {
+  type Alert,
+  type AlertState,
+  type Clock,
+  knownLocation,
+  NS_PER_MS,
+  type SensorDirectory,
+} from '@tidemark/core';
 import type { Episode, Series } from './series.ts';
 import type { Silences } from './silences.ts';
 import type { NewTransition } from './transitions.ts';
@@ -40,6 +47,11 @@ export class Lifecycle {
 
   get unsaved() {
     return { changed: this.#changed, removed: this.#removed, transitions: this.#transitions };
+  }
+
+  /** Of each alert that is there; one that was ended by hand and whose condition holds still is `resolved`. */
+  *states(): Iterable<AlertState> {
+    for (const { phase, episode } of this.active) yield phase === 'pending' ? 'pending' : episode!.state;
   }
 
   /** What was handed over by `unsaved` is durable. */

@@ -1,9 +1,10 @@
-import { Counter, Gauge, type Registry } from '@tidemark/core';
+import { type AlertState, alertStates, Counter, Gauge, type Registry } from '@tidemark/core';
 
 interface Figures {
   rules: () => number;
   series: () => number;
-  active: () => number;
+  /** States of the alerts that are not resolved. */
+  active: () => Iterable<AlertState>;
 }
 
 export class AlertMetrics {
@@ -32,7 +33,6 @@ export class AlertMetrics {
     for (const [name, help, value] of [
       ['tidemark_alerts_rules', 'Rules', figures.rules],
       ['tidemark_alerts_series', 'Sensors under all rules together', figures.series],
-      ['tidemark_alerts_active', 'Alerts that are pending, firing, acknowledged or silenced', figures.active],
     ] as const) {
       new Gauge({
         name,
@@ -43,5 +43,16 @@ export class AlertMetrics {
         },
       });
     }
+    const states = alertStates.filter((state) => state !== 'resolved');
+    new Gauge({
+      name: 'tidemark_alerts_active',
+      help: 'Alerts that are not resolved, by state',
+      labelNames: ['state'],
+      registers,
+      collect() {
+        for (const state of states) this.set({ state }, 0);
+        for (const state of figures.active()) if (state !== 'resolved') this.inc({ state });
+      },
+    });
   }
 }

@@ -18,7 +18,7 @@ interface RuleBookOptions {
   directory: SensorDirectory;
   maxRules: number;
   /** Whom rules may notify. */
-  channels: readonly string[];
+  channels: () => ReadonlyMap<string, unknown>;
   /** Called when a rule was added, replaced (both given) or removed. */
   onChange: (before: StoredRule | undefined, after: StoredRule | undefined) => void;
 }
@@ -185,9 +185,9 @@ export class RuleBook {
   }
 
   #unknownChannels({ notify }: Rule): Issue[] {
-    const { channels } = this.#options;
+    const channels = this.#options.channels();
     return notify.flatMap((name, index) =>
-      channels.includes(name)
+      channels.has(name)
         ? []
         : [{ path: `notify.${index}`, message: `there is no channel ${name} in the configuration` }],
     );

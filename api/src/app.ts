@@ -10,9 +10,11 @@ import { requestMetrics } from './middleware/request-metrics.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
 import type { ApiEnv, ApiParts } from './parts.ts';
 import { createErrorHandler, invalidFields, issuesOf, problemOf } from './problem.ts';
+import { alertActions } from './routes/alert-actions.ts';
 import { alerts } from './routes/alerts.ts';
 import { audit } from './routes/audit.ts';
 import { backup } from './routes/backup.ts';
+import { channels } from './routes/channels.ts';
 import { computeMetrics } from './routes/compute-metrics.ts';
 import { discard } from './routes/discard.ts';
 import { docs } from './routes/docs.ts';
@@ -87,9 +89,11 @@ export function createApp(parts: ApiParts): ApiApp {
   rules(app, parts);
   // Before the route of one alert, whose id may be anything.
   liveAlerts(app, parts);
+  alertActions(app, parts);
   alerts(app, parts);
   externalAlerts(app, parts);
   notifications(app, parts);
+  channels(app, parts);
   replay(app, parts);
   discard(app, parts);
   const parquet = new ParquetTransfers(parts.config);

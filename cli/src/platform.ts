@@ -29,8 +29,8 @@ import { authority } from './connection.ts';
 import { claimDataDir } from './data-dir.ts';
 import { flowsAccess } from './flows-access.ts';
 import { IncidentLog } from './incident-log.ts';
-import { RuleFile } from './rule-file.ts';
 import { version } from './version.ts';
+import { WatchedFile } from './watched-file.ts';
 
 interface PlatformOptions {
   config: Config;
@@ -132,15 +132,18 @@ export class Platform {
         topics: broker,
       }),
     );
-    const ruleFile = this.#configFile && new RuleFile({ ...shared, file: this.#configFile, rules: alerts });
-    if (ruleFile) await this.#run(ruleFile);
+    const { notifications } = alerts;
+    const watchedFile =
+      this.#configFile &&
+      new WatchedFile({ ...shared, file: this.#configFile, rules: alerts, notifications });
+    if (watchedFile) await this.#run(watchedFile);
 
     const localHealth = (): PartHealth[] => [
       broker.health(),
       ...ingest.health(),
       registry.health(),
       ...alerts.health(),
-      ...(ruleFile ? [ruleFile.health()] : []),
+      ...(watchedFile ? [watchedFile.health()] : []),
       grpc.health(),
     ];
     // Apart, since nothing else is less ready without flows.
@@ -159,7 +162,7 @@ export class Platform {
       quality,
       rules: alerts,
       alerts: alerts.alerts,
-      notifications: alerts.notifications,
+      notifications,
       heartbeats,
       storage: retention,
       backup: ingest.backup,

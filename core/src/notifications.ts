@@ -1,4 +1,4 @@
-import type { NotificationField } from './channels.ts';
+import type { Channel, NotificationField } from './channels.ts';
 import type { Cause } from './ports.ts';
 
 /** Why a notification was set aside. A closed list. */
@@ -53,8 +53,18 @@ export interface NotificationCounts {
   count: number;
 }
 
+/** What came of a test: undefined when the channel took it, else why not. */
+export type TestFailure = string | undefined;
+
 /** Notifications that are on their way, and those that could not be delivered. */
 export interface Notifications {
+  /** The channels of the configuration, as they are now, by name. */
+  channels(): ReadonlyMap<string, Channel['type']>;
+  /**
+   * Sends a notification of no alert on a channel at once, and keeps nothing of it; resolves within
+   * `notifications.timeoutMs`. Throws `not_found`.
+   */
+  test(channel: string): Promise<TestFailure>;
   /** In order of their ids, up to `limit`, those after id `after`. */
   list(filter: NotificationFilter & { limit: number; after?: number | undefined }): Notification[];
   get(id: string): Notification | undefined;

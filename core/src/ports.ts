@@ -474,7 +474,8 @@ export interface Freshness {
 export interface PartHealth {
   /** What is checked: `broker`, `spool`, `store`, … */
   name: string;
-  status: 'pass' | 'fail';
+  /** `warn`: something outside of the platform fails it; the part itself is well. */
+  status: 'pass' | 'warn' | 'fail';
   message: string;
 }
 

@@ -29,6 +29,9 @@ export class Courier {
   readonly #options: CourierOptions;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
+  /** Why the channel did not take the last one that it was given. */
+  #refusal: string | undefined;
+  /** Why what is to be told cannot be kept. */
   #fault: string | undefined;
   #wake: () => void = () => {};
 
@@ -52,7 +55,10 @@ export class Courier {
 
   health(): PartHealth {
     const name = `notify ${this.#options.channel}`;
-    return { name, status: this.#fault ? 'fail' : 'pass', message: this.#fault ?? 'delivering' };
+    if (this.#fault !== undefined) return { name, status: 'fail', message: this.#fault };
+    // Whoever is to take them is no part of the platform.
+    if (this.#refusal !== undefined) return { name, status: 'warn', message: this.#refusal };
+    return { name, status: 'pass', message: 'delivering' };
   }
 
   async #run(): Promise<void> {
@@ -63,7 +69,7 @@ export class Courier {
       this.#wake = resolve;
       const next = await this.#durably(() => outbox.next(channel));
       if (signal.aborted) return;
-      if (next === undefined) this.#fault = undefined;
+      if (next === undefined) this.#refusal = undefined;
       const waitMs = next && Number(next.nextNs - clock.nowNs()) / Number(NS_PER_MS);
       if (next !== undefined && waitMs! <= 0) await this.#take(next);
       else await this.#pause(promise, waitMs);
@@ -88,7 +94,7 @@ export class Courier {
       if (refused === undefined) {
         await this.#durably(() => outbox.remove(notice.id));
         onDelivered();
-        this.#fault = undefined;
+        this.#refusal = undefined;
       } else {
         this.#tell(refused.detail);
         await this.#durably(() => setAside(notice, refused));
@@ -119,8 +125,8 @@ export class Courier {
 
   #tell(detail: string): void {
     const { channel, logger } = this.#options;
-    if (this.#fault === undefined) logger.warn({ channel, detail }, 'a notification was not taken');
-    this.#fault = detail;
+    if (this.#refusal === undefined) logger.warn({ channel, detail }, 'a notification was not taken');
+    this.#refusal = detail;
   }
 
   /** Tried until it is done or the platform stops: what was delivered is not sent again because a disk is full. */
@@ -130,7 +136,9 @@ export class Courier {
     let isTold = false;
     do {
       try {
-        return work();
+        const result = work();
+        this.#fault = undefined;
+        return result;
       } catch (error) {
         if (!isTold) logger.error({ err: error, channel }, 'notifications cannot be kept; it is tried again');
         isTold = true;

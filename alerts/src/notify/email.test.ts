@@ -32,7 +32,11 @@ async function startServer(options: SMTPServerOptions = {}) {
   return { received, port: (listener.address() as AddressInfo).port };
 }
 
-function deliver(url: string, parts: Partial<EmailChannel> = {}, signal = new AbortController().signal) {
+function deliver(
+  url: string,
+  parts: Partial<EmailChannel> = {},
+  { signal = new AbortController().signal, timeoutMs = 5000 } = {},
+) {
   const channel: EmailChannel = {
     type: 'email',
     url,
@@ -40,7 +44,7 @@ function deliver(url: string, parts: Partial<EmailChannel> = {}, signal = new Ab
     to: ['ann@example.com', 'ops@example.com'],
     ...parts,
   };
-  return email({ channel, privateHosts: ['localhost', '127.0.0.1'], timeoutMs: 5000 })(notice, signal);
+  return email({ channel, privateHosts: ['localhost', '127.0.0.1'], timeoutMs })(notice, signal);
 }
 
 const content: NotificationContent = {
@@ -125,7 +129,9 @@ it('a server that says nothing is left when the signal aborts', async () => {
   onTestFinished(() => void silent.close());
   const ending = new AbortController();
   const { port } = silent.address() as AddressInfo;
-  const delivery = deliver(`smtp://127.0.0.1:${port}`, {}, ending.signal);
+  // Nothing but the signal ends it while the test runs.
+  const terms = { signal: ending.signal, timeoutMs: 3_600_000 };
+  const delivery = deliver(`smtp://127.0.0.1:${port}`, {}, terms);
   const [socket] = await once(silent, 'connection');
   ending.abort();
   await expect(delivery).rejects.toThrow();

@@ -6,6 +6,7 @@ import {
   type Config,
   knownLocation,
   type Logger,
+  messageOf,
   type Notification,
   type NotificationCounts,
   type Notifications,
@@ -14,6 +15,8 @@ import {
   type Registry,
   type SensorDirectory,
   type SetAsideReason,
+  type TestFailure,
+  TidemarkError,
 } from '@tidemark/core';
 import { type AuditLog, inTransaction, type MetaDb } from '@tidemark/store';
 import { contentOf } from './content.ts';
@@ -23,6 +26,7 @@ import { email } from './email.ts';
 import { NotificationMetrics } from './metrics.ts';
 import { mqtt } from './mqtt.ts';
 import { type NewNotice, Outbox, type Waiting } from './outbox.ts';
+import { testNotice } from './test-notice.ts';
 import { webhook } from './webhook.ts';
 
 interface NotifierOptions {
@@ -43,31 +47,72 @@ export class Notifier implements Notifications {
   readonly #options: NotifierOptions;
   readonly #outbox: Outbox;
   readonly #metrics: NotificationMetrics;
-  readonly #couriers: ReadonlyMap<string, Courier>;
+  readonly #couriers = new Map<string, { channel: Channel; courier: Courier }>();
+  /** Couriers whose channel is no more, until they have stopped. */
+  #leaving: Promise<void> = Promise.resolve();
 
   constructor(options: NotifierOptions) {
     const { config, db, metrics } = options;
     this.#options = options;
     this.#outbox = new Outbox(db);
     this.#metrics = new NotificationMetrics(metrics, () => this.#outbox.counts());
-    this.#couriers = new Map(
-      Object.entries(config.channels).map(([name, channel]) => [name, this.#courierOf(name, channel)]),
-    );
+    for (const [name, channel] of Object.entries(config.channels))
+      this.#couriers.set(name, { channel, courier: this.#courierOf(name, channel) });
   }
 
   start(): void {
-    for (const channel of this.#outbox.setAsideUnknown([...this.#couriers.keys()]))
-      this.#metrics.setAside.inc({ channel, reason: 'unknown_channel' });
-    this.#tellEvicted(this.#evict());
-    for (const courier of this.#couriers.values()) courier.start();
+    this.#setAsideUnknown();
+    for (const { courier } of this.#couriers.values()) courier.start();
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.#couriers.values()].map((courier) => courier.stop()));
+    await this.#leaving;
+    await Promise.all([...this.#couriers.values()].map(({ courier }) => courier.stop()));
   }
 
   health(): PartHealth[] {
-    return [...this.#couriers.values()].map((courier) => courier.health());
+    return [...this.#couriers.values()].map(({ courier }) => courier.health());
+  }
+
+  /**
+   * Takes over other channels: those that are as they were go on, what waits for one that is gone goes to the
+   * quarantine. To be called again only when this has resolved.
+   */
+  setChannels(channels: Readonly<Record<string, Channel>>): Promise<void> {
+    const before = new Map(this.#couriers);
+    const fresh: Courier[] = [];
+    this.#couriers.clear();
+    for (const [name, channel] of Object.entries(channels)) {
+      const known = before.get(name);
+      const isSame = known !== undefined && JSON.stringify(known.channel) === JSON.stringify(channel);
+      const courier = isSame ? known.courier : this.#courierOf(name, channel);
+      this.#couriers.set(name, { channel, courier });
+      if (isSame) before.delete(name);
+      else fresh.push(courier);
+    }
+    this.#setAsideUnknown();
+    // One and the same notification is not to be on two ways at once.
+    this.#leaving = Promise.all([...before.values()].map(({ courier }) => courier.stop())).then(() => {
+      for (const courier of fresh) courier.start();
+    });
+    return this.#leaving;
+  }
+
+  channels(): ReadonlyMap<string, Channel['type']> {
+    return new Map(Array.from(this.#couriers, ([name, { channel }]) => [name, channel.type]));
+  }
+
+  async test(name: string): Promise<TestFailure> {
+    const known = this.#couriers.get(name);
+    if (known === undefined)
+      throw new TidemarkError('not_found', `there is no channel ${name} in the configuration`);
+    const signal = AbortSignal.timeout(this.#options.config.notifications.timeoutMs);
+    try {
+      const refused = await this.#deliveryOf(known.channel)(testNotice(name, this.#options.clock), signal);
+      return refused?.detail;
+    } catch (error) {
+      return signal.aborted ? 'no answer in time' : messageOf(error);
+    }
   }
 
   /**
@@ -103,7 +148,7 @@ export class Notifier implements Notifications {
     const count = this.#audited('notification.replay', { filter, cause }, () =>
       this.#outbox.requeue(filter, terms),
     );
-    for (const courier of this.#couriers.values()) courier.wake();
+    for (const { courier } of this.#couriers.values()) courier.wake();
     return count;
   }
 
@@ -179,11 +224,18 @@ export class Notifier implements Notifications {
     const { logger } = this.#options;
     this.#tellEvicted(evicted);
     for (const { key, channel, reason } of notices) {
-      this.#couriers.get(channel)?.wake();
+      this.#couriers.get(channel)?.courier.wake();
       if (reason === undefined) continue;
       this.#metrics.setAside.inc({ channel, reason });
       logger.warn({ key, channel, reason }, 'a notification went to the quarantine at once');
     }
+  }
+
+  /** Sets aside what waits for channels that are not there. */
+  #setAsideUnknown(): void {
+    for (const channel of this.#outbox.setAsideUnknown([...this.#couriers.keys()]))
+      this.#metrics.setAside.inc({ channel, reason: 'unknown_channel' });
+    this.#tellEvicted(this.#evict());
   }
 
   #setAside(notice: Waiting, refused: Refused): void {

@@ -31,6 +31,16 @@ describe('GET /health', () => {
   });
 });
 
+it('what fails outside of the platform turns neither red', async () => {
+  const checks = [{ name: 'notify ops', status: 'warn', message: 'answered 500' }] as const;
+  platform = await startTestPlatform({ health: async () => [...checks], localHealth: () => [...checks] });
+  const health = await platform.app.request('/health');
+  expect(health.status).toBe(200);
+  expect(await health.json()).toMatchObject({ status: 'pass', checks });
+  const ready = await platform.app.request('/ready');
+  expect(await ready.json()).toEqual({ status: 'ready', failed: [], checks });
+});
+
 describe('GET /ready and /ping', () => {
   it('tell serving from being up', async () => {
     let isReady = false;

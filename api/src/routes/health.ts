@@ -8,7 +8,10 @@ import { jsonContent, problems } from '../schemas.ts';
 const neededForReadings = ['broker', 'spool'];
 
 const status = z.enum(['pass', 'fail']);
-const checksSchema = z.array(z.object({ name: z.string(), status, message: z.string() }));
+const checkStatus = z.enum(['pass', 'warn', 'fail']).openapi({
+  description: '`warn`: something outside of the platform fails it, such as the receiver of a webhook.',
+});
+const checksSchema = z.array(z.object({ name: z.string(), status: checkStatus, message: z.string() }));
 const healthSchema = z
   .object({
     name: z.string().openapi({ example: 'tidemark' }),

@@ -1,5 +1,6 @@
-import type { Notification, Notifications } from '@tidemark/core';
+import { type Notification, type Notifications, TidemarkError } from '@tidemark/core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { askerOf } from '../testing/ask.ts';
 import { startTestPlatform } from '../testing/test-platform.ts';
 
 const content = {
@@ -35,6 +36,11 @@ const given: Notification = { ...waiting, id: '2', reason: 'refused', detail: 'a
 /** Remembers what it was asked. */
 const calls: unknown[] = [];
 const desk: Notifications = {
+  channels: () => new Map([['ops', 'webhook']]),
+  test: async (channel) => {
+    if (channel === 'ops') return 'answered 404';
+    throw new TidemarkError('not_found', `there is no channel ${channel}`);
+  },
   list: ({ limit, after = 0, ...filter }) => {
     calls.push(['list', filter]);
     return [waiting, given].filter(({ id }) => Number(id) > after).slice(0, limit);
@@ -113,4 +119,15 @@ it('replay and discard pass on what is asked for, and who asks', async () => {
     ['replay', { channel: 'ops' }, { actor: 'local', note: 'mended' }],
     ['discard', { reason: 'refused' }, { actor: 'local', note: undefined }],
   ]);
+});
+
+it('lists the channels, and tells what came of a test', async () => {
+  const ask = askerOf(platform.app);
+  expect((await ask('GET', '/channels')).json.items).toEqual([{ name: 'ops', type: 'webhook' }]);
+  expect((await ask('POST', '/channels/ops/test')).json).toEqual({
+    channel: 'ops',
+    delivered: false,
+    detail: 'answered 404',
+  });
+  expect((await ask('POST', '/channels/other/test')).status).toBe(404);
 });

@@ -213,11 +213,16 @@ function notThere(): TidemarkError {
   );
 }
 
-function toJson({ createdNs, nextNs, reason: why, detail, ...notification }: Notification) {
+function toJson(notification: Notification) {
+  const { id, key, channel, content, attempts, createdNs, nextNs, reason: why, detail } = notification;
   const isWaiting = why === undefined;
   return {
-    ...notification,
-    alert: String(notification.content.id),
+    id,
+    key,
+    channel,
+    content,
+    attempts,
+    alert: String(content.id),
     state: isWaiting ? ('waiting' as const) : ('quarantined' as const),
     reason: why ?? null,
     detail: detail ?? null,

@@ -77,6 +77,8 @@ export async function startTestPlatform(
     rules: new MemoryRules(),
     alerts: new MemoryAlerts(),
     notifications: {
+      channels: () => new Map(),
+      test: async () => undefined,
       list: () => [],
       get: () => undefined,
       counts: () => [],

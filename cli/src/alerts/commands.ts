@@ -1,14 +1,16 @@
-import { alertStates } from '@tidemark/core';
+import { alertStates, setAsideReasons } from '@tidemark/core';
 import { type Command, Option } from 'commander';
 import { withHttp, withNote, withRange } from '../command-options.ts';
 import { integerOption, listOption } from '../options.ts';
 import type { ActOptions, ListOptions } from './alerts.ts';
+import type { DeskOptions } from './notifications.ts';
 import type { RuleOptions } from './rules.ts';
 
 /** `tidemark rules` and `tidemark alerts`. */
 export function addAlertCommands(program: Command): void {
   addRuleCommands(program.command('rules').description('what is to be alerted about'));
   addAlerts(program.command('alerts').description('what fires, and what is done about it'));
+  addNotifications(program.command('notifications').description('what is told to whom, and what cannot be'));
 }
 
 function addRuleCommands(rules: Command): void {
@@ -65,6 +67,47 @@ function addAlerts(alerts: Command): void {
     .action(async (id: string, options: ActOptions) =>
       (await import('./alerts.ts')).act('silence', id, options),
     );
+}
+
+function addNotifications(notifications: Command): void {
+  withChannel(withPage(notifications.command('list', { isDefault: true })))
+    .description('what waits for its channel, and what was set aside (the default)')
+    .addOption(new Option('--state <state>', 'only in this state').choices(['waiting', 'quarantined']))
+    .action(async (options: ListOptions) => (await import('./notifications.ts')).list(options));
+  withChannel(withPage(notifications.command('quarantined')))
+    .description('what could not be delivered')
+    .action(async (options: ListOptions) => (await import('./notifications.ts')).quarantined(options));
+  withChoice(notifications.command('replay'))
+    .description('send what could not be delivered again, once the cause is mended')
+    .action(async (id: string | undefined, options: DeskOptions) =>
+      (await import('./notifications.ts')).replay(id, options),
+    );
+  withChoice(notifications.command('discard'))
+    .description('remove what could not be delivered for good')
+    .action(async (id: string | undefined, options: DeskOptions) =>
+      (await import('./notifications.ts')).discard(id, options),
+    );
+  withJson(notifications.command('channels'))
+    .description('the channels of the configuration')
+    .action(async (options: DeskOptions) => (await import('./notifications.ts')).channels(options));
+  withJson(notifications.command('test'))
+    .description('send a test notification, and fail where it is not taken')
+    .argument('<channel>')
+    .action(async (channel: string, options: DeskOptions) =>
+      (await import('./notifications.ts')).test(channel, options),
+    );
+}
+
+function withChoice(command: Command): Command {
+  return withNote(withChannel(withJson(command)))
+    .argument('[id]', 'one; without, those in the quarantine that match')
+    .option('--all', 'everything, where no filter is given', false);
+}
+
+function withChannel(command: Command): Command {
+  return command
+    .option('--channel <name>', 'only of this channel')
+    .addOption(new Option('--reason <reason>', 'only with this reason').choices(setAsideReasons));
 }
 
 function withFilter(command: Command): Command {

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Bench } from '../bench.ts';
 import type { FaultCase } from '../fault-case.ts';
 import { NumberPublisher, WINDOW } from '../mqtt/numbered.ts';
+import { metricsOf } from '../oracle/metrics.ts';
 import { type Received, startReceiver } from '../webhook-receiver.ts';
 
 /** More than are in flight, so that no sensor has two readings on the way. */
@@ -56,9 +57,9 @@ export const faultCase: FaultCase = {
     }
     await bench.startPlatform({ env });
     const readings = await publisher.finish();
-    const changes = await changesOf(bench, readings);
-    await untilDelivered(bench);
+    const changes = await changesOf(bench);
     assertChanges(changes, readings);
+    await untilDelivered(bench);
     assert.equal(await storedChanges(bench, readings), readings, 'changes in the measurement');
     assertNotified(received, changes);
     const takenTwice = received.filter(({ isTaken }) => isTaken).length - readings;
@@ -80,23 +81,22 @@ async function writeSettings(bench: Bench, url: string): Promise<string> {
   return file;
 }
 
-/** All changes, oldest first, once there are as many. */
-async function changesOf(bench: Bench, count: number): Promise<Change[]> {
-  for (;;) {
-    const changes: Change[] = [];
-    for (let cursor: string | null = ''; cursor !== null; ) {
-      const parameters = new URLSearchParams({ limit: '1000', ...(cursor !== '' && { cursor }) });
-      const page: { items: Change[]; next: string | null } = await askJson(
-        bench,
-        `alerts/history?${parameters}`,
-      );
-      changes.push(...page.items);
-      cursor = page.next;
-    }
-    bench.progress(`${changes.length} of ${count} changes`);
-    if (changes.length >= count) return changes.reverse();
-    await delay(100);
+/** All changes, oldest first, once all readings are evaluated. */
+async function changesOf(bench: Bench): Promise<Change[]> {
+  const behind = async () =>
+    (await metricsOf(bench.httpUrl)).get('tidemark_spool_backlog_bytes', { cursor: 'alerts' });
+  while ((await behind()) !== 0) await delay(100);
+  const changes: Change[] = [];
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const parameters = new URLSearchParams({ limit: '1000', ...(cursor !== '' && { cursor }) });
+    const page: { items: Change[]; next: string | null } = await askJson(
+      bench,
+      `alerts/history?${parameters}`,
+    );
+    changes.push(...page.items);
+    cursor = page.next;
   }
+  return changes.reverse();
 }
 
 async function untilDelivered(bench: Bench): Promise<void> {
