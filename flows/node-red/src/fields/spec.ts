@@ -59,10 +59,12 @@ export function readSettings<Described extends Fields>(
 
 /** The step that every node begins with: what a configuration written by hand leaves out gets its default. */
 export function fillDefaults(fields: Fields): (saved: Saved) => Saved {
-  const defaults = Object.entries(fields).flatMap(([name, field]) =>
-    'default' in field ? [[name, field.default]] : [],
-  );
-  return (saved) => ({ ...Object.fromEntries(defaults), ...saved });
+  return (saved) => {
+    const defaults = Object.entries(fields).flatMap(([name, field]) =>
+      saved[name] === undefined && 'default' in field ? [[name, field.default]] : [],
+    );
+    return { ...saved, ...Object.fromEntries(defaults) };
+  };
 }
 
 function settingOf(field: Field, value: unknown): unknown {
