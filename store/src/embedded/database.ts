@@ -285,6 +285,7 @@ async function run(
   parameters: Parameters,
 ): Promise<DuckDBMaterializedResult> {
   const entries = Object.entries(parameters);
+  if (entries.length === 0) return connection.run(sql);
   const values = Object.fromEntries(entries.map(([name, [value]]) => [name, value]));
   const types = Object.fromEntries(entries.map(([name, [, type]]) => [name, type]));
   const prepared = await connection.prepare(sql);

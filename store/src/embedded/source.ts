@@ -1,4 +1,4 @@
-import { BIGINT, INTEGER, LIST, listValue } from '@duckdb/node-api';
+import { INTEGER, LIST, listValue } from '@duckdb/node-api';
 import type { FieldType } from '@tidemark/core';
 import type { Parameters } from './database.ts';
 import {
@@ -27,7 +27,7 @@ export interface SourceQuery {
   prefix?: string;
 }
 
-/** A FROM clause that yields each wanted point once, as (series, time, value). */
+/** A FROM clause that yields each wanted point once, as (series, time, value). Numbers stand in it in digits. */
 export interface Source {
   sql: string;
   parameters: Parameters;
@@ -50,14 +50,12 @@ export function buildSource(layout: Layout, index: SeriesIndex, query: SourceQue
   const base = [...read, ...tablesIn(hot, fromNs, lastNs)];
   const late_ = tablesIn(late, fromNs, lastNs);
   if (base.length === 0 && late_.length === 0) return undefined;
-  const { prefix = '' } = query;
   const { condition, parameters } = wantedSeries(index, query);
-  const inRange = `time BETWEEN $${prefix}from AND $${prefix}last`;
+  const inRange = `time BETWEEN ${fromNs} AND ${lastNs}`;
   const whereOf: WhereOf = (table) =>
     `WHERE ${isWithin(table, fromNs, lastNs) ? 'TRUE' : inRange}${condition}`;
   const sql = late_.length === 0 ? `(${rowsOf(base, whereOf)})` : withLate(base, late_, whereOf);
-  const range: Parameters = { [`${prefix}from`]: [fromNs, BIGINT], [`${prefix}last`]: [lastNs, BIGINT] };
-  return { sql, parameters: { ...(sql.includes(inRange) && range), ...parameters } };
+  return { sql, parameters };
 }
 
 /** The part of a range that times of 64 bits are in, both ends inclusive. */
@@ -133,11 +131,7 @@ export function wantedSeries(
   if (wanted.length === index.countOf(type)) return { condition: '', parameters: {} };
   const ids = wanted.map(({ id }) => id);
   if (ids.length <= MAX_IDS_IN_CONDITION) {
-    const names = ids.map((_, position) => `${prefix}s${position}`);
-    return {
-      condition: ` AND series IN (${names.map((name) => `$${name}`).join(', ')})`,
-      parameters: Object.fromEntries(names.map((name, position) => [name, [ids[position]!, INTEGER]])),
-    };
+    return { condition: ` AND series IN (${ids.join(', ')})`, parameters: {} };
   }
   const ranges = idRanges(index, type, ids);
   if (ranges.length <= MAX_RANGES_IN_CONDITION) {

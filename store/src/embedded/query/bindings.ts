@@ -1,7 +1,7 @@
-import { BIGINT, DOUBLE, type DuckDBType, type DuckDBValue, UBIGINT, VARCHAR } from '@duckdb/node-api';
+import { DOUBLE, type DuckDBType, type DuckDBValue, UBIGINT, VARCHAR } from '@duckdb/node-api';
 import type { Parameters } from '../database.ts';
 
-/** The bound values of one statement. No text or number of a query is ever joined into SQL. */
+/** The values of one statement. They are bound, and never joined into SQL, but for integers. */
 export class Bindings {
   readonly #parameters: Parameters = {};
   #count = 0;
@@ -13,8 +13,9 @@ export class Bindings {
     return `$${name}`;
   }
 
+  /** An integer of 64 bits in digits: DuckDB plans a statement without parameters once, and others twice. */
   integer(value: bigint): string {
-    return this.add(value, BIGINT);
+    return `CAST(${value} AS BIGINT)`;
   }
 
   /** Binds an integer, signed or not; the bits beyond 64 are lost. */

@@ -101,7 +101,8 @@ function aggregatesSql(names: readonly string[], feed: Relation, { frame, contex
   const parts = bySeries && partsOfAggregates(names);
   if (bySeries === undefined || parts === undefined) {
     const { sql, start } = numberedWindows(feed.sql, shortcuts, frame, context);
-    return `SELECT g, ${start} AS t, 0::BIGINT AS o, ${columns()} FROM (${sql}) GROUP BY g, w`;
+    const [group, by] = onlyGroup === undefined ? ['g', 'g, w'] : [`${onlyGroup} AS g`, 'w'];
+    return `SELECT ${group}, ${start} AS t, 0::BIGINT AS o, ${columns()} FROM (${sql}) GROUP BY ${by}`;
   }
   // Each series by itself first: the bulk of the points needs no joining to groups.
   const { sql, start } = numberedWindows(bySeries.sql, shortcuts, frame, context);

@@ -26,6 +26,7 @@ import type { PlanContext } from './context.ts';
 import { type Grid, gridOf } from './fill.ts';
 import { FilledRows } from './filled-rows.ts';
 import { directionOf, type Frame, outerFrame } from './frame.ts';
+import { newestOfGroups } from './newest.ts';
 import { Regexes, textsOf } from './regexes.ts';
 import { type Group, Groups } from './relation.ts';
 import { type ResolvedSelect, resolveSelect } from './resolve.ts';
@@ -50,6 +51,7 @@ export async function answerSelect(
   const empty = emptyWindow(select);
   let grid: Grid | undefined;
   let rows = new AnswerRows([]);
+  let newest: AnswerRows['groups'] | undefined;
   await reader
     .run(
       () => {
@@ -59,6 +61,8 @@ export async function answerSelect(
         const extent = extentOf(layout);
         const context: PlanContext = { catalog, regexes, layout, index, bindings, extent, nowNs };
         const frame = outerFrame(select, nowNs);
+        newest = newestOfGroups(select, frame, groups, context);
+        if (newest !== undefined) return undefined;
         const outside = empty === undefined ? frame : { ...frame, fill: { kind: 'none' } as const };
         const { sql, types } = statementSql(select, outside, groups, context);
         grid = empty && gridOf(frame, groups.list.length);
@@ -74,7 +78,7 @@ export async function answerSelect(
     .catch((error: unknown) => {
       throw limitError(error);
     });
-  const found = rows.groups.map(({ position, rows: own }) => ({
+  const found = (newest ?? rows.groups).map(({ position, rows: own }) => ({
     group: groups.list[position]!,
     values: grid === undefined ? own : new FilledRows(own, grid, empty!),
   }));
@@ -127,9 +131,9 @@ function statementSql(
   groups: Groups,
   context: PlanContext,
 ): { sql: string; types: readonly DataType[] } {
-  const { sql, types } = rowsOf(select, frame, groups, context);
+  const { sql, types, hasTies } = rowsOf(select, frame, groups, context);
   const columns = types.map((_, index) => `v${index}`);
-  const order = `ORDER BY g, t ${directionOf(frame)}, o LIMIT ${MAX_QUERY_ROWS + 1}`;
+  const order = `ORDER BY g, t ${directionOf(frame)}${hasTies ? ', o' : ''} LIMIT ${MAX_QUERY_ROWS + 1}`;
   return { sql: `SELECT g, t, ${columns.join(', ')} FROM (${sql}) ${order}`, types };
 }
 
