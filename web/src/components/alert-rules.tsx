@@ -19,7 +19,7 @@ export function AlertRules({ state }: { state: AlertsState }) {
               <th scope="col">Rule</th>
               <th scope="col">Fires when</th>
               <th scope="col">Severity</th>
-              <th scope="col">Stands in</th>
+              <th scope="col">Changed in</th>
               <th scope="col">Would have fired</th>
             </tr>
           </thead>
@@ -29,7 +29,7 @@ export function AlertRules({ state }: { state: AlertsState }) {
                 <td class="topic">{rule.id}</td>
                 <td>{conditionOf(rule)}</td>
                 <td>{rule.severity ?? 'warning'}</td>
-                <td>{rule.source === 'file' ? 'the configuration file' : 'the API'}</td>
+                <td>{placeOf(rule)}</td>
                 <td>
                   {answers.get(rule.id) ?? (
                     <button type="button" class="link" onClick={() => void state.dryRun(rule)}>
@@ -61,5 +61,12 @@ function conditionOf(rule: RuleJson): string {
 }
 
 function textOf(value: unknown): string {
+  if (Array.isArray(value)) return value.map(textOf).join(typeof value[0] === 'number' ? ' to ' : ', ');
   return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** Where a rule is changed; the rules of threshold nodes have ids that begin with `flow-`. */
+function placeOf({ id, source }: RuleJson): string {
+  if (source === 'file') return 'the configuration file';
+  return id.startsWith('flow-') ? 'a flow' : 'the API';
 }
