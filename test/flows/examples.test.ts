@@ -110,7 +110,36 @@ it('windows report: it holds a line for each window', async () => {
     .toEqual(['12:00 cellar: mean 20.8, max 21.5 (n = 2)\n12:30 cellar: mean 19.0, max 19.0 (n = 1)']);
 });
 
-it('every example is whole: its wires and servers lead somewhere, and it holds no secret', async () => {
+it('rolling mean: it is stored as a metric of the same sensor and time', async () => {
+  const { nodeRed, post, ask } = flows;
+  const flow = await example('rolling-mean');
+  await nodeRed.deploy(flow);
+  const [readings] = ofType(flow, 'tidemark-readings-in');
+  await nodeRed.status(readings!.id as string, ({ text }) => text === 'connected');
+  await post({ sensor: 'attic', temperature: 20, time: '2026-05-01T12:00:00Z' });
+  await post({ sensor: 'attic', temperature: 23, time: '2026-05-01T12:01:00Z' });
+  const mean = async () =>
+    (await ask('GET', '/api/v1/readings/attic@1777636860000000000')).json.temperature_mean;
+  await expect.poll(mean).toBe(21.5);
+});
+
+it('an alert of its own: raised and ended by messages; the heartbeat is known', async () => {
+  const { nodeRed, ask } = flows;
+  const flow = await example('own-alert-and-heartbeat');
+  await nodeRed.deploy(flow);
+  const state = async () => (await ask('GET', '/api/v1/alerts/pump-check:pump-1')).json.state;
+  const [raise, end] = ofType(flow, 'inject');
+  nodeRed.inject(raise!.id as string, {});
+  await expect.poll(state).toBe('firing');
+  nodeRed.inject(end!.id as string, {});
+  await expect.poll(state).toBe('resolved');
+  const services = async () =>
+    ((await ask('GET', '/api/v1/heartbeats')).json.items as Item[]).map(({ service }) => service);
+  await expect.poll(services).toContain('pump-flow');
+});
+
+it('every node has an example; each is whole, its wires and servers lead somewhere, and it holds no secret', async () => {
+  const types = new Set<unknown>();
   for (const file of await readdir(examplesDir)) {
     const flow = await example(file.replace('.json', ''));
     const ids = new Set(flow.map(({ id }) => id));
@@ -119,5 +148,9 @@ it('every example is whole: its wires and servers lead somewhere, and it holds n
       for (const id of [server, z].filter((one) => one !== undefined)) expect(ids).toContain(id);
     }
     expect(flow.some((node) => 'credentials' in node)).toBe(false);
+    for (const { type } of flow) types.add(type);
   }
+  const manifest = await readFile(new URL('../package.json', examplesDir), 'utf8');
+  const registered = Object.keys(JSON.parse(manifest)['node-red'].nodes);
+  expect(registered.filter((type) => !types.has(type))).toEqual([]);
 });
