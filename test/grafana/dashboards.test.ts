@@ -1,10 +1,20 @@
+import {
+  askStore,
+  type Chosen,
+  type Dashboard,
+  interpolateInfluxql,
+  readAlertRules,
+  readDashboards,
+  type Series,
+  type Store,
+  type Variable,
+  type View,
+  valuesOf,
+} from '@tidemark/grafana/testing';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { onBothStores } from '../support/both-stores.ts';
 import { startPlatformInProcess } from '../support/platform-in-process.ts';
-import { askStore, type Series, type Store, valuesOf } from './ask.ts';
 import { awkwardSensors, fill, plainSensors } from './demo-data.ts';
-import { type Chosen, interpolateInfluxql, type View } from './interpolate.ts';
-import { type Dashboard, readAlertRules, readDashboards, type Variable } from './provisioned.ts';
 
 const dashboards = readDashboards().filter(({ name }) => name !== 'platform');
 const hourMs = 3_600_000;

@@ -1,5 +1,5 @@
+import { askStore, type Store } from '@tidemark/grafana/testing';
 import { vi } from 'vitest';
-import { askStore, type Store } from './ask.ts';
 
 /** Ids that a query must not trip over: quotes, dots, spaces, backslashes, what regular expressions mean, any script. */
 export const awkwardSensors = [

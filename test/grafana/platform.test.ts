@@ -1,11 +1,10 @@
+import { interpolatePromql, readAlertRules, readDashboards, type View } from '@tidemark/grafana/testing';
 import { requireTool } from '@tidemark/store/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { findProgram } from '../support/find-program.ts';
 import { startPlatform } from '../support/platform-process.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { interpolatePromql, type View } from './interpolate.ts';
 import { startPrometheus } from './prometheus.ts';
-import { readAlertRules, readDashboards } from './provisioned.ts';
 
 const binary = findProgram('prometheus');
 const scrapeMs = 1000;

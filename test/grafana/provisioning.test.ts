@@ -1,5 +1,5 @@
+import { readAlertRules, readDashboards, readYaml } from '@tidemark/grafana/testing';
 import { describe, expect, it } from 'vitest';
-import { readAlertRules, readDashboards, readYaml } from './provisioned.ts';
 
 const dashboards = readDashboards();
 /** What Grafana 9.4 ships with, and every version since. */

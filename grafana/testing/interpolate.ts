@@ -51,3 +51,22 @@ function intervalText(ms: number): string {
   const [unit, size] = units.find(([, one]) => ms % one === 0) ?? ['ms', 1];
   return `${ms / size}${unit}`;
 }
+
+/** Steps that Grafana rounds an interval to, in ms. */
+const niceMs = [
+  1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400,
+].map((seconds) => seconds * 1000);
+/** As many points as a wide panel has pixels. */
+const PANEL_POINTS = 1000;
+
+/** The interval that Grafana chooses for a panel over that range, in ms. */
+export function intervalOf({ interval, maxDataPoints }: PanelSize, rangeMs: number): number {
+  const leastMs = interval === '1m' ? 60_000 : 1000;
+  const exactMs = rangeMs / (maxDataPoints ?? PANEL_POINTS);
+  return Math.max(leastMs, niceMs.findLast((step) => step <= exactMs) ?? 1000);
+}
+
+interface PanelSize {
+  interval?: string | undefined;
+  maxDataPoints?: number | undefined;
+}

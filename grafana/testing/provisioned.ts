@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 
-const folder = fileURLToPath(new URL('../../grafana/provisioning', import.meta.url));
+const folder = fileURLToPath(new URL('../provisioning', import.meta.url));
 
 export interface Target {
   /** Where it stands, for people. */
@@ -16,11 +16,13 @@ export interface Target {
   isTable: boolean;
 }
 
-interface Panel {
+export interface Panel {
   where: string;
   title: string;
   type: string;
-  /** True when the panel, or its row, is repeated for each metric. */
+  /** The least interval, such as `1m`. */
+  interval?: string;
+  maxDataPoints?: number;
   targets: Target[];
 }
 
@@ -45,7 +47,7 @@ interface RawTarget extends Omit<Target, 'where' | 'isTable'> {
   resultFormat?: string;
 }
 
-interface RawPanel {
+interface RawPanel extends Pick<Panel, 'interval' | 'maxDataPoints'> {
   type: string;
   title: string;
   targets?: RawTarget[];
@@ -72,7 +74,8 @@ export function readDashboards(): Dashboard[] {
       json: json as unknown as Dashboard['json'],
       panels: json.panels
         .filter(({ type }) => type !== 'row')
-        .map(({ type, title, targets = [] }) => ({
+        .map(({ type, title, targets = [], ...rest }) => ({
+          ...rest,
           where: `${name}: ${title}`,
           type,
           title,

@@ -1,0 +1,3 @@
+export * from './ask.ts';
+export * from './interpolate.ts';
+export * from './provisioned.ts';
