@@ -6,6 +6,13 @@ import { DAYS, SENSORS } from './dashboards.ts';
 
 const BATCH = 50_000;
 const DAY_S = 86_400;
+const PLACES = 10;
+const inPlace = SENSORS / PLACES;
+const placeState = [
+  ['sensors', inPlace],
+  ['up', inPlace],
+  ['readings', inPlace * 6],
+] as const;
 const PROGRESS_POINTS = 10_000_000;
 
 const [dataDir, endMs, stepS] = process.argv.slice(2) as [string, string, string];
@@ -17,7 +24,7 @@ async function fill(endMs: number, stepS: number): Promise<{ points: number; sec
   await engine.start();
   const startMs = performance.now();
   const tags = Array.from({ length: SENSORS }, (_, n): readonly Tag[] =>
-    Object.freeze([['location', `hall-${n % 10}`] as const, ['sensor', `sensor-${n}`] as const]),
+    Object.freeze([['location', `hall-${n % PLACES}`] as const, ['sensor', `sensor-${n}`] as const]),
   );
   let batch = new PointColumns();
   let points = 0;
@@ -35,6 +42,14 @@ async function fill(endMs: number, stepS: number): Promise<{ points: number; sec
       });
       if (isMinute) batch.push({ measurement: 'sensor_state', tags: sensorTags, fields: stateOf(n), timeNs });
     }
+    if (isMinute)
+      for (let place = 0; place < PLACES; place++)
+        batch.push({
+          measurement: 'location_state',
+          tags: [['location', `hall-${place}`]],
+          fields: placeState,
+          timeNs,
+        });
     points += SENSORS;
     if (batch.length < BATCH) continue;
     await engine.write(batch);
@@ -52,7 +67,6 @@ function stateOf(n: number) {
     ['lon', 13 + n / 1000],
     ['last_seen_s', n % 11],
     ['expected_interval_s', 10],
-    ['readings', 6],
     ['up', 1],
   ] as const;
 }

@@ -7,6 +7,7 @@ export const READINGS = 'readings';
 const ownMeasurements = new Set([
   'alerts',
   'heartbeats',
+  'location_state',
   'quality',
   'quarantine',
   'rule_thresholds',

@@ -24,6 +24,9 @@ function shiftClock(shiftMs: number): void {
  * goes by, so that the platform writes its own measurements.
  */
 export async function fill(httpUrl: string, store: Store): Promise<void> {
+  // Before the platform first looks who reports: to it, this one has not been heard of for ten minutes.
+  shiftClock(-730_000);
+  await send(httpUrl, 'POST', 'sensors', { id: 'asleep', expectedInterval: '1m' });
   shiftClock(-130_000);
   await send(httpUrl, 'POST', 'locations', { id: 'hall', name: 'Hall', latitude: 52.5, longitude: 13.4 });
   for (const id of [...plainSensors, ...awkwardSensors])

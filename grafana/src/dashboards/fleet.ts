@@ -82,7 +82,7 @@ export function fleet() {
         more: 'platform',
         targets: [
           influx(
-            `SELECT sum("readings") * 1000 / $__interval_ms AS "readings" FROM "sensor_state" WHERE $timeFilter AND ${isIn('location')} GROUP BY time($__interval) fill(0)`,
+            `SELECT sum("readings") * 1000 / $__interval_ms AS "readings" FROM "location_state" WHERE $timeFilter AND ${isIn('location')} GROUP BY time($__interval) fill(0)`,
             { alias: 'accepted' },
           ),
         ],
@@ -166,13 +166,13 @@ function silence() {
   return describe(new heatmap.PanelBuilder(), {
     title: 'Silence',
     description:
-      'How long each sensor had not been heard of, the longest within each cell. A row is a sensor; dark is well.',
+      'How long sensors had not been heard of, the longest within each cell; nothing is drawn up to two minutes. A row is a sensor.',
     unit: 's',
-    noValue: 'No sensor was registered in this time. Publish a reading: docs/getting-started.md',
+    noValue: 'Every sensor was heard of all the time, or none was registered yet.',
     more: 'data-quality',
     targets: [
       influx(
-        `SELECT max("last_seen_s") FROM "sensor_state" WHERE $timeFilter AND ${isIn('location')} GROUP BY time($__interval), "sensor" fill(null)`,
+        `SELECT max("last_seen_s") FROM "sensor_state" WHERE $timeFilter AND "last_seen_s" > 120 AND ${isIn('location')} GROUP BY time($__interval), "sensor" fill(null)`,
         { alias: '$tag_sensor' },
       ),
     ],

@@ -70,11 +70,16 @@ it('any text is accepted, or refused with a reason', () => {
   );
 });
 
-it.each(['alerts', 'heartbeats', 'quality', 'quarantine', 'rule_thresholds', 'sensor_state'])(
-  "%s is the platform's own: its line is refused, the one beside it is not",
-  (name) => {
-    const { lines, faults } = decodeLines(Buffer.from(`${name},sensor=a count="x"\nweather t=1`), limits);
-    expect(lines.map(({ point }) => point.measurement)).toEqual(['weather']);
-    expect(faults).toMatchObject([{ index: 0, reason: 'reserved_measurement' }]);
-  },
-);
+it.each([
+  'alerts',
+  'heartbeats',
+  'location_state',
+  'quality',
+  'quarantine',
+  'rule_thresholds',
+  'sensor_state',
+])("%s is the platform's own: its line is refused, the one beside it is not", (name) => {
+  const { lines, faults } = decodeLines(Buffer.from(`${name},sensor=a count="x"\nweather t=1`), limits);
+  expect(lines.map(({ point }) => point.measurement)).toEqual(['weather']);
+  expect(faults).toMatchObject([{ index: 0, reason: 'reserved_measurement' }]);
+});

@@ -26,8 +26,16 @@ interface MinuteWriterOptions {
   states: SensorStates;
 }
 
+/** The sensors of one location together. */
+interface PlaceState {
+  sensors: number;
+  up: number;
+  /** Since the minute before. */
+  readings: number;
+}
+
 /**
- * Writes the platform's own measurements, `quality`, `quarantine` and `sensor_state`, into the log, from where they
+ * Writes the platform's own measurements, `quality`, `quarantine`, `sensor_state` and `location_state`, into the log, from where they
  * go the way of every point. A minute's point stands at its start: written again after a crash it changes nothing.
  */
 export class MinuteWriter {
@@ -61,19 +69,36 @@ export class MinuteWriter {
   async #writeStates(minuteNs: bigint): Promise<void> {
     let points: Point[] = [];
     let left = this.#options.config.quality.maxSensors;
+    const places = new Map<string | undefined, PlaceState>();
     for (const sensor of this.#options.directory.sensors()) {
       if (sensor.state === 'retired') continue;
       if (left-- === 0) break;
       points.push(this.#stateOf(sensor, minuteNs));
+      this.#addTo(places, sensor, minuteNs);
       if (points.length < CHUNK) continue;
       await this.#options.append(points);
       points = [];
     }
+    points.push(...[...places].map(([location, state]) => placeToPoint(location, state, minuteNs)));
     if (points.length > 0) await this.#options.append(points);
   }
 
+  #addTo(places: Map<string | undefined, PlaceState>, sensor: Sensor, minuteNs: bigint): void {
+    const location = knownLocation(sensor, minuteNs);
+    const place = places.get(location) ?? { sensors: 0, up: 0, readings: 0 };
+    places.set(location, place);
+    place.sensors++;
+    if (this.#isUp(sensor)) place.up++;
+    place.readings += this.#options.states.takeReadings(sensor.id);
+  }
+
+  #isUp({ id }: Sensor): boolean {
+    const { presence } = this.#options;
+    return presence.seenAtMs(id) !== undefined && !presence.isSilent(id);
+  }
+
   #stateOf(sensor: Sensor, minuteNs: bigint): Point {
-    const { clock, directory, presence, states } = this.#options;
+    const { clock, directory, presence } = this.#options;
     const location = knownLocation(sensor, minuteNs);
     const place = location === undefined ? undefined : directory.location(location);
     const seenAtMs = presence.seenAtMs(sensor.id);
@@ -88,8 +113,7 @@ export class MinuteWriter {
         'expected_interval_s',
         sensor.expectedIntervalMs === undefined ? undefined : sensor.expectedIntervalMs / 1000,
       ],
-      ['readings', states.takeReadings(sensor.id)],
-      ['up', seenAtMs === undefined || presence.isSilent(sensor.id) ? 0 : 1],
+      ['up', Number(this.#isUp(sensor))],
     ];
     return {
       measurement: 'sensor_state',
@@ -98,4 +122,13 @@ export class MinuteWriter {
       timeNs: minuteNs,
     };
   }
+}
+
+function placeToPoint(location: string | undefined, state: PlaceState, timeNs: bigint): Point {
+  return {
+    measurement: 'location_state',
+    tags: location === undefined ? [] : [['location', location]],
+    fields: Object.entries(state),
+    timeNs,
+  };
 }
