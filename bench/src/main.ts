@@ -4,6 +4,7 @@ import { besideQueries } from './beside-queries.ts';
 import { computeMetrics } from './compute-metrics.ts';
 import { dashboards } from './dashboards.ts';
 import { flows } from './flows.ts';
+import { grpc } from './grpc.ts';
 import { lineProtocol } from './line-protocol.ts';
 import { mqttPublish } from './mqtt-publish.ts';
 import { queriesBesideInfluxd } from './queries.ts';
@@ -18,6 +19,7 @@ const benchmarks: Record<string, () => Promise<Row[]>> = {
   series,
   'mqtt-publish': mqttPublish,
   'line-protocol': lineProtocol,
+  grpc,
   rules,
   queries: queriesBesideInfluxd,
   'beside-queries': besideQueries,

@@ -6,10 +6,9 @@ import { HealthImplementation } from 'grpc-health-check';
 import type { ApiParts } from '../parts.ts';
 import { Calls } from './calls.ts';
 import { HeartbeatServiceService } from './generated/tidemark/v1/heartbeat_service.ts';
-import { ReadingServiceService } from './generated/tidemark/v1/reading_service.ts';
 import { RegistryServiceService } from './generated/tidemark/v1/registry_service.ts';
 import { heartbeatService } from './heartbeat-service.ts';
-import { readingService } from './reading-service.ts';
+import { readingService, readingServiceDefinition } from './reading-service.ts';
 import { createReflection } from './reflection.ts';
 import { registryService } from './registry-service.ts';
 
@@ -55,7 +54,7 @@ export class GrpcServer {
       'grpc.max_send_message_length': -1,
     });
     const calls = new Calls({ ...parts, stopping: this.#stopping.signal });
-    server.addService(ReadingServiceService, readingService(parts, calls));
+    server.addService(readingServiceDefinition, readingService(parts, calls));
     server.addService(RegistryServiceService, registryService(parts, calls));
     server.addService(HeartbeatServiceService, heartbeatService(parts, calls));
     createReflection().addToServer(server);

@@ -5,13 +5,14 @@ import type { ApiParts } from '../parts.ts';
 import { invalidFields } from '../problem.ts';
 import { MAX_TIME_NS, MIN_TIME_NS } from '../query.ts';
 import type { Reading as ReadingMessage } from './generated/tidemark/v1/reading.ts';
-import type {
+import {
   ListRequest,
   ListResponse,
-  ListStreamRequest,
-  ListStreamResponse,
+  type ListStreamRequest,
+  type ListStreamResponse,
 } from './generated/tidemark/v1/reading_service.ts';
 import { readReadingId, toReadingFilter, toReadingMessage, toTimeRange } from './reading-message.ts';
+import { SharedReads } from './shared-reads.ts';
 
 const maxPageReadings = 10_000;
 const defaultPageReadings = 1000;
@@ -26,7 +27,7 @@ interface Asked extends Omit<ReadingsQuery, 'limit'> {
 }
 
 /** One page of readings. */
-export async function list({ engine }: ApiParts, request: ListRequest): Promise<ListResponse> {
+async function list({ engine }: ApiParts, request: ListRequest): Promise<ListResponse> {
   const { left, pageReadings, ...query } = readRequest(request);
   const wanted = Math.min(left, pageReadings);
   // One more than asked for tells whether there is a next page.
@@ -41,6 +42,32 @@ export async function list({ engine }: ApiParts, request: ListRequest): Promise<
     isEmpty: readings.length === 0,
     nextPageToken: isMore ? tokenOf(last, left - readings.length) : '',
   };
+}
+
+/** Equal lists that are asked for at once are read and encoded once: `list` for many callers. */
+export class SharedLists {
+  readonly #parts: ApiParts;
+  readonly #reads = new SharedReads<ListResponse>();
+
+  constructor(parts: ApiParts) {
+    this.#parts = parts;
+  }
+
+  list(request: ListRequest): Promise<ListResponse> {
+    const key = Buffer.from(ListRequest.encode(request).finish()).toString('latin1');
+    return this.#reads.ask(key, () => list(this.#parts, request));
+  }
+}
+
+const encoded = new WeakMap<ListResponse, Buffer>();
+
+/** An answer's bytes, made once however many it goes to. */
+export function encodeList(response: ListResponse): Buffer {
+  const known = encoded.get(response);
+  if (known) return known;
+  const bytes = Buffer.from(ListResponse.encode(response).finish());
+  encoded.set(response, bytes);
+  return bytes;
 }
 
 /** Every page of the list, in order. */

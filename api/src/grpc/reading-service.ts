@@ -2,21 +2,28 @@ import { Metadata } from '@grpc/grpc-js';
 import type { Freshness } from '@tidemark/core';
 import type { ApiParts } from '../parts.ts';
 import type { CallContext, Calls } from './calls.ts';
-import type { ReadingServiceServer } from './generated/tidemark/v1/reading_service.ts';
-import { list, listStream } from './list.ts';
+import { type ReadingServiceServer, ReadingServiceService } from './generated/tidemark/v1/reading_service.ts';
+import { encodeList, listStream, SharedLists } from './list.ts';
 import { record, recordStream } from './record.ts';
 import { Watchers } from './watch.ts';
 import { windows } from './windows.ts';
 
 const flushTimeoutMs = 250;
 
+/** How `tidemark.v1.ReadingService` is served. */
+export const readingServiceDefinition = {
+  ...ReadingServiceService,
+  list: { ...ReadingServiceService.list, responseSerialize: encodeList },
+};
+
 /** `tidemark.v1.ReadingService`. */
 export function readingService(parts: ApiParts, calls: Calls): ReadingServiceServer {
   const watchers = new Watchers(parts);
+  const lists = new SharedLists(parts);
   return {
     record: calls.unary((request) => record(parts, request)),
     recordStream: recordStream(parts, calls),
-    list: calls.unary(fresh(parts, (request) => list(parts, request))),
+    list: calls.unary(fresh(parts, (request) => lists.list(request))),
     listStream: calls.serverStream((request) => listStream(parts, request)),
     windows: calls.unary(fresh(parts, (request) => windows(parts, request))),
     watch: calls.serverStream((request, signal) => watchers.watch(request, signal)),
