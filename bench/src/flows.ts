@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Child, runJson, startTidemark } from './process.ts';
+import { readingToAction } from './reading-to-action.ts';
 import { median, type Row } from './table.ts';
 
 const loader = fileURLToPath(new URL('./mqtt-load.ts', import.meta.url));
@@ -21,17 +22,18 @@ interface Load {
   p99Ms: number;
 }
 
-/** PUBACK at 5 000 readings/s beside Node-RED that rests, and beside one in an endless loop, in turns. */
+/** From a reading to the command of the example flow; and PUBACK at 5 000 readings/s beside Node-RED that rests, and beside one in an endless loop, in turns. */
 export async function flows(): Promise<Row[]> {
   const dataDir = await mkdtemp(join(tmpdir(), 'tidemark-bench-'));
   const tidemark = await startTidemark(dataDir, {
     TIDEMARK_ROLES: 'broker,ingest,alerts,api,flows',
     TIDEMARK_FLOWS_PORT: '0',
-    TIDEMARK_FLOWS_EXAMPLES: 'false',
     TIDEMARK_FLOWS_HEARTBEAT_TIMEOUT_MS: '600000',
   });
   try {
     const flowsUrl = await flowsUrlOf(tidemark);
+    await untilRule(String(tidemark.ready.httpUrl));
+    const action = await readingToAction(Number(tidemark.ready.mqttPort));
     await deploySpin(flowsUrl);
     const publish = (): Promise<Load> =>
       runJson<Load>([loader, ...[tidemark.ready.mqttPort, CONNECTIONS, WINDOW, MESSAGES, RATE].map(String)]);
@@ -46,6 +48,7 @@ export async function flows(): Promise<Row[]> {
     }
     const ratio = median(beside.map(({ p99Ms }, round) => p99Ms / idle[round]!.p99Ms));
     return [
+      action,
       row('Node-RED that rests', idle),
       row('Node-RED in an endless loop', beside),
       {
@@ -70,6 +73,16 @@ async function flowsUrlOf({ ready }: Child): Promise<string> {
       await untilAnswers(url);
       return url;
     }
+    await delay(LOOK_MS);
+  }
+}
+
+/** Resolves once the example's threshold node has made its rule. */
+async function untilRule(httpUrl: string): Promise<void> {
+  for (;;) {
+    const response = await fetch(`${httpUrl}/api/v1/rules`);
+    const { items } = (await response.json()) as { items: { metric?: string }[] };
+    if (items.some(({ metric }) => metric === 'temperature')) return;
     await delay(LOOK_MS);
   }
 }

@@ -13,5 +13,10 @@ export function toTable(rows: readonly Row[]): string {
 
 /** The one in the middle; of an even number the upper of the two. */
 export function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+  return quantile(values, 0.5);
+}
+
+/** The value that so much of them is no greater than; `q` from 0 to 1. */
+export function quantile(values: readonly number[], q: number): number {
+  return values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))]!;
 }
