@@ -192,6 +192,39 @@ describe('the editor beyond loopback', () => {
       () => metricOf(platform, 'tidemark_flows_up', token.token),
       (up) => up === 1,
     );
+
+    // Its own nodes come in by what the platform gave them: one that was not let in would go to no answer.
+    const server = { id: 'server', type: 'tidemark-server', version: 1, name: '', apiUrl: '', mqttUrl: '' };
+    const shared = { z: 'tab1', server: 'server', version: 1, name: '' };
+    const command = {
+      ...{ id: 'tell', type: 'tidemark-command', ...shared, topic: 'commands/door', payload: 'OPEN' },
+      ...{ retain: false, confirm: false, confirmTopic: '', confirmPayload: '', timeout: '5s' },
+      wires: [['ask']],
+    };
+    const query = {
+      ...{
+        id: 'ask',
+        type: 'tidemark-query',
+        ...shared,
+        what: 'latest',
+        metric: '',
+        sensor: '',
+        location: '',
+      },
+      ...{ from: 'now-1h', to: 'now', every: '10m', fn: 'mean', by: 'sensor', fill: '', tz: '' },
+      wires: [['answer']],
+    };
+    const [tab, web, ...rest] = endpoints;
+    await deploy(flowsUrl, [tab!, server, { ...web, wires: [['tell']] }, command, query, ...rest], session);
+    const headers = basic(flows.password);
+    await until(
+      () =>
+        fetch(`${flowsUrl}/hello`, { headers, signal: AbortSignal.timeout(2000) }).then(
+          (response) => response.text(),
+          () => 'no answer',
+        ),
+      (text) => text === '[]',
+    );
   });
 });
 
