@@ -51,7 +51,7 @@ export class PointColumns {
     for (const [field, value] of fields) {
       const isFloat = typeof value === 'number';
       if (!isFloat) this.#others.set(this.#fieldCount, value);
-      this.#pushField(this.#nameSlotOf(field), isFloat ? value : 0);
+      this.#pushField(this.#slotNamed(field), isFloat ? value : 0);
     }
     this.#pushLabels(this.#labelSlotOf(measurement, tags));
   }
@@ -62,7 +62,7 @@ export class PointColumns {
     if (others.size > 0)
       for (const [index, value] of others) this.#others.set(this.#fieldCount + index, value);
     for (let index = 0; index < fieldCount; index++)
-      this.#pushField(this.#nameSlotOf(fields[index]!.name), floats[index]!);
+      this.#pushField(this.#slotNamed(fields[index]!.name), floats[index]!);
     this.#pushLabels(this.#labelSlotOf(series.measurement, series.tags));
   }
 
@@ -81,7 +81,7 @@ export class PointColumns {
     this.#floats.set(points.#floats.subarray(firstField, fieldEnd), this.#fieldCount);
     const shift = this.#fieldCount - firstField;
     const nameSlotOf = slotsOnce(points.#names.length, fieldEnd - firstField, (slot) =>
-      this.#nameSlotOf(points.#names[slot]!),
+      this.#slotNamed(points.#names[slot]!),
     );
     for (let field = firstField; field < fieldEnd; field++)
       this.#nameSlots[field + shift] = nameSlotOf(points.#nameSlots[field]!);
@@ -165,7 +165,7 @@ export class PointColumns {
   }
 
   /** Most often the name that came after the last one before. */
-  #nameSlotOf(name: string): number {
+  #slotNamed(name: string): number {
     const next = this.#lastName + 1 < this.#names.length ? this.#lastName + 1 : 0;
     if (this.#names[next] === name) {
       this.#lastName = next;
@@ -226,6 +226,25 @@ export class PointColumns {
 
   fieldAt(field: number): string {
     return this.#names[this.#nameSlots[field]!]!;
+  }
+
+  /** Names of fields; the same stands there once. */
+  get names(): readonly string[] {
+    return this.#names;
+  }
+
+  /** Where the name of the field stands in `names`. */
+  nameSlotOf(field: number): number {
+    return this.#nameSlots[field]!;
+  }
+
+  isFloat(field: number): boolean {
+    return this.#others.size === 0 || !this.#others.has(field);
+  }
+
+  /** The value of a field that is a float. */
+  floatAt(field: number): number {
+    return this.#floats[field]!;
   }
 
   valueAt(field: number): FieldValue {

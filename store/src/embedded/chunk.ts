@@ -3,13 +3,16 @@ import type { DuckDBAppender, DuckDBDataChunk, DuckDBValue } from '@duckdb/node-
 /** DuckDB's own size of a chunk. */
 const CHUNK_ROWS = 2048;
 
+/** One list of values for each column of a table; it may be longer than the rows there are. */
+export type Columns = readonly ArrayLike<DuckDBValue>[];
+
 /** Appends rows, given by column, through a chunk that is used over and over. */
 export function appendColumns(
   appender: DuckDBAppender,
   chunk: DuckDBDataChunk,
-  columns: readonly DuckDBValue[][],
+  columns: Columns,
+  rows = columns[0]!.length,
 ): void {
-  const rows = columns[0]!.length;
   for (let start = 0; start < rows; start += CHUNK_ROWS) {
     fillChunk(chunk, columns, start, Math.min(CHUNK_ROWS, rows - start));
     appender.appendDataChunk(chunk);
@@ -17,12 +20,7 @@ export function appendColumns(
   appender.flushSync();
 }
 
-function fillChunk(
-  chunk: DuckDBDataChunk,
-  columns: readonly DuckDBValue[][],
-  start: number,
-  rows: number,
-): void {
+function fillChunk(chunk: DuckDBDataChunk, columns: Columns, start: number, rows: number): void {
   chunk.reset();
   chunk.rowCount = rows;
   columns.forEach((values, index) => {

@@ -96,13 +96,8 @@ async function loadNewest(
 ): Promise<void> {
   await database.read(sql, {}, (chunk) => {
     const [ids = [], times = [], values = []] = chunk.getColumns();
-    for (let row = 0; row < ids.length; row++) {
-      const series = index.byId(ids[row] as number);
-      const timeNs = times[row] as bigint;
-      if (timeNs < series.lastTimeNs) continue;
-      series.lastTimeNs = timeNs;
-      series.lastValue = valueTypes[type].fromStore(values[row]!);
-    }
+    for (let row = 0; row < ids.length; row++)
+      index.newest.offer(ids[row] as number, times[row] as bigint, valueTypes[type].fromStore(values[row]!));
   });
 }
 

@@ -9,18 +9,42 @@ import {
 } from '@tidemark/core';
 import type { ReadingFilter } from '../engine.ts';
 import { sensorMeasurements } from '../sensor-measurements.ts';
+import { NewestPoints } from './newest-points.ts';
 import { TagIndex } from './tag-index.ts';
 
+interface SeriesParts {
+  id: number;
+  type: FieldType;
+  field: string;
+  tagSet: TagSet;
+}
+
 /** One field of one tag set, with its newest point. */
-export interface Series {
+export class Series {
   readonly id: number;
   readonly type: FieldType;
   readonly field: string;
   readonly tagSet: TagSet;
   /** The metric that the field is a value of; text has its own name back. */
   readonly metric: string;
-  lastTimeNs: bigint;
-  lastValue: FieldValue;
+  readonly #newest: NewestPoints;
+
+  constructor({ id, type, field, tagSet }: SeriesParts, newest: NewestPoints) {
+    this.id = id;
+    this.type = type;
+    this.field = field;
+    this.tagSet = tagSet;
+    this.metric = metricOfField(field, type === 'string');
+    this.#newest = newest;
+  }
+
+  get lastTimeNs(): bigint {
+    return this.#newest.timeOf(this.id);
+  }
+
+  get lastValue(): FieldValue {
+    return this.#newest.valueOf(this.id);
+  }
 }
 
 /** One measurement and tag set; a sensor that is renamed changes its tags. */
@@ -34,11 +58,9 @@ export interface TagSet {
 
 type Labelled = Pick<Point, 'measurement' | 'tags'>;
 
-/** Before every time: the last time of a series that holds no point. */
-const NO_TIME_NS = -(2n ** 63n) - 1n;
-
 /** All series, by what identifies them. Ids grow in the order of creation, and are never used again. */
 export class SeriesIndex {
+  readonly newest = new NewestPoints();
   /** Removed ones stay, for the queries that still meet their rows. */
   readonly #byId: Series[] = [];
   readonly #byMeasurement = new Map<string, Map<string, TagSet>>();
@@ -96,16 +118,8 @@ export class SeriesIndex {
 
   /** Adds a series and pins its field's type. */
   add(tagSet: TagSet, field: string, type: FieldType, id = this.nextId): Series {
-    const metric = metricOfField(field, type === 'string');
-    const series: Series = {
-      id,
-      type,
-      field,
-      tagSet,
-      metric,
-      lastTimeNs: NO_TIME_NS,
-      lastValue: 0,
-    };
+    const series = new Series({ id, type, field, tagSet }, this.newest);
+    this.newest.add(id);
     this.#byId[id] = series;
     this.#size += 1;
     tagSet.series.set(field, series);

@@ -4,25 +4,19 @@ import {
   type DuckDBConnection,
   DuckDBDataChunk,
   type DuckDBType,
-  type DuckDBValue,
   INTEGER,
   VARCHAR,
 } from '@duckdb/node-api';
-import {
-  type FieldType,
-  type FieldValue,
-  fieldTypeOf,
-  type Point,
-  type PointColumns,
-  Uint64,
-} from '@tidemark/core';
+import type { FieldType, PointColumns } from '@tidemark/core';
 import type { RejectedPoint } from '../engine.ts';
-import { fitTypes, type TypePolicy } from '../type-policy.ts';
-import { appendColumns } from './chunk.ts';
+import type { TypePolicy } from '../type-policy.ts';
+import { appendColumns, type Columns } from './chunk.ts';
 import { isInvalidated } from './database.ts';
-import { type ArrivalTable, activeOf, type Layout } from './layout.ts';
-import { MAX_TIME_NS, MIN_TIME_NS, valueTypes } from './schema.ts';
-import type { Series, SeriesIndex, TagSet } from './series.ts';
+import type { ArrivalTable, Layout } from './layout.ts';
+import { valueTypes } from './schema.ts';
+import type { Series, SeriesIndex } from './series.ts';
+import type { StagedRows } from './staged-rows.ts';
+import { type Changes, Staging } from './staging.ts';
 
 interface WriterOptions {
   connection: DuckDBConnection;
@@ -32,16 +26,6 @@ interface WriterOptions {
   maxSeries?: number | undefined;
 }
 
-/** Rows on their way to a table, by column. */
-interface Rows {
-  series: number[];
-  times: bigint[];
-  values: DuckDBValue[];
-}
-
-/** What a batch brings to each table. */
-type Staged = Map<ArrivalTable, { type: FieldType; rows: Rows }>;
-
 /**
  * Appends points to the hot and late tables. It changes the series and the layout before the commit. When that
  * fails they are ahead of the file, which does no harm: what is written again goes to the late tables. After
@@ -49,17 +33,13 @@ type Staged = Map<ArrivalTable, { type: FieldType; rows: Rows }>;
  */
 export class Writer {
   readonly #connection: DuckDBConnection;
-  readonly #layout: Layout;
   readonly #series: SeriesIndex;
-  readonly #typePolicy: TypePolicy;
-  readonly #maxSeries: number;
+  readonly #staging: Staging;
   readonly #appenders = new Map<string, DuckDBAppender>();
   readonly #chunks = new Map<FieldType, DuckDBDataChunk>();
   /** Series with this id or a greater one are not in the file yet. */
   #firstUnsavedId: number;
   #isIntact = true;
-  /** Series of the fields of the point that is being staged. */
-  readonly #found: Series[] = [];
 
   constructor({
     connection,
@@ -69,10 +49,8 @@ export class Writer {
     maxSeries = Number.POSITIVE_INFINITY,
   }: WriterOptions) {
     this.#connection = connection;
-    this.#layout = layout;
     this.#series = series;
-    this.#typePolicy = typePolicy;
-    this.#maxSeries = maxSeries;
+    this.#staging = new Staging({ layout, series, typePolicy, maxSeries });
     this.#firstUnsavedId = series.nextId;
   }
 
@@ -83,20 +61,16 @@ export class Writer {
 
   /** Writes a batch in one transaction; the points it can't take come back, the rest is committed. */
   async write(points: PointColumns): Promise<RejectedPoint[]> {
-    const rejected: RejectedPoint[] = [];
-    const rows: Staged = new Map();
-    const tagSets: TagSet[] = [];
-    for (let index = 0; index < points.length; index++) {
-      const rejection = this.#stage(points, index, tagSets, rows);
-      if (rejection !== undefined) rejected.push({ index, ...rejection });
-    }
-    if (rows.size === 0) return rejected;
+    const rejected = this.#staging.stage(points);
+    const changes = this.#staging.changes();
+    if (changes.length === 0) return rejected;
+    for (const [table, rows] of changes) rows.addTo(table);
     const { nextId } = this.#series;
     this.#isIntact = false;
     await this.#connection.run('BEGIN');
     await this.#appendSeries(nextId);
-    for (const [table, { type, rows: staged }] of rows) await this.#appendRows(table, type, staged);
-    await this.#commit(rows);
+    for (const [table, rows] of changes) await this.#appendRows(table, rows);
+    await this.#commit(changes);
     this.#isIntact = true;
     this.#firstUnsavedId = nextId;
     return rejected;
@@ -114,87 +88,14 @@ export class Writer {
     this.release([...this.#appenders.keys()]);
   }
 
-  /** `tagSets` are those of the labels that came before, by their slot. */
-  #stage(
-    points: PointColumns,
-    index: number,
-    tagSets: TagSet[],
-    rows: Staged,
-  ): Omit<RejectedPoint, 'index'> | undefined {
-    const timeNs = points.times.at(index);
-    if (timeNs < MIN_TIME_NS || timeNs > MAX_TIME_NS) {
-      return { reason: 'store_rejected', detail: `time ${timeNs} is beyond 64 bits` };
-    }
-    const slot = points.labelSlotOf(index);
-    let tagSet = tagSets[slot];
-    if (tagSet === undefined) {
-      const { measurement, tags } = points.labels[slot]!;
-      tagSet = this.#series.find(measurement, tags);
-      if (tagSet !== undefined) tagSets[slot] = tagSet;
-    }
-    if (tagSet === undefined || !this.#findSeries(tagSet, points, index))
-      return this.#stageNew(points.at(index), tagSet, rows);
-    const firstField = points.firstFieldOf(index);
-    for (let field = firstField; field < points.fieldEndOf(index); field++)
-      this.#stageValue(this.#found[field - firstField]!, timeNs, points.valueAt(field), rows);
-    return undefined;
-  }
-
-  /** True when every field has its series and is of its type: the common case, and the quick one. */
-  #findSeries(tagSet: TagSet, points: PointColumns, index: number): boolean {
-    const firstField = points.firstFieldOf(index);
-    for (let field = firstField; field < points.fieldEndOf(index); field++) {
-      const series = tagSet.series.get(points.fieldAt(field));
-      if (series?.type !== fieldTypeOf(points.valueAt(field))) return false;
-      this.#found[field - firstField] = series;
-    }
-    return true;
-  }
-
-  /** A point that brings a series, or a value of another type than its series has. */
-  #stageNew(point: Point, known: TagSet | undefined, rows: Staged): Omit<RejectedPoint, 'index'> | undefined {
-    const fitting = fitTypes(point, this.#series.pinsOf(point.measurement), this.#typePolicy);
-    if (typeof fitting === 'string') return { reason: 'type_conflict', detail: fitting };
-    const { fields, timeNs } = fitting;
-    const fresh = fields.filter(([field]) => !known?.series.has(field));
-    if (fresh.length > 0 && this.#series.size + fresh.length > this.#maxSeries)
-      return { reason: 'too_many_series', detail: fullText(this.#maxSeries, fresh) };
-    // What is refused leaves nothing in memory.
-    const tagSet = known ?? this.#series.tagSetOf(point);
-    for (const [field, value] of fresh) this.#series.add(tagSet, field, fieldTypeOf(value));
-    for (const [field, value] of fields) this.#stageValue(tagSet.series.get(field)!, timeNs, value, rows);
-    return undefined;
-  }
-
-  #stageValue(series: Series, timeNs: bigint, value: FieldValue, staged: Staged): void {
-    const tables = this.#layout.of(series.type);
-    const isNewest = timeNs > series.lastTimeNs;
-    const table = activeOf(isNewest ? tables.hot : tables.late);
-    let target = staged.get(table);
-    if (target === undefined) {
-      target = { type: series.type, rows: { series: [], times: [], values: [] } };
-      staged.set(table, target);
-    }
-    target.rows.series.push(series.id);
-    target.rows.times.push(timeNs);
-    target.rows.values.push(value instanceof Uint64 ? value.value : value);
-    if (timeNs < table.minNs) table.minNs = timeNs;
-    if (timeNs > table.maxNs) table.maxNs = timeNs;
-    table.rows += 1;
-    if (timeNs >= series.lastTimeNs) {
-      series.lastTimeNs = timeNs;
-      series.lastValue = value;
-    }
-  }
-
   /** Only the commit waits for the disk, and it does so off the main thread. */
-  async #commit(rows: ReadonlyMap<ArrivalTable, { rows: Rows }>): Promise<void> {
+  async #commit(changes: Changes): Promise<void> {
     try {
       await this.#connection.run('COMMIT');
     } catch (error) {
       if (!isInvalidated(error)) {
         await this.#connection.run('ROLLBACK').catch(() => undefined);
-        for (const [table, staged] of rows) table.rows -= staged.rows.series.length;
+        for (const [table, rows] of changes) table.rows -= rows.length;
         this.#isIntact = true;
       }
       throw error;
@@ -205,7 +106,7 @@ export class Writer {
     const added: Series[] = [];
     for (let id = this.#firstUnsavedId; id < nextId; id++) added.push(this.#series.byId(id));
     if (added.length === 0) return;
-    const columns = [
+    const columns: Columns = [
       added.map(({ id }) => id),
       added.map(({ tagSet }) => tagSet.measurement),
       added.map(({ tagSet }) => JSON.stringify(tagSet.tags)),
@@ -213,30 +114,30 @@ export class Writer {
       added.map(({ type }) => type),
     ];
     const chunk = DuckDBDataChunk.create([INTEGER, VARCHAR, VARCHAR, VARCHAR, VARCHAR]);
-    await this.#append('series', chunk, columns);
+    await this.#append('series', chunk, { columns, rows: added.length });
   }
 
-  async #appendRows(table: ArrivalTable, type: FieldType, { series, times, values }: Rows): Promise<void> {
+  async #appendRows(table: ArrivalTable, rows: StagedRows): Promise<void> {
+    const { type, series, times, values, length } = rows;
     let chunk = this.#chunks.get(type);
     if (chunk === undefined) {
       const types: DuckDBType[] = [INTEGER, BIGINT, valueTypes[type].duckdb];
       chunk = DuckDBDataChunk.create(types);
       this.#chunks.set(type, chunk);
     }
-    await this.#append(table.name, chunk, [series, times, values]);
+    await this.#append(table.name, chunk, { columns: [series, times, values], rows: length });
   }
 
-  async #append(name: string, chunk: DuckDBDataChunk, columns: readonly DuckDBValue[][]): Promise<void> {
+  async #append(
+    name: string,
+    chunk: DuckDBDataChunk,
+    { columns, rows }: { columns: Columns; rows: number },
+  ): Promise<void> {
     let appender = this.#appenders.get(name);
     if (appender === undefined) {
       appender = await this.#connection.createAppender(name);
       this.#appenders.set(name, appender);
     }
-    appendColumns(appender, chunk, columns);
+    appendColumns(appender, chunk, columns, rows);
   }
-}
-
-function fullText(maxSeries: number, fresh: Point['fields']): string {
-  const names = fresh.map(([field]) => field).join(', ');
-  return `the store may have ${maxSeries} series, and this point brings more (${names}); raise store.maxSeries`;
 }
