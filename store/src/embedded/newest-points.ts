@@ -3,7 +3,7 @@ import type { FieldValue } from '@tidemark/core';
 const FIRST_CAPACITY = 1024;
 
 /** Before every time: that of a series that holds no point. */
-export const NO_TIME_NS = -(2n ** 63n) - 1n;
+const NO_TIME_NS = -(2n ** 63n) - 1n;
 
 /**
  * The newest point of each series, by its id. Columns of numbers: writes go through all series over and over, and an
