@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config, Logger, PartHealth, Registry } from '@tidemark/core';
 import { Child } from './child-process.ts';
-import type { FromChild, Login, Usage } from './messages.ts';
+import type { FromChild, Login, LogLevel, Usage } from './messages.ts';
 import { FlowsMetrics } from './metrics.ts';
 import { MAX_FAULTS, type RestartReason, Restarts, WINDOW_MS } from './restarts.ts';
 
@@ -59,6 +59,8 @@ export class FlowsSupervisor {
   #silentTicks = 0;
   #killedFor: RestartReason | undefined;
   #fault: string | undefined;
+  /** The first line of what it said before it ended by itself. */
+  #lastWords: string | undefined;
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
@@ -125,6 +127,7 @@ export class FlowsSupervisor {
     this.#state = { name: 'starting' };
     this.#silentTicks = 0;
     this.#killedFor = undefined;
+    this.#lastWords = undefined;
     this.#child = new Child({
       userDir: this.#userDir,
       maxHeapBytes: flows.maxMemoryBytes,
@@ -149,7 +152,7 @@ export class FlowsSupervisor {
 
   #onMessage(message: FromChild): void {
     this.#silentTicks = 0;
-    if (message.type === 'log') this.#logger[message.level](message.text);
+    if (message.type === 'log') this.#onLine(message);
     else if (message.type === 'listening') this.#onPort(message.port);
     else if (message.type === 'failed') {
       this.#killedFor = 'start';
@@ -159,6 +162,11 @@ export class FlowsSupervisor {
       this.#state = { name: 'running', areFlowsRunning: true, flows: 0 };
       this.#metrics.started(Date.now());
     } else if (message.type === 'beat') this.#onBeat(message.usage);
+  }
+
+  #onLine({ level, text }: { level: LogLevel; text: string }): void {
+    this.#logger[level](text);
+    if (level === 'fatal') this.#lastWords = text.split('\n', 1)[0];
   }
 
   #onPort(port: number): void {
@@ -203,7 +211,8 @@ export class FlowsSupervisor {
       return;
     }
     const reason = this.#killedFor ?? (isOutOfMemory ? 'memory' : 'exit');
-    const why = this.#killedFor === undefined ? `Node-RED ended with ${how}` : this.#fault!;
+    const why =
+      this.#killedFor === undefined ? `Node-RED ended with ${this.#lastWords ?? how}` : this.#fault!;
     this.#fault = why;
     this.#metrics.ended(reason);
     const { pauseMs, isSafeMode } = this.#restarts.ended(reason, performance.now());

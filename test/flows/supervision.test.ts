@@ -53,6 +53,17 @@ it('a flow in an endless loop costs ingest nothing, and is restarted, counted by
   expect(await metricOf(platform, 'tidemark_flows_restarts_total{reason="heartbeat"}')).toBe(3);
 });
 
+it('an error that no node catches ends Node-RED, and /health says which', async () => {
+  const { platform, flowsUrl } = await startFlows();
+  await deploy(flowsUrl, flowThatRuns("(async () => { throw new Error('the fan is gone'); })();"));
+  const { message } = await until(
+    () => flowsCheck(platform),
+    ({ message }) => message.startsWith('flows are stopped'),
+  );
+  expect(message).toContain('uncaught: Error: the fan is gone');
+  expect(await metricOf(platform, 'tidemark_flows_restarts_total{reason="exit"}')).toBe(3);
+});
+
 it('Node-RED that is killed comes back, at the same port and with its flows', async () => {
   const { platform, flowsUrl } = await startFlows();
   const flows = flowThatRuns('flow.set("ran", true);');
