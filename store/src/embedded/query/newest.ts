@@ -8,11 +8,11 @@ import { isCastable } from './expression.ts';
 import { typeOfReference } from './feed.ts';
 import type { Frame } from './frame.ts';
 import { selectMembers } from './members.ts';
-import type { Groups } from './relation.ts';
+import type { Group, Groups } from './relation.ts';
 import type { ResolvedSelect } from './resolve.ts';
 
 /**
- * The answer of `last` of a field and nothing else, by the position of its group, from the newest points of series, which
+ * The answer of `last` of a field and nothing else, by group, from the newest points of series, which
  * are in memory; undefined for another question, and where a newest point does not tell: it is behind the end, or of a type
  * that it is cast from, or only some points count.
  */
@@ -21,7 +21,7 @@ export function newestOfGroups(
   frame: Frame,
   groups: Groups,
   context: PlanContext,
-): { position: number; rows: QueryRows }[] | undefined {
+): { group: Group; rows: QueryRows }[] | undefined {
   const { fields, sources, interval, limit, offset, filter } = select;
   const [call] = fields.map(({ expression }) => expression);
   if (fields.length !== 1 || call?.kind !== 'call' || call.name !== 'last' || !isPlain(call))
@@ -44,7 +44,7 @@ export function newestOfGroups(
     if (other === undefined || isLater(series, other)) newest.set(group, series);
   }
   return [...newest].map(([position, { lastTimeNs, lastValue }]) => ({
-    position,
+    group: groups.list[position]!,
     rows: [[lastTimeNs, lastValue instanceof Uint64 ? lastValue.value : lastValue]],
   }));
 }

@@ -5,11 +5,15 @@ import { createMetrics, type Point, silentLogger, systemClock } from '@tidemark/
 import type { Statement } from '@tidemark/influxql';
 import { parseInfluxql } from '@tidemark/influxql/parser';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import type { QuerySeries } from '../../engine.ts';
 import { Database } from '../database.ts';
 import { EmbeddedEngine } from '../engine.ts';
 
 const SECOND = 1_000_000_000n;
 const START_S = 1_600_000_000n;
+
+/** Of a measurement with a point each hour. */
+const HOURS = 2400;
 
 let path: string;
 let engine: EmbeddedEngine;
@@ -27,6 +31,10 @@ beforeAll(async () => {
       points.push({ measurement: 'cpu', tags: [['host', host]], fields, timeNs: (START_S + step) * SECOND });
     }
   }
+  for (let hour = 0; hour < HOURS; hour++) {
+    const timeNs = (START_S + BigInt(hour) * 3600n) * SECOND;
+    points.push({ measurement: 'rain', tags: [], fields: [['mm', hour]], timeNs });
+  }
   await engine.write(points);
 });
 
@@ -34,6 +42,12 @@ afterAll(async () => {
   await engine.stop();
   await rm(path, { recursive: true });
 });
+
+function answer(query: string): Promise<QuerySeries[]> {
+  const [statement] = parseInfluxql(query);
+  const options = { nowNs: START_S * 2n * SECOND, database: 'tidemark' };
+  return engine.influxql.answer(statement as Statement, options);
+}
 
 /** Rows of the answer, and rows that came out of DuckDB for it. */
 async function ask(query: string): Promise<{ answered: number; read: number }> {
@@ -47,11 +61,7 @@ async function ask(query: string): Promise<{ answered: number; read: number }> {
     };
     return original.call(this, sql, parameters, counted, options);
   });
-  const [statement] = parseInfluxql(query);
-  const series = await engine.influxql.answer(statement as Statement, {
-    nowNs: START_S * 2n * SECOND,
-    database: 'tidemark',
-  });
+  const series = await answer(query);
   spy.mockRestore();
   return { answered: series.reduce((sum, { values }) => sum + values.length, 0), read };
 }
@@ -71,8 +81,27 @@ it.each([
   ['SELECT max(m) FROM (SELECT mean(v) AS m FROM cpu GROUP BY host)', 1],
   [`SELECT moving_average(v, 50) FROM cpu WHERE host = 'a' ORDER BY time DESC LIMIT 2`, 2],
   ['SELECT v FROM cpu WHERE v > 1000', 0],
+  ['SELECT v FROM cpu WHERE v = 5 ORDER BY time DESC LIMIT 50', 50],
 ])('%s reads no more rows than it answers', async (query, rows) => {
   expect(await ask(query)).toEqual({ answered: rows, read: rows });
+});
+
+it('answers `last` by tags from what is in memory', async () => {
+  expect(await ask('SELECT last(v) FROM cpu GROUP BY host')).toEqual({ answered: 3, read: 0 });
+});
+
+it.each([1, 2, 60, 100, 120, 3000])('finds a page of %i raw points from either end', async (limit) => {
+  const hours = Array.from({ length: HOURS }, (_, hour) => hour);
+  const page = async (order: string, where = '') => {
+    const series = await answer(`SELECT mm FROM rain ${where} ORDER BY time ${order} LIMIT ${limit}`);
+    return series.flatMap(({ values }) => [...values].map(([, value]) => value));
+  };
+  expect(await page('ASC')).toEqual(hours.slice(0, limit));
+  expect(await page('DESC')).toEqual(hours.toReversed().slice(0, limit));
+  const range = `WHERE time >= ${START_S + 30n * 3600n}s AND time < ${START_S + 2000n * 3600n}s`;
+  const inner = hours.slice(30, 2000);
+  expect(await page('ASC', range)).toEqual(inner.slice(0, limit));
+  expect(await page('DESC', range)).toEqual(inner.toReversed().slice(0, limit));
 });
 
 it('answers nothing of what a query would give beyond a million rows', async () => {
@@ -83,9 +112,7 @@ it('answers nothing of what a query would give beyond a million rows', async () 
 it('adds up series before they are joined to their groups, to the same numbers', async () => {
   const query = `SELECT count(v), sum(n), mean(v), min(v), max(n), spread(v), percentile(v, 95)
     FROM cpu WHERE ${range} AND host =~ /[ab]/ GROUP BY time(5m), host`;
-  const [statement] = parseInfluxql(query);
-  const options = { nowNs: START_S * 2n * SECOND, database: 'tidemark' };
-  const series = await engine.influxql.answer(statement as Statement, options);
+  const series = await answer(query);
   const expected = new Map<bigint, bigint[]>();
   for (let step = 0n; step < 600n; step++) {
     const startNs = ((START_S + step) / 300n) * 300n * SECOND;

@@ -1,3 +1,4 @@
+import type { DuckDBDataChunk } from '@duckdb/node-api';
 import { messageOf } from '@tidemark/core';
 import {
   compileSelect,
@@ -18,7 +19,7 @@ import {
 } from '../../engine.ts';
 import { AnswerRows } from '../answer-rows.ts';
 import { earliestNs, type Layout, latestNs } from '../layout.ts';
-import type { Reader } from '../reader.ts';
+import type { Reader, Statement } from '../reader.ts';
 import { Bindings } from './bindings.ts';
 import { type Call, driverOf, isPlain } from './calls.ts';
 import { Catalog } from './catalog.ts';
@@ -31,6 +32,7 @@ import { Regexes, textsOf } from './regexes.ts';
 import { type Group, Groups } from './relation.ts';
 import { type ResolvedSelect, resolveSelect } from './resolve.ts';
 import { compareGroups, rowsOf } from './rows.ts';
+import { slicesOf } from './slices.ts';
 import type { Extent } from './window.ts';
 
 /** A query that takes longer holds up others. */
@@ -47,43 +49,58 @@ export async function answerSelect(
   const sources = regexesOf(statement);
   const regexes = await Regexes.match(reader, sources, sources.length === 0 ? [] : textsOf(reader));
   const select = resolveSelect(compiled, { catalog, regexes, database });
-  let groups = new Groups([]);
+  const newContext = (): PlanContext => {
+    const { layout, series: index } = reader;
+    return { catalog, regexes, layout, index, bindings: new Bindings(), extent: extentOf(layout), nowNs };
+  };
+  const frame = outerFrame(select, nowNs);
+  const groups = new Groups(select.dimensions);
+  const newest = newestOfGroups(select, frame, groups, newContext());
+  const found = newest ?? (await readGroups(reader, select, frame, newContext));
+  checkRows(found.reduce((sum, { rows }) => sum + rows.length, 0));
+  return seriesOf(select, found);
+}
+
+/** Rows of the answer and the group that they are of. */
+interface Found {
+  group: Group;
+  rows: QueryRows;
+}
+
+async function readGroups(
+  reader: Reader,
+  select: ResolvedSelect,
+  frame: Frame,
+  newContext: () => PlanContext,
+): Promise<Found[]> {
   const empty = emptyWindow(select);
+  const read: Frame = empty === undefined ? frame : { ...frame, fill: { kind: 'none' } };
+  let groups = new Groups([]);
   let grid: Grid | undefined;
-  let rows = new AnswerRows([]);
-  let newest: AnswerRows['groups'] | undefined;
-  await reader
-    .run(
-      () => {
-        groups = new Groups(select.dimensions);
-        const bindings = new Bindings();
-        const { layout, series: index } = reader;
-        const extent = extentOf(layout);
-        const context: PlanContext = { catalog, regexes, layout, index, bindings, extent, nowNs };
-        const frame = outerFrame(select, nowNs);
-        newest = newestOfGroups(select, frame, groups, context);
-        if (newest !== undefined) return undefined;
-        const outside = empty === undefined ? frame : { ...frame, fill: { kind: 'none' } as const };
-        const { sql, types } = statementSql(select, outside, groups, context);
-        grid = empty && gridOf(frame, groups.list.length);
-        rows = new AnswerRows(types.map((type, index) => absentValue(select, type, index)));
-        return { sql, parameters: bindings.usedBy(sql) };
-      },
-      (chunk) => {
-        rows.add(chunk);
-        checkRows(rows.length);
-      },
-      { timeoutMs: QUERY_TIMEOUT_MS },
-    )
-    .catch((error: unknown) => {
+  let rows: AnswerRows | undefined;
+  for (const slice of slicesOf(select, read, newContext())) {
+    const build = (): Statement => {
+      const context = newContext();
+      groups = new Groups(select.dimensions);
+      const limit = frame.limit === 0 ? 0 : frame.limit - (rows?.length ?? 0);
+      const { sql, types } = statementSql(select, { ...slice, limit }, groups, context);
+      grid = empty && gridOf(frame, groups.list.length);
+      rows ??= new AnswerRows(types.map((type, index) => absentValue(select, type, index)));
+      return { sql, parameters: context.bindings.usedBy(sql) };
+    };
+    const add = (chunk: DuckDBDataChunk): void => {
+      rows!.add(chunk);
+      checkRows(rows!.length);
+    };
+    await reader.run(build, add, { timeoutMs: QUERY_TIMEOUT_MS }).catch((error: unknown) => {
       throw limitError(error);
     });
-  const found = (newest ?? rows.groups).map(({ position, rows: own }) => ({
+    if (slice !== read && rows!.length >= frame.limit) break;
+  }
+  return rows!.groups.map(({ position, rows: own }) => ({
     group: groups.list[position]!,
-    values: grid === undefined ? own : new FilledRows(own, grid, empty!),
+    rows: grid === undefined ? own : new FilledRows(own, grid, empty!),
   }));
-  checkRows(found.reduce((sum, { values }) => sum + values.length, 0));
-  return seriesOf(select, found);
 }
 
 /** InfluxDB's words for what took too long, and for what DuckDB finds too deep. */
@@ -154,19 +171,16 @@ function extentOf(layout: Layout): Extent {
   return { firstNs, lastNs: lastNs > firstNs ? lastNs : firstNs };
 }
 
-function seriesOf(
-  select: ResolvedSelect,
-  found: readonly { group: Group; values: QueryRows }[],
-): QuerySeries[] {
+function seriesOf(select: ResolvedSelect, found: readonly Found[]): QuerySeries[] {
   const sign = select.order === 'desc' ? -1 : 1;
   return found
     .toSorted((a, b) => sign * compareGroups(a.group, b.group))
-    .map(({ group, values }) => ({
+    .map(({ group, rows }) => ({
       name: group.measurement,
       tags: group.tags.size === 0 ? undefined : group.tags,
       columns: [select.timeName, ...select.columns],
       hasTime: true,
       timeZone: select.timeZone,
-      values,
+      values: rows,
     }));
 }
