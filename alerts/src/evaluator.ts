@@ -8,6 +8,7 @@ import {
   type StoredRule,
   tagOf,
 } from '@tidemark/core';
+import { RuleIndex } from './rule-index.ts';
 import { type ActiveRule, activate, createSeries, type Series } from './series.ts';
 import { type Step, step } from './series-state.ts';
 
@@ -42,8 +43,8 @@ interface Entry {
 export class Evaluator {
   readonly #options: EvaluatorOptions;
   readonly #rules = new Map<string, ActiveRule>();
-  #byMetric = new Map<string, ActiveRule[]>();
-  #wholeSensor: ActiveRule[] = [];
+  #byMetric = new Map<string, RuleIndex>();
+  #wholeSensor = new RuleIndex([]);
   #quality: ActiveRule[] = [];
   readonly #entries = new Map<string, Entry>();
   #seriesCount = 0;
@@ -225,30 +226,26 @@ export class Evaluator {
     return found;
   }
 
-  #concerned(entry: Entry, rules: readonly ActiveRule[] | undefined, ranMs: number): readonly Series[] {
+  #concerned(entry: Entry, rules: RuleIndex | undefined, ranMs: number): readonly Series[] {
     const { id, sensor, location } = entry;
     if (rules === undefined || sensor?.state === 'retired') return none;
-    const found = rules
-      .filter(({ scope }) => scope.holds(id, sensor, location))
-      .map((rule) => this.seriesOf(rule, id, ranMs))
-      .filter((series) => series !== undefined);
+    const found: Series[] = [];
+    for (const rule of rules.candidates(id)) {
+      if (!rule.scope.holds(id, sensor, location)) continue;
+      const series = this.seriesOf(rule, id, ranMs);
+      if (series !== undefined) found.push(series);
+    }
     return found.length === 0 ? none : found;
   }
 
   #index(): void {
     this.#entries.clear();
-    this.#byMetric = new Map();
     const enabled = [...this.#rules.values()].filter(({ rule }) => rule.isEnabled);
-    for (const active of enabled) {
-      const { metric } = active.rule;
-      if (metric === undefined) continue;
-      const together = this.#byMetric.get(metric);
-      if (together) together.push(active);
-      else this.#byMetric.set(metric, [active]);
-    }
-    this.#wholeSensor = enabled.filter(
-      ({ rule }) => rule.condition.kind === 'absent' && rule.metric === undefined,
-    );
+    const byMetric = Map.groupBy(enabled, ({ rule }) => rule.metric);
+    const whole = byMetric.get(undefined)?.filter(({ rule }) => rule.condition.kind === 'absent') ?? [];
+    byMetric.delete(undefined);
+    this.#byMetric = new Map(Array.from(byMetric, ([metric, rules]) => [metric!, new RuleIndex(rules)]));
+    this.#wholeSensor = new RuleIndex(whole);
     this.#quality = enabled.filter(({ rule }) => rule.condition.kind === 'quality');
   }
 }

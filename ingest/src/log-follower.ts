@@ -7,6 +7,10 @@ import type { Spool } from './spool/spool.ts';
 
 /** Read between two turns of the event loop: some 700 small messages, a millisecond of checks. */
 const READ_BYTES = 64 * 1024;
+/** A commit under load is read as a whole, and may take tens of milliseconds: acceptance has a turn every so often. */
+const MAX_TURN_MS = 4;
+/** Entries taken before it is looked how long that took. */
+const SLICE = 32;
 /** How often what was counted is saved, and how far a full log may have to wait for it. */
 const SAVE_EVERY_MS = 1000;
 /** Rows that are saved without waiting for that: acceptance shares the thread, and a row takes some 10 µs. */
@@ -141,17 +145,32 @@ export class LogFollower implements LogFollowing {
   }
 
   async #takeNext(): Promise<void> {
-    const { spool, cursor, take, isIdle } = this.#options;
+    const { spool, cursor, isIdle } = this.#options;
     const seenAtMs = this.#nowMs();
     if (isIdle?.()) this.#position = spool.endOffset;
     else {
       const { entries, nextOffset } = await spool.take(this.#position, READ_BYTES, true);
-      take(entries, seenAtMs);
-      this.#position = nextOffset;
+      await this.#takeInTurns(entries, nextOffset, seenAtMs);
     }
     spool.passed(cursor, this.#position);
     if (this.#isAtEnd()) this.#caughtUpAtMs = seenAtMs;
     for (const wake of this.#caughtUpWaiters) wake();
+  }
+
+  /** The position goes along: what is saved in between is what was taken. */
+  async #takeInTurns(entries: readonly SpoolEntry[], nextOffset: number, seenAtMs: number): Promise<void> {
+    const { take } = this.#options;
+    let turnAtMs = this.#nowMs();
+    for (let start = 0; start < entries.length; start += SLICE) {
+      const end = start + SLICE;
+      take(entries.slice(start, end), seenAtMs);
+      if (end >= entries.length) break;
+      this.#position = entries[end]!.offset;
+      if (this.#nowMs() - turnAtMs < MAX_TURN_MS) continue;
+      await new Promise(setImmediate);
+      turnAtMs = this.#nowMs();
+    }
+    this.#position = nextOffset;
   }
 
   async #saveIfDue(isLast = false): Promise<void> {
