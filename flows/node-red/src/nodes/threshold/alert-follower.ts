@@ -1,5 +1,6 @@
 import type { Api } from '../../platform/api.ts';
 import { EventStream } from '../../platform/event-stream.ts';
+import { messageOf } from '../../runtime/define-node.ts';
 import type { AlertMemory } from './alert-memory.ts';
 
 const pageSize = 1000;
@@ -20,6 +21,8 @@ interface FollowerOptions {
   api: Api;
   ruleId: string;
   memory: AlertMemory;
+  /** Sees that the platform has the rule; called before its alerts are followed, on each platform. */
+  keepRule: () => Promise<void>;
   onRaised: (alert: Alert) => void;
   onCleared: (alert: Alert) => void;
   onOpen: () => void;
@@ -32,22 +35,25 @@ export class AlertFollower {
   readonly #stream: EventStream;
 
   constructor(options: FollowerOptions) {
-    const { api, onOpen, onLost } = options;
+    const { api, onLost } = options;
     this.#options = options;
     this.#stream = new EventStream({
       api,
       path: '/api/v1/alerts/live',
       onEvent: ({ data }) => this.#take(JSON.parse(data) as Alert & { number: number }),
-      onOpen,
+      onOpen: () => this.#onOpen(),
       onLost,
     });
   }
 
-  /** Follows from where it was, by the memory, which must be loaded. Where that is not known, what fires now is raised. Throws `ApiError`. */
+  /**
+   * Follows from where it was, by the memory, which must be loaded. Where that is not known, what fires now is
+   * raised. Throws `ApiError`, and what `keepRule` throws.
+   */
   async open(): Promise<void> {
-    const { api, memory } = this.#options;
-    const { json } = await api.request('GET', '/api/v1/alerts/history', { query: { limit: '1' } });
-    const newest = (json as { items: { number: number }[] }).items[0]?.number ?? 0;
+    const { memory, keepRule } = this.#options;
+    await keepRule();
+    const newest = await this.#newest();
     // A platform that has told fewer changes than were seen is another one, or was restored from a backup.
     const isKnown = memory.seen !== undefined && memory.seen <= newest;
     if (!isKnown) memory.seen = newest;
@@ -58,6 +64,23 @@ export class AlertFollower {
 
   close(): void {
     this.#stream.close();
+  }
+
+  #onOpen(): void {
+    const { memory, onOpen, onLost } = this.#options;
+    onOpen();
+    // What answers may be another platform than before.
+    this.#newest()
+      .then((newest) => (memory.seen! > newest ? this.open() : undefined))
+      .catch((error: unknown) => onLost(messageOf(error)));
+  }
+
+  /** Number of the last change that the platform has told; 0 when there is none. */
+  async #newest(): Promise<number> {
+    const { json } = await this.#options.api.request('GET', '/api/v1/alerts/history', {
+      query: { limit: '1' },
+    });
+    return (json as { items: { number: number }[] }).items[0]?.number ?? 0;
   }
 
   /** Brings what was told in line with what is. */

@@ -43,6 +43,7 @@ class Threshold {
       api: this.#api,
       ruleId: this.#rule.id,
       memory: this.#memory,
+      keepRule: () => this.#keepRule(),
       onRaised: (alert) => this.#tell(alert, 0),
       onCleared: (alert) => this.#tell(alert, 1),
       onOpen: () => this.#showRaised(),
@@ -52,14 +53,9 @@ class Threshold {
 
   /** Resolves once alerts are followed; waits for a platform that is away, throws what it refuses. */
   async start(): Promise<void> {
-    const { node, show } = this.#context;
+    const { show } = this.#context;
     show('yellow', 'ring', 'connecting');
     await this.#memory.load();
-    await this.#patiently(async () => {
-      const note = `Node-RED: ${node.name || node.id}`;
-      for (const { path, message } of await keepRule(this.#api, this.#rule, note))
-        node.warn(path === '' ? message : `${path}: ${message}`);
-    });
     await this.#patiently(() => this.#follower.open());
   }
 
@@ -77,6 +73,13 @@ class Threshold {
   async remove(): Promise<void> {
     await this.#memory.remove();
     await removeRule(this.#api, this.#rule);
+  }
+
+  async #keepRule(): Promise<void> {
+    const { node } = this.#context;
+    const note = `Node-RED: ${node.name || node.id}`;
+    for (const { path, message } of await keepRule(this.#api, this.#rule, note))
+      node.warn(path === '' ? message : `${path}: ${message}`);
   }
 
   async #patiently(act: () => Promise<void>): Promise<void> {
