@@ -4,8 +4,9 @@ import { addAlertCommands } from './alerts/commands.ts';
 import type { QueryParameters } from './ask.ts';
 import { addBackupCommands } from './backup-commands.ts';
 import { withConfig, withHttp, withOutput, withRange } from './command-options.ts';
-import { mqttUrlOption } from './connection.ts';
+import { httpUrlOption, mqttUrlOption } from './connection.ts';
 import type { DemoOptions } from './demo.ts';
+import type { GrafanaOptions } from './grafana.ts';
 import type { InitOptions } from './init.ts';
 import {
   durationOption,
@@ -68,6 +69,15 @@ function addPlatformCommands(program: Command): void {
     .option('--data-dir <folder>', 'data folder of the platform')
     .option('--rotate', 'replace the secrets that exist', false)
     .action(async (options: InitOptions) => (await import('./init.ts')).init(options));
+  withHttp(program.command('grafana'))
+    .description('run an installed Grafana, or Docker’s, with all dashboards against a running platform')
+    .option('--port <port>', 'port of Grafana', port, 3000)
+    .option(
+      '--prometheus <url>',
+      'a Prometheus that scrapes the platform, for the dashboard Platform',
+      httpUrlOption,
+    )
+    .action(async (options: GrafanaOptions) => (await import('./grafana.ts')).grafana(options));
   program
     .command('init-compose')
     .description('make the secrets of the services of docker-compose.yml, where there are none')

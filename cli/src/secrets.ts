@@ -14,7 +14,13 @@ import { join } from 'node:path';
 export const OWN_NAME = 'tidemark';
 
 /** The clear secrets, in files that only their owner may read. */
-export type SecretName = 'mqtt-password' | 'api-token' | 'flows-password' | 'flows-credentials-key';
+export type SecretName =
+  | 'mqtt-password'
+  | 'api-token'
+  | 'flows-password'
+  | 'flows-credentials-key'
+  | 'grafana-password'
+  | 'grafana-secret-key';
 
 /** Where a secret is kept. */
 export function secretPath(dataDir: string, name: SecretName): string {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { generatedFiles, PROVISIONING } from './files.ts';
+import { generatedFiles } from './files.ts';
+import { PROVISIONING } from './folder.ts';
 
 const files = generatedFiles();
 

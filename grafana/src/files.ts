@@ -10,9 +10,6 @@ import { alertsRules, contactPoint, platformRules, policy } from './provisioning
 import { prometheusDataSource, storeDataSource } from './provisioning/data-sources.ts';
 import { dashboardProvider } from './provisioning/provider.ts';
 
-/** The folder that Grafana is given for provisioning. */
-export const PROVISIONING = new URL('../provisioning/', import.meta.url);
-
 const provisioning = {
   'datasources/store.yaml': storeDataSource,
   'datasources/prometheus.yaml': prometheusDataSource,

@@ -1,1 +1,2 @@
-export * from './files.ts';
+export { PROVISIONING } from './folder.ts';
+export * from './settings.ts';
