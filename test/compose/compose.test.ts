@@ -147,6 +147,16 @@ describe.skipIf(!requireTool('COMPOSE_BIN', compose))(
   },
 );
 
+describe.skipIf(!requireTool('promtool', promtool))('compose/prometheus.yml', () => {
+  it('is read by promtool, and scrapes the platform', () => {
+    const file = join(root, 'compose/prometheus.yml');
+    const said = execFileSync(promtool!, ['check', 'config', '--syntax-only', file], { encoding: 'utf8' });
+    expect(said).toMatch('SUCCESS');
+    const { scrape_configs } = parse(readFileSync(file, 'utf8')) as { scrape_configs: object[] };
+    expect(scrape_configs).toMatchObject([{ job_name: 'tidemark' }]);
+  });
+});
+
 it('init-compose makes each secret once, and shows them when asked', async () => {
   const folder = await tempDir();
   const created = await runTidemark(['init-compose', '--folder', folder]);
