@@ -5,6 +5,7 @@ import {
   metricOfField,
   type Point,
   type Tag,
+  TEXT_SUFFIX,
   tagOf,
 } from '@tidemark/core';
 import { convert } from '@tidemark/store';
@@ -13,8 +14,9 @@ import type { Placeable, Placement } from './placement.ts';
 
 /**
  * A line of measurement `readings` is a reading like any other: its sensor is asked for in the registry, and its
- * location is the registry's. Its further tags stay. Its numbers are floats, since the first `22i` of one device would
- * pin the metric as an integer for all. Undefined when it is refused, with its fault added.
+ * location is the registry's. Its further tags stay. Its fields are those of readings: numbers are floats, since the first
+ * `22i` of one device would pin the metric as an integer for all, and text is kept apart from them. Undefined when it is
+ * refused, with its fault added.
  * In open mode, a line that names no sensor, or one that no reading could name, stays as it is.
  */
 export function placeLine(
@@ -23,7 +25,7 @@ export function placeLine(
   { index, raw }: Pick<Placeable, 'index' | 'raw'>,
   faults: Fault[],
 ): Point | undefined {
-  const all = floatsOf(point.fields);
+  const all = readingFieldsOf(point.fields);
   if (typeof all === 'string') return refuse({ index, reason: 'type_conflict', detail: all, raw }, faults);
   const sensor = tagOf(point.tags, 'sensor') ?? '';
   if (idProblem(sensor) !== undefined) {
@@ -46,19 +48,27 @@ export function placeLine(
   return { ...point, tags: others.length === 0 ? placed : sorted([...placed, ...others]), fields };
 }
 
-/** The fields with their numbers and booleans as floats, or why one has none; text stays. */
-function floatsOf(fields: readonly Field[]): readonly Field[] | string {
-  if (fields.every(([, value]) => typeof value === 'number' || typeof value === 'string')) return fields;
-  const floats: Field[] = [];
+/** The fields with numbers and booleans as floats and text as `<field>_text`, or why one cannot be so. */
+function readingFieldsOf(fields: readonly Field[]): readonly Field[] | string {
+  if (fields.every(([, value]) => typeof value === 'number')) return fields;
+  const kept = new Map<string, Field[1]>();
   for (const [field, value] of fields) {
-    const float = typeof value === 'string' ? value : convert(value, 'float');
+    if (typeof value === 'string') continue;
+    const float = convert(value, 'float');
     if (float === undefined) {
       const type = fieldTypeOf(value);
       return `field ${JSON.stringify(field)} of "readings" is float, and this ${type} is not one exactly`;
     }
-    floats.push([field, float]);
+    kept.set(field, float);
   }
-  return floats;
+  for (const [field, value] of fields) {
+    if (typeof value !== 'string') continue;
+    const name = field.endsWith(TEXT_SUFFIX) ? field : field + TEXT_SUFFIX;
+    if (typeof (kept.get(name) ?? '') !== 'string')
+      return `the text of ${JSON.stringify(field)} is kept as ${JSON.stringify(name)}, which is a number here`;
+    kept.set(name, value);
+  }
+  return [...kept];
 }
 
 function refuse(fault: Fault, faults: Fault[]): undefined {

@@ -170,6 +170,23 @@ it('lines of measurement readings are readings; other lines are none of its busi
   expect(Array.from(open.registry.sensors(), ({ id }) => id)).toEqual(['s', 'ghost']);
 });
 
+it('text of a line is kept apart from the numbers of its metric, under the name that text of readings has', async () => {
+  const { registry, publish } = await start();
+  const lines = [
+    'readings,sensor=s mode="eco",t=1i 1',
+    'readings,sensor=s mode_text="eco" 1',
+    'readings,sensor=s mode=2 1',
+    'readings mode="eco" 1',
+    'readings,sensor=s mode="eco",mode_text=5 1',
+    'weather mode="eco" 1',
+  ];
+  expect(await publish('lines/x', lines.join('\n'))).toEqual({
+    refused: ['type_conflict'],
+    series: ['sensor=s t,mode_text', 'sensor=s mode_text', 'sensor=s mode', ' mode_text', ' mode'],
+  });
+  expect(Object.keys(registry.sensor('s')!.metrics).sort()).toEqual(['mode', 't']);
+});
+
 it('a renamed sensor is stored under its new id, whichever it reports by', async () => {
   const { registry, publish } = await start();
   await publish('sensors/old/t', '1');
