@@ -64,9 +64,12 @@ export function measurementFeed(
   const isThere = driving
     .filter(isField)
     .map((reference) => `${symbols.get(formatExpression(reference))!.sql} IS NOT NULL`);
-  const where = [`(${isThere.join(' OR ')})`, ...filterOf(conditions, symbols, context)];
+  const where = [
+    ...(base.isPresent ? [] : [`(${isThere.join(' OR ')})`]),
+    ...filterOf(conditions, symbols, context),
+  ];
   const sql = `SELECT g, t, o, ${valueColumns(types, (_, index) => columns[index]!)}
-    FROM (${joinMembers(base, tags, context)}) WHERE ${where.join(' AND ')}`;
+    FROM (${joinMembers(base, tags, context)}) ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`}`;
   const isShared = new Set(members.map(({ group }) => group)).size < members.length;
   const isBare = conditions.length === 0 && wanted.length === 1 && fields.length === 1;
   const shortcuts = isBare ? shortcutsOf(base, query.frame, context) : undefined;
@@ -85,7 +88,7 @@ function shortcutsOf(base: Base, frame: Frame, context: PlanContext): Shortcuts 
       isOne || !isDense(frame, context)
         ? undefined
         : {
-            sql: `SELECT k AS series, t, f0 AS value FROM (${base.sql}) WHERE f0 IS NOT NULL`,
+            sql: `SELECT k AS series, t, f0 AS value FROM (${base.sql}) ${base.isPresent ? '' : 'WHERE f0 IS NOT NULL'}`,
             groups: `SELECT unnest(${list(entries.map(([k]) => k))}) AS series, unnest(${list(groups)}) AS g`,
           },
   };
@@ -113,6 +116,8 @@ function uniqueReferences(references: readonly Reference[]): Reference[] {
 interface Base {
   sql: string;
   members: ReadonlyMap<number, { member: Member; position: number }>;
+  /** True where no field is null: it is the only one, and of the type in which it is stored. */
+  isPresent: boolean;
 }
 
 interface Column {
@@ -146,6 +151,7 @@ function baseRows(
     return {
       sql: rows.join(' UNION ALL '),
       members: new Map(standing.map((item) => [item.series.id, item])),
+      isPresent: columns.every(({ stored }) => stored === typeOfReference(fields[0]!)),
     };
   }
   const rows = sources.map(({ column, sql }) => {
@@ -163,6 +169,7 @@ function baseRows(
   return {
     sql: `SELECT k, t, ${merged.join(', ')} FROM (${rows.join(' UNION ALL ')}) GROUP BY k, t`,
     members: new Map(members.map((member, position) => [position, { member, position }])),
+    isPresent: false,
   };
 }
 
@@ -195,6 +202,7 @@ function newestRows(
   return {
     sql: rows.join(' UNION ALL '),
     members: new Map(standing.map((item) => [item.series.id, item])),
+    isPresent: columns.every(({ stored }) => stored === typeOfReference(field)),
   };
 }
 

@@ -10,6 +10,8 @@ export interface Relation {
   types: readonly DataType[];
   /** False where each group has one point at a time at most. */
   hasTies: boolean;
+  /** True where the points come in the order of the answer. */
+  isSorted?: boolean | undefined;
   /** What lets an aggregate do with less work; undefined where it may not. */
   shortcuts?: Shortcuts | undefined;
 }

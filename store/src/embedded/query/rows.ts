@@ -50,6 +50,7 @@ export function rowsOf(select: ResolvedSelect, frame: Frame, groups: Groups, con
     sql: `SELECT g, t, o, ${valueColumns(types, (_, index) => cells[index]!.sql)} FROM (${carried.sql})`,
     types,
     hasTies: joined.hasTies,
+    isSorted: carried.isSorted,
   };
 }
 
@@ -80,6 +81,7 @@ interface Joined {
   sql: string;
   symbols: Map<string, Typed>;
   hasTies: boolean;
+  isSorted?: boolean | undefined;
 }
 
 /** The different calls, and the names that stand outside of them, in order. */
@@ -153,7 +155,7 @@ function limited(relation: Relation, { frame, context, groups }: CallScope): Rel
       ? `SELECT * FROM (${relation.sql}) ${order} ${last === undefined ? '' : `LIMIT ${last}`} OFFSET ${skipped}`
       : `SELECT * EXCLUDE (n) FROM (SELECT *, row_number() OVER (PARTITION BY g ${order}) AS n FROM (${relation.sql}))
           WHERE n > ${skipped} ${last === undefined ? '' : `AND n <= ${skipped} + ${last}`}`;
-  return { ...relation, sql };
+  return { ...relation, sql, isSorted: groups.list.length === 1 };
 }
 
 function only({ relation, keys }: Part, scope: CallScope): Joined {
@@ -162,7 +164,8 @@ function only({ relation, keys }: Part, scope: CallScope): Joined {
     const type = relation.types[index]!;
     symbols.set(key, { sql: withDefault(`v${index}`, type, scope), type });
   });
-  return { sql: relation.sql, symbols, hasTies: relation.hasTies };
+  const { sql, hasTies, isSorted } = relation;
+  return { sql, symbols, hasTies, isSorted };
 }
 
 /** Rows of several calls: those of one group and time stand in one row. */

@@ -148,10 +148,13 @@ function statementSql(
   groups: Groups,
   context: PlanContext,
 ): { sql: string; types: readonly DataType[] } {
-  const { sql, types, hasTies } = rowsOf(select, frame, groups, context);
+  const { sql, types, hasTies, isSorted } = rowsOf(select, frame, groups, context);
   const columns = types.map((_, index) => `v${index}`);
-  const order = `ORDER BY g, t ${directionOf(frame)}${hasTies ? ', o' : ''} LIMIT ${MAX_QUERY_ROWS + 1}`;
-  return { sql: `SELECT g, t, ${columns.join(', ')} FROM (${sql}) ${order}`, types };
+  const order = isSorted === true ? '' : `ORDER BY g, t ${directionOf(frame)}${hasTies ? ', o' : ''}`;
+  return {
+    sql: `SELECT g, t, ${columns.join(', ')} FROM (${sql}) ${order} LIMIT ${MAX_QUERY_ROWS + 1}`,
+    types,
+  };
 }
 
 /** What stands for a text or boolean that is absent: with `fill(number)`, the number. */
