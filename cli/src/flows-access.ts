@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { Config } from '@tidemark/core';
+import type { Config, Logger } from '@tidemark/core';
 import type { FlowsAccess } from '@tidemark/flows';
 import { generatePassword, isLoopbackHost } from '@tidemark/store';
-import { ensureSecret, OWN_NAME, readSecret } from './secrets.ts';
+import { ensureSecret, OWN_NAME, readSecret, secretPath } from './secrets.ts';
 
-interface Addresses {
+interface AccessParts {
+  config: Config;
+  logger: Logger;
   /** Where this process can be reached itself; undefined where it runs flows alone. */
   apiUrl?: string;
   mqttUrl?: string;
@@ -14,7 +16,7 @@ interface Addresses {
  * How flows reach the platform and who may reach them. The settings win; without them it is this platform, with what
  * `tidemark init` created. Makes the secrets of Node-RED that are missing.
  */
-export function flowsAccess(config: Config, { apiUrl = '', mqttUrl = '' }: Addresses = {}): FlowsAccess {
+export function flowsAccess({ config, logger, apiUrl = '', mqttUrl = '' }: AccessParts): FlowsAccess {
   const { dataDir, flows, host } = config;
   const isOwn = flows.mqttUser === '' && flows.mqttUrl === '';
   return {
@@ -22,7 +24,7 @@ export function flowsAccess(config: Config, { apiUrl = '', mqttUrl = '' }: Addre
     mqttUrl: flows.mqttUrl || mqttUrl,
     token: flows.token || (flows.apiUrl === '' ? (readSecret(dataDir, 'api-token') ?? '') : ''),
     ...(isOwn ? ownUser(dataDir) : { mqttUser: flows.mqttUser, mqttPassword: flows.mqttPassword }),
-    login: isLoopbackHost(host) ? undefined : loginOf(dataDir),
+    login: isLoopbackHost(host) ? undefined : loginOf(dataDir, logger),
     credentialSecret: ensureSecret(dataDir, 'flows-credentials-key', generatePassword),
   };
 }
@@ -34,7 +36,11 @@ function ownUser(dataDir: string): Pick<FlowsAccess, 'mqttUser' | 'mqttPassword'
     : { mqttUser: OWN_NAME, mqttPassword };
 }
 
-function loginOf(dataDir: string): FlowsAccess['login'] {
+function loginOf(dataDir: string, logger: Logger): FlowsAccess['login'] {
+  if (readSecret(dataDir, 'flows-password') === undefined) {
+    const path = secretPath(dataDir, 'flows-password');
+    logger.warn(`flows have a new login: user ${OWN_NAME}, with the password in ${path}`);
+  }
   const password = ensureSecret(dataDir, 'flows-password', generatePassword);
   return { username: OWN_NAME, passwordHash: createHash('sha256').update(password).digest('hex') };
 }

@@ -17,12 +17,9 @@ export class FlowsProcess {
     const config = this.#config;
     const dataDir = claimDataDir(config.dataDir);
     this.#running.defer(() => dataDir.release());
-    const flows = new FlowsSupervisor({
-      config,
-      access: flowsAccess(config),
-      logger: createLogger(config.logLevel),
-      metrics: createMetrics(),
-    });
+    const logger = createLogger(config.logLevel);
+    const access = flowsAccess({ config, logger });
+    const flows = new FlowsSupervisor({ config, access, logger, metrics: createMetrics() });
     this.#running.defer(() => flows.stop());
     await flows.start();
     return flows;

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -145,7 +145,11 @@ describe('init', { timeout: 60_000 }, () => {
     expect(['mqtt-password', 'api-token', 'flows-password'].map(secret)).toEqual([password, token, flows]);
     expect(await opens(dataDir, password, token)).toEqual([true, true]);
 
+    mkdirSync(join(dataDir, 'flows'));
+    const sessions = join(dataDir, 'flows', '.sessions.json');
+    writeFileSync(sessions, '{}');
     expect((await tidemark(['init', '--data-dir', dataDir, '--rotate', '--quiet'])).out).toBe('');
+    expect(existsSync(sessions)).toBe(false);
     expect(secret('flows-password')).not.toBe(flows);
     expect(await opens(dataDir, password, token)).toEqual([false, false]);
     expect(await opens(dataDir, secret('mqtt-password'), secret('api-token'))).toEqual([true, true]);

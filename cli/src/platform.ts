@@ -187,7 +187,7 @@ export class Platform {
     if (config.roles.includes('flows')) {
       const apiUrl = `http://${authority(config.host, http.port)}`;
       const mqttUrl = `mqtt://${authority(config.host, broker.port)}`;
-      const access = flowsAccess(config, { apiUrl, mqttUrl });
+      const access = flowsAccess({ config, logger, apiUrl, mqttUrl });
       this.#flows = await this.#run(new FlowsSupervisor({ ...shared, access }));
     }
     return { mqttPort: broker.port, httpPort: http.port, grpcPort: grpc.port };

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -36,10 +37,10 @@ export function readSecret(dataDir: string, name: SecretName): string | undefine
   }
 }
 
-/** The secret of that name; makes it where there is none. */
+/** The secret of that name; makes it where there is none. Throws when there is one that cannot be read. */
 export function ensureSecret(dataDir: string, name: SecretName, generate: () => string): string {
-  const existing = readSecret(dataDir, name);
-  if (existing !== undefined) return existing;
+  const path = secretPath(dataDir, name);
+  if (existsSync(path)) return readFileSync(path, 'utf8').trim();
   const secret = generate();
   writeSecret(dataDir, name, secret);
   return secret;
