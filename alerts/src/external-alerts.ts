@@ -115,7 +115,9 @@ export class ExternalAlerts {
     const { directory, evaluator } = this.#options;
     const { rule, sensor, source, fingerprint, severity, notify } = told;
     if (evaluator.rules.has(rule))
-      throw new TidemarkError('conflict', `${rule} is the id of a rule; give the alert another`);
+      throw new TidemarkError('conflict', `${rule} is the id of a rule; give the alert another`, {
+        issues: [{ path: 'rule', message: 'is the id of a rule' }],
+      });
     const name = sensor ?? fingerprint ?? NO_SENSOR;
     const namesake = this.#byId.get(idOf(rule, name));
     if (namesake !== undefined && namesake.phase === 'ok') {

@@ -52,7 +52,14 @@ it('rules are created, changed and deleted with ETags, and refused with every fa
   await record({ sensor: 's1', temperature: 20 });
   const created = await ask('POST', 'rules', hot);
   expect(created).toMatchObject({ status: 201, json: { ...hot, source: 'api' } });
-  expect((await ask('POST', 'rules', hot)).status).toBe(409);
+  expect(await ask('POST', 'rules', hot)).toMatchObject({
+    status: 409,
+    json: { code: 'conflict', errors: [{ path: 'id', message: 'is taken' }] },
+  });
+  expect(await ask('POST', 'alerts', { rule: 'hot', sensor: 's1' })).toMatchObject({
+    status: 409,
+    json: { code: 'conflict', errors: [{ path: 'rule', message: 'is the id of a rule' }] },
+  });
   expect((await ask('PUT', 'rules/hot', { ...hot, above: 25 })).status).toBe(428);
   const replaced = await ask('PUT', 'rules/hot', { ...hot, above: 25 }, { 'if-match': created.etag });
   expect(replaced).toMatchObject({ status: 200, json: { above: 25 } });

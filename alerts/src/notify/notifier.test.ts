@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import {
   type AlertTransition,
+  type Clock,
   createMetrics,
   loadConfig,
   type SetAsideReason,
@@ -48,7 +49,11 @@ const status = (code: number) => (response: ServerResponse) => void response.wri
 
 function startNotifier(
   channels: Record<string, unknown>,
-  { notifications = {}, dataDir = newDir() }: { notifications?: object; dataDir?: string } = {},
+  {
+    notifications = {},
+    dataDir = newDir(),
+    clock = systemClock,
+  }: { notifications?: object; dataDir?: string; clock?: Clock } = {},
 ) {
   const config = loadConfig({
     overrides: {
@@ -59,7 +64,7 @@ function startNotifier(
   });
   const db = openMetaDb(join(dataDir, 'meta.db'));
   const metrics = createMetrics();
-  const shared = { config, db, metrics, clock: systemClock, logger: silentLogger };
+  const shared = { config, db, metrics, clock, logger: silentLogger };
   const published: string[][] = [];
   const notifier = new Notifier({
     ...shared,
@@ -193,6 +198,76 @@ it('what fails is tried again with the same key; the rest of its alert waits for
   expect(await value('tidemark_notifications_failed_tries_total', { channel: 'ops' })).toBe(3);
 });
 
+it('an hour of 500s is sat out with pauses that grow, and then it is delivered with the key it had', async () => {
+  const minuteNs = 60_000_000_000n;
+  const beginNs = systemClock.nowNs();
+  let nowNs = beginNs;
+  const clock: Clock = { nowNs: () => nowNs, monotonicMs: systemClock.monotonicMs };
+  const server = await startServer((response) =>
+    status(nowNs < beginNs + 60n * minuteNs ? 500 : 204)(response),
+  );
+  const { add, notifier, setAside } = startNotifier(
+    { ops: { type: 'webhook', url: server.url } },
+    { notifications: { retryMs: 1000 }, clock },
+  );
+  add(change({ key: 'k' }));
+  const [first] = notifier.list({ limit: 1 });
+  const pausesMs: number[] = [];
+  for (let tries = 1; notifier.get(first!.id) !== undefined; tries++) {
+    await expect.poll(() => notifier.get(first!.id)?.attempts ?? tries).toBe(tries);
+    const failed = notifier.get(first!.id);
+    if (failed === undefined) break;
+    pausesMs.push(Number(failed.nextNs - nowNs) / 1e6);
+    nowNs = failed.nextNs;
+    // Nothing matches, and those who wait look at the clock.
+    notifier.replay({ id: '0' }, { actor: 'test' });
+  }
+  expect(pausesMs).toEqual(Array.from({ length: 12 }, (_, tries) => 1000 * 2 ** tries));
+  expect(new Set(server.received.map(({ headers }) => headers['idempotency-key']))).toEqual(
+    new Set(['k:ops']),
+  );
+  expect(server.received).toHaveLength(13);
+  expect(setAside()).toEqual([]);
+});
+
+it('other channels are taken over: what one had waits for the new one, what is for none is set aside', async () => {
+  const hanging = await startServer(() => {});
+  const fresh = await startServer(ok);
+  const same = { type: 'webhook', url: (await startServer(() => {})).url };
+  const { add, notifier, setAside } = startNotifier({
+    ops: { type: 'webhook', url: hanging.url },
+    gone: { type: 'webhook', url: hanging.url },
+    same,
+  });
+  add(change({ key: 'k', notify: ['ops', 'gone', 'same'] }));
+  await expect.poll(() => hanging.received.length).toBe(2);
+  const { channels } = loadConfig({
+    overrides: { channels: { ops: { type: 'webhook', url: fresh.url }, same } },
+  });
+  await notifier.setChannels(channels);
+  await expect.poll(() => fresh.received.map(({ headers }) => headers['idempotency-key'])).toEqual(['k:ops']);
+  expect(setAside().map(({ key, reason }) => [key, reason])).toEqual([['k:gone', 'unknown_channel']]);
+  expect([...notifier.channels().keys()]).toEqual(['ops', 'same']);
+  expect(notifier.health().map(({ name }) => name)).toEqual(['notify ops', 'notify same']);
+  // The one that is as it was has not tried again: it waits for its answer still.
+  expect(notifier.list({ channel: 'same', limit: 1 })).toMatchObject([{ attempts: 0 }]);
+});
+
+it('a test tells what came of it, and leaves nothing behind', async () => {
+  let code = 404;
+  const server = await startServer((response) => status(code)(response));
+  const { notifier } = startNotifier({ ops: { type: 'webhook', url: server.url } });
+  expect(await notifier.test('ops')).toBe('answered 404');
+  code = 500;
+  expect(await notifier.test('ops')).toBe('answered 500');
+  code = 200;
+  expect(await notifier.test('ops')).toBeUndefined();
+  await expect(notifier.test('other')).rejects.toMatchObject({ code: 'not_found' });
+  expect(notifier.counts()).toEqual([]);
+  const keys = server.received.map(({ headers }) => headers['idempotency-key']);
+  expect(new Set(keys).size).toBe(3);
+});
+
 it('a channel that hangs is given up in time, holds no other, and what it had is delivered later', async () => {
   let hangs = true;
   const slow = await startServer((response) => void (hangs || ok(response)));
@@ -221,6 +296,11 @@ it.each<[string, SetAsideReason, (response: ServerResponse) => void]>([
     'a redirect to another host',
     'redirected',
     (response) => void response.writeHead(307, { location: 'http://localhost:1/' }).end(),
+  ],
+  [
+    'a redirect to a private address',
+    'redirected',
+    (response) => void response.writeHead(302, { location: 'http://169.254.169.254/latest' }).end(),
   ],
   [
     'redirects without end',

@@ -212,7 +212,9 @@ export function rules(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
     const body = await bodyOfRequest(c);
     const id = isObject(body) && typeof body.id === 'string' ? body.id : '';
     if (book.rule(id) !== undefined)
-      throw new TidemarkError('conflict', `rule ${id} exists; PATCH or PUT ${path}/${id} changes it`);
+      throw new TidemarkError('conflict', `rule ${id} exists; PATCH or PUT ${path}/${id} changes it`, {
+        issues: [{ path: 'id', message: 'is taken' }],
+      });
     const rule = put(c, body);
     return c.json(ruleToJson(rule), 201, { etag: etagOf(rule), location: `${path}/${rule.id}` });
   });
