@@ -402,7 +402,9 @@ export const configSchema = z.strictObject({
     .describe('Rules, as docs/alerts.md says; read again when the file changes'),
   channels: channelsSchema
     .default({})
-    .describe('Where notifications go, by the names that rules give in `notify`, as docs/alerts.md says'),
+    .describe(
+      'Where notifications go, by the names that rules give in `notify`, as docs/alerts.md says; read again when the file changes',
+    ),
   notifications: z
     .strictObject({
       timeoutMs: milliseconds
