@@ -144,7 +144,7 @@ it('rules of the configuration file hold from the start, are read again when it 
   };
   await expect
     .poll(fault, { timeout: 10_000 })
-    .toMatch(/rules from before hold on: rules\.0\.clear: must not be above/);
+    .toMatch(/rules and channels from before hold on: rules\.0\.clear: must not be above/);
   expect(await rules()).toEqual([['hot', 30, 'file']]);
   write(
     'rules:\n  - {id: hot, metric: temperature, above: 30, message: second}\n  - {id: cold, metric: temperature, below: 5}\n',
