@@ -53,6 +53,8 @@ describe.skipIf(!hasBrowser)("the nodes in Node-RED's editor, in Chromium", () =
       'http://127.0.0.1:8080',
     );
     await page.locator('#node-config-dialog-cancel').click();
+    // Of a node without a name, and without a version.
+    expect(await page.getByText('mean of 5m', { exact: true }).count()).toBe(1);
     expect(misdeeds).toEqual(innocent);
     await page.close();
   }, 120_000);

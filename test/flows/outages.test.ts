@@ -1,6 +1,10 @@
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { connectAsync } from 'mqtt';
 import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from 'vitest';
 import { allReadings } from '../support/all-readings.ts';
@@ -138,6 +142,56 @@ it('reading out tries again until the platform is back, and stores nothing twice
   await nodeRed.messages('out', 20);
   expect(await allReadings(coming.platform.httpUrl)).toHaveLength(20);
   expect(nodeRed.messagesOf('errors')).toEqual([]);
+});
+
+it('reading out stores nothing twice when the answer to the first try is lost', async () => {
+  const coming = await Coming.start(await tempDir());
+  const tries: number[] = [];
+  const proxy = createServer(async (request, response) => {
+    const body = await buffer(request);
+    const headers = {
+      'content-type': 'application/json',
+      'idempotency-key': String(request.headers['idempotency-key']),
+    };
+    const answer = await fetch(`${coming.platform.httpUrl}${request.url}`, { method: 'POST', headers, body });
+    tries.push(answer.status);
+    if (tries.length === 1) return response.destroy();
+    response.end(await answer.text());
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  onTestFinished(() => void proxy.close());
+  const apiUrl = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const flow = flowOf([{ id: 'write', type: 'tidemark-reading-out' }]);
+  await nodeRed.deploy(flow.map((node) => (node.id === 'server' ? { ...node, apiUrl } : node)));
+  nodeRed.inject('write', { topic: 'a/v', payload: 1 });
+  await nodeRed.messages('out', 1);
+  expect(tries).toEqual([200, 200]);
+  expect(await allReadings(coming.platform.httpUrl)).toHaveLength(1);
+});
+
+it('a command that was given up is not sent when the broker is back', async () => {
+  const dataDir = await tempDir();
+  const coming = await Coming.start(dataDir);
+  await nodeRed.deploy(coming.flow([{ id: 'fan', type: 'tidemark-command', retain: true }]));
+  nodeRed.inject('fan', { payload: 'first' });
+  await nodeRed.messages('out', 1);
+  await coming.end();
+  nodeRed.inject('fan', { payload: 'given up' });
+  const [told] = await nodeRed.messages('errors', 1);
+  expect((told!.error as Error).message).toMatch(
+    /^Error: (no connection to the MQTT broker at 127.0.0.1|the broker did not)/,
+  );
+  await coming.comeBack(dataDir);
+  const device = await connectAsync(coming.platform.mqttUrl);
+  onTestFinished(() => device.endAsync(true));
+  const heard: string[] = [];
+  device.on('message', (_topic, payload) => heard.push(payload.toString()));
+  await device.subscribeAsync('commands/fan/set', { qos: 1 });
+  nodeRed.inject('fan', { payload: 'next' });
+  await nodeRed.messages('out', 2);
+  await expect.poll(() => heard.at(-1)).toBe('next');
+  expect(heard).not.toContain('given up');
 });
 
 it('a platform that asks for credentials is given those of the environment, and refuses without them', async () => {

@@ -11,7 +11,7 @@ const biome = join(root, 'node_modules/.bin/biome');
 /** True when the linter refuses a file of the package for what it imports. */
 async function isRefused(owner: string, imported: string): Promise<boolean> {
   const folder = join(await tempDir(), owner);
-  await mkdir(folder);
+  await mkdir(folder, { recursive: true });
   await writeFile(
     join(folder, 'probe.ts'),
     `import { thing } from '${imported}';\n\nexport const other = thing;\n`,
@@ -36,6 +36,7 @@ it.each([
   ['api', '@tidemark/alerts'],
   ['api', '@tidemark/cli'],
   ['flows', '@tidemark/store'],
+  ['flows/node-red', '@tidemark/core'],
   ['flows', '../../broker/src/broker.ts'],
   ['web', '@tidemark/core'],
   ['api', '../../core/src/time.ts'],

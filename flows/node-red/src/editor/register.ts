@@ -24,7 +24,7 @@ export function registerNode(spec: Spec, { icon, inputs, outputs, label }: Look)
     inputs,
     outputs,
     label() {
-      return String(this.name || label(this) || this._('palette'));
+      return labelOf(this, spec, label);
     },
     labelStyle() {
       return this.name ? 'node_label_italic' : '';
@@ -41,9 +41,18 @@ export function registerConfigNode(spec: Spec, label: (settings: Saved) => strin
     ...commonOf(spec, 'node-config-input'),
     category: 'config',
     label() {
-      return String(this.name || label(this) || this._('palette'));
+      return labelOf(this, spec, label);
     },
   });
+}
+
+/** The name that it was given, else what its settings say; for one that cannot be migrated, what it is. */
+function labelOf(node: EditorNode, spec: Spec, label: (settings: Saved) => string): string {
+  try {
+    return String(node.name || label(migrate(spec, node)) || node._('palette'));
+  } catch {
+    return node._('palette');
+  }
 }
 
 function commonOf(spec: Spec, prefix: string) {
