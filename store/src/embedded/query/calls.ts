@@ -93,12 +93,17 @@ function aggregatesSql(names: readonly string[], feed: Relation, { frame, contex
   const columns = (atoms?: Atoms): string =>
     names.map((name, index) => `${aggregateSql(name, types[0]!, hasTies, atoms)} AS v${index}`).join(', ');
   const { bySeries, onlyGroup } = shortcuts ?? {};
+  const parts = partsOfAggregates(names);
+  const summed = parts && shortcuts?.summed(parts);
+  if (summed !== undefined) {
+    return `SELECT g, w AS t, 0::BIGINT AS o, ${columns(atomsOfParts)}
+      FROM (${summed.sql}) JOIN (${summed.groups}) USING (series) GROUP BY g, w`;
+  }
   if (onlyGroup !== undefined && frame.interval === undefined) {
     // Points that need no grouping are added up in half the time.
     return `SELECT ${onlyGroup} AS g, ${startOfAll(frame, context)} AS t, 0::BIGINT AS o, ${columns()}
       FROM (${feed.sql}) HAVING count(*) > 0`;
   }
-  const parts = bySeries && partsOfAggregates(names);
   if (bySeries === undefined || parts === undefined) {
     const { sql, start } = numberedWindows(feed.sql, shortcuts, frame, context);
     const [group, by] = onlyGroup === undefined ? ['g', 'g, w'] : [`${onlyGroup} AS g`, 'w'];

@@ -18,6 +18,7 @@ import {
   sqlTypeOf,
   valueColumns,
 } from './relation.ts';
+import { summedSql } from './summed.ts';
 import { isDense } from './window.ts';
 
 export type Reference = Extract<Expression, { kind: 'reference' }>;
@@ -81,6 +82,8 @@ function shortcutsOf(base: Base, frame: Frame, context: PlanContext): Shortcuts 
   const groups = entries.map(([, { member }]) => member.group);
   const isOne = groups.every((group) => group === groups[0]);
   const list = (values: readonly number[]): string => context.bindings.add(listValue(values), LIST(INTEGER));
+  const grouped = (): string =>
+    `SELECT unnest(${list(entries.map(([k]) => k))}) AS series, unnest(${list(groups)}) AS g`;
   return {
     sinceNs: frame.startNs < 0n ? undefined : frame.startNs,
     onlyGroup: isOne ? groups[0] : undefined,
@@ -89,8 +92,14 @@ function shortcutsOf(base: Base, frame: Frame, context: PlanContext): Shortcuts 
         ? undefined
         : {
             sql: `SELECT k AS series, t, f0 AS value FROM (${base.sql}) ${base.isPresent ? '' : 'WHERE f0 IS NOT NULL'}`,
-            groups: `SELECT unnest(${list(entries.map(([k]) => k))}) AS series, unnest(${list(groups)}) AS g`,
+            groups: grouped(),
           },
+    summed: (parts) => {
+      const wanted = entries.map(([k]) => context.index.byId(k));
+      const isFloat = base.isPresent && wanted.every(({ type }) => type === 'float');
+      const sql = isFloat ? summedSql(parts, { type: 'float', wanted }, frame, context) : undefined;
+      return sql === undefined ? undefined : { sql, groups: grouped() };
+    },
   };
 }
 

@@ -1,4 +1,5 @@
 import type { DataType } from '@tidemark/influxql';
+import type { Part } from '../parts.ts';
 
 /**
  * SQL that yields points: `g` (their group, a position in a list of groups), `t` (time in ns), columns `v0`, `v1`, …
@@ -24,6 +25,8 @@ export interface Shortcuts {
   onlyGroup: number | undefined;
   /** The same points as (series, t, value), and (series, g), where most windows hold several points of a series. */
   bySeries: { sql: string; groups: string } | undefined;
+  /** (series, w, parts) of all points, with the start of their windows, where some of it is known; and (series, g). */
+  summed: (parts: readonly Part[]) => { sql: string; groups: string } | undefined;
 }
 
 /** The series of the answer that points belong to. */
