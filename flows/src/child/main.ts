@@ -1,6 +1,6 @@
 // The process of Node-RED. It is told what to do over IPC, tells each second that it is alive, and ends with its parent.
 import { readdirSync } from 'node:fs';
-import { constants, setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { ChildSettings, FromChild, ToChild } from '../messages.ts';
 import { FrontDoor } from './front-door.ts';
@@ -10,6 +10,8 @@ import { UsageMeter } from './usage-meter.ts';
 
 const BEAT_MS = 1000;
 const LEAVE_MS = 300;
+/** Of 19: a tenth of the processor where the platform wants all of it. */
+const NICER_BY = 10;
 
 yieldToIngest();
 // On a thread of its own, since a flow in an endless loop would never hear that its parent has gone.
@@ -64,14 +66,14 @@ function tell(message: FromChild): void {
   if (process.connected) process.send?.(message, () => {});
 }
 
-/** Lower priority for every thread: Linux keeps it by thread, and some are older than this line. */
+/** Lower priority than the platform's for every thread: Linux keeps it by thread, and some are older than this line. */
 function yieldToIngest(): void {
-  const { PRIORITY_BELOW_NORMAL } = constants.priority;
-  setPriority(PRIORITY_BELOW_NORMAL);
+  const priority = Math.min(constants.priority.PRIORITY_LOW, getPriority() + NICER_BY);
+  setPriority(priority);
   if (process.platform !== 'linux') return;
   for (const thread of readdirSync('/proc/self/task')) {
     try {
-      setPriority(Number(thread), PRIORITY_BELOW_NORMAL);
+      setPriority(Number(thread), priority);
     } catch {
       // It has ended meanwhile.
     }
