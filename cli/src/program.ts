@@ -22,6 +22,7 @@ import { addQuarantineCommands } from './quarantine-commands.ts';
 import type { QueryKind, QueryOptions } from './query.ts';
 import { addRegistryCommands } from './registry/commands.ts';
 import type { ReplayOptions } from './replay.ts';
+import type { SendOptions } from './send.ts';
 import type { SimulateOptions } from './simulate.ts';
 import { addTransferCommands } from './transfer-commands.ts';
 
@@ -121,6 +122,19 @@ function addPublishingCommands(program: Command): void {
       async (file: string, options: ReplayOptions) =>
         void (await (await import('./replay.ts')).replay(file, options)),
     );
+  withOutput(withHttp(program.command('send')))
+    .description('send random readings over HTTP, and print each once it is durable')
+    .option('--count <n>', 'how many', integerOption(1, 1_000_000), 1)
+    .option('--sensors <n>', 'of how many sensors, in turns', integerOption(1, 100_000), 1)
+    .option('--location <id>', 'where they are')
+    .option('--seed <n>', 'the same seed gives the same values', integerOption(0, 2 ** 32 - 1))
+    .addOption(
+      new Option('--metrics <list>', 'NAME or NAME:KIND, comma separated')
+        .argParser(metricsOption)
+        .default(metricsOption('temperature,humidity,pressure'), 'temperature,humidity,pressure'),
+    )
+    .option('--prefix <text>', 'sensors are called <text>-1, <text>-2, …', 'sensor')
+    .action(async (options: SendOptions) => (await import('./send.ts')).send(options));
   withOutput(withMqtt(program.command('publish')))
     .description('publish one message and wait for its acknowledgement')
     .argument('<topic>', 'such as sensors/greenhouse-1/temperature')
