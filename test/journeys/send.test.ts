@@ -24,7 +24,7 @@ it('tidemark send prints what it has sent, and what is refused is a failure', as
   const stored = await fetch(`${platform.httpUrl}/api/v1/readings/${sent[4].id}`);
   expect(await stored.json()).toEqual({ ...sent[4], location: null });
 
-  expect((await send()).stdout).toMatch(/sensor-1@\d+/);
+  expect((await send('--metrics', 'temperature')).stdout).toMatch(/sensor-1@\d+/);
   const refused = await send('--metrics', 'a:integer,b:integer,c:integer', '--prefix', 'many');
   expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('refused') });
 });
