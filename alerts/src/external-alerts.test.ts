@@ -1,4 +1,4 @@
-import { type Alert, type ExternalAlert, NS_PER_MS, TidemarkError } from '@tidemark/core';
+import { type Alert, createMetrics, type ExternalAlert, NS_PER_MS, TidemarkError } from '@tidemark/core';
 import { expect, it } from 'vitest';
 import type { AlertService } from './alert-service.ts';
 import { beginMs, openParts, startService, TestLog } from './testing/test-service.ts';
@@ -99,14 +99,22 @@ it('ended by hand, Grafana must end it before it fires again, and a program need
   await service.stop();
 });
 
-it('silences hold for them', async () => {
-  const parts = await openParts();
-  const service = await startService(parts, new TestLog());
+it('silences hold for them, and they are counted by state', async () => {
+  const metrics = createMetrics();
+  const service = await startService({ ...(await openParts()), metrics }, new TestLog());
   const silence = { rule: undefined, sensor: 's*', severity: undefined, by: 'ann', comment: undefined };
   service.alerts.silence({ ...silence, untilNs: beginNs + 3_600_000n * NS_PER_MS });
   expect(take(service, told(), told({ sensor: 'x1', fingerprint: 'f2' }))).toEqual([
     'grafana.hot:s1 silenced 31',
     'grafana.hot:x1 firing 31',
+  ]);
+  service.alerts.acknowledge('grafana.hot:x1', { actor: 'ann' });
+  const { values } = await metrics.getSingleMetric('tidemark_alerts_active')!.get();
+  expect(values.map(({ labels, value }) => [labels.state, value])).toEqual([
+    ['pending', 0],
+    ['firing', 0],
+    ['acknowledged', 1],
+    ['silenced', 1],
   ]);
   await service.stop();
 });

@@ -11,6 +11,7 @@ import {
   NS_PER_MS,
   type Point,
   PointColumns,
+  type Registry,
   silentLogger,
 } from '@tidemark/core';
 import { AuditLog, openMetaDb, SensorRegistry } from '@tidemark/store';
@@ -103,13 +104,13 @@ export async function openParts(settings: Record<string, unknown> = {}) {
 
 /** A service over these parts; with the default, nothing that only time changes is looked for. */
 export async function startService(
-  parts: Awaited<ReturnType<typeof openParts>>,
+  parts: Awaited<ReturnType<typeof openParts>> & { metrics?: Registry },
   log: TestLog,
   lookEveryMs = 3_600_000,
 ): Promise<AlertService> {
   const service = new AlertService({
-    ...parts,
     metrics: createMetrics(),
+    ...parts,
     log,
     engine: { readings: async () => [] },
     lookEveryMs,
