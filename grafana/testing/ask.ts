@@ -35,22 +35,37 @@ export async function valuesOf(
   targets: readonly Target[],
   view: View,
 ): Promise<Map<Target, number>> {
-  const answers = new Map<string, Series[]>();
-  const counts = new Map<Target, number>();
+  const answers = await answersOf(store, targets, view);
+  return new Map([...answers].map(([target, series]) => [target, countValues(series)]));
+}
+
+/** What the targets of a panel bring, by the target. */
+export async function answersOf(
+  store: Store,
+  targets: readonly Target[],
+  view: View,
+): Promise<Map<Target, Series[]>> {
+  const byRefId = new Map<string, Series[]>();
+  const answers = new Map<Target, Series[]>();
   for (const target of targets) {
     const series =
       target.query === undefined
-        ? evaluate(target, answers)
+        ? evaluate(target, byRefId)
         : await askStore(store, interpolateInfluxql(target.query, view));
-    answers.set(target.refId, series);
-    counts.set(target, countValues(series));
+    byRefId.set(target.refId, series);
+    answers.set(target, series);
   }
-  return counts;
+  return answers;
 }
 
-function countValues(series: readonly Series[]): number {
-  return series.flatMap(({ values }) => values).filter((row) => row.slice(1).some((value) => value !== null))
-    .length;
+/** Rows with a value that is not null, beside their time. */
+export function countValues(series: readonly Series[]): number {
+  return series.flatMap(({ values }) => values).filter((row) => row.slice(1).some(isShown)).length;
+}
+
+/** What a division by zero yields is not drawn either. */
+function isShown(value: string | number | null | undefined): boolean {
+  return typeof value === 'number' ? Number.isFinite(value) : typeof value === 'string';
 }
 
 /** Grafana's server-side expressions, as far as the dashboards use them: `reduce` by `last`, and `$X op $Y`. */

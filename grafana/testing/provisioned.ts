@@ -5,6 +5,9 @@ import { parse } from 'yaml';
 const folder = fileURLToPath(new URL('../provisioning', import.meta.url));
 
 export interface Target {
+  alias?: string;
+  legendFormat?: string;
+  hide?: boolean;
   /** Where it stands, for people. */
   where: string;
   refId: string;
@@ -16,6 +19,14 @@ export interface Target {
   isTable: boolean;
 }
 
+interface TransformationOptions {
+  /** Of `renameByRegex`. */
+  regex?: string;
+  renamePattern?: string;
+  /** Of `organize`. */
+  excludeByName?: Record<string, boolean>;
+}
+
 export interface Panel {
   where: string;
   title: string;
@@ -23,6 +34,9 @@ export interface Panel {
   /** The least interval, such as `1m`. */
   interval?: string;
   maxDataPoints?: number;
+  gridPos: { x: number; y: number; w: number; h: number };
+  noValue: string;
+  transformations?: { id: string; options: TransformationOptions }[];
   targets: Target[];
 }
 
@@ -47,7 +61,8 @@ interface RawTarget extends Omit<Target, 'where' | 'isTable'> {
   resultFormat?: string;
 }
 
-interface RawPanel extends Pick<Panel, 'interval' | 'maxDataPoints'> {
+interface RawPanel extends Pick<Panel, 'interval' | 'maxDataPoints' | 'gridPos' | 'transformations'> {
+  fieldConfig?: { defaults: { noValue?: string } };
   type: string;
   title: string;
   targets?: RawTarget[];
@@ -74,8 +89,9 @@ export function readDashboards(): Dashboard[] {
       json: json as unknown as Dashboard['json'],
       panels: json.panels
         .filter(({ type }) => type !== 'row')
-        .map(({ type, title, targets = [], ...rest }) => ({
+        .map(({ type, title, targets = [], fieldConfig, ...rest }) => ({
           ...rest,
+          noValue: fieldConfig?.defaults.noValue ?? '',
           where: `${name}: ${title}`,
           type,
           title,

@@ -61,10 +61,10 @@ onBothStores((newStore) => {
   it('variables offer what there is, chained', async () => {
     const { variables } = dashboards.find(({ name }) => name === 'sensor')!;
     const named = Object.fromEntries(variables.map((variable) => [variable.name, variable]));
-    expect(await offered(named.location!, {})).toEqual(['hall']);
+    expect(await offered(named.location!, {})).toEqual(['hall', 'yard']);
     const all = [...plainSensors, ...awkwardSensors].toSorted();
     expect(await offered(named.sensor!, { location: 'all' })).toEqual(all);
-    expect(await offered(named.sensor!, { location: ['hall'] })).toEqual(all);
+    expect(await offered(named.sensor!, { location: ['hall', 'yard'] })).toEqual(all);
     expect(await offered(named.sensor!, { location: ['nowhere'] })).toEqual([]);
     expect(await offered(named.metric!, {})).toEqual(['humidity', 'pressure', 'temperature']);
   });
@@ -89,7 +89,11 @@ onBothStores((newStore) => {
     const { panels } = dashboards.find(({ name }) => name === 'sensor')!;
     const rows = panels.find(({ title }) => title === 'Newest readings')!.targets[0]!;
     for (const chosen of [[sensor], [sensor, 'greenhouse-1']]) {
-      const view = viewOf({ location: ['hall'], sensor: chosen, metric: ['temperature', 'humidity'] });
+      const view = viewOf({
+        location: ['hall', 'yard'],
+        sensor: chosen,
+        metric: ['temperature', 'humidity'],
+      });
       const series = await askStore(store, interpolateInfluxql(rows.query!, view));
       expect(sensorsOf(series)).toEqual(chosen.toSorted());
       for (const { targets } of panels) await valuesOf(store, targets, view);

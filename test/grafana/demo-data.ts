@@ -23,16 +23,21 @@ function shiftClock(shiftMs: number): void {
  * before, a rule that fired, was acknowledged and resolved, what was refused, and what failed a check. Then a minute
  * goes by, so that the platform writes its own measurements.
  */
-export async function fill(httpUrl: string, store: Store): Promise<void> {
+export async function fill(
+  httpUrl: string,
+  store: Store,
+  sensors: readonly string[] = [...plainSensors, ...awkwardSensors],
+): Promise<void> {
   // Before the platform first looks who reports: to it, this one has not been heard of for ten minutes.
   shiftClock(-730_000);
   await send(httpUrl, 'POST', 'sensors', { id: 'asleep', expectedInterval: '1m' });
   shiftClock(-130_000);
   await send(httpUrl, 'POST', 'locations', { id: 'hall', name: 'Hall', latitude: 52.5, longitude: 13.4 });
-  for (const id of [...plainSensors, ...awkwardSensors])
+  await send(httpUrl, 'POST', 'locations', { id: 'yard', name: 'Yard', latitude: 52.51, longitude: 13.43 });
+  for (const [index, id] of sensors.entries())
     await send(httpUrl, 'POST', 'sensors', {
       id,
-      location: 'hall',
+      location: index % 3 === 2 ? 'yard' : 'hall',
       expectedInterval: '1m',
       metrics: { temperature: { max: 60 } },
     });
@@ -42,7 +47,7 @@ export async function fill(httpUrl: string, store: Store): Promise<void> {
   ] as const)
     await send(httpUrl, 'POST', 'rules?unknownMetric=allow', { id, metric: 'temperature', ...condition });
   const nowMs = Date.now();
-  const readings = [...plainSensors, ...awkwardSensors].flatMap((sensor, index) =>
+  const readings = sensors.flatMap((sensor, index) =>
     [7 * 24 * hourMs, 0].flatMap((backMs) =>
       Array.from({ length: 60 }, (_, step) => ({
         sensor,
@@ -54,8 +59,8 @@ export async function fill(httpUrl: string, store: Store): Promise<void> {
       })),
     ),
   );
-  await send(httpUrl, 'POST', 'readings', readings.slice(0, 900));
-  await send(httpUrl, 'POST', 'readings', readings.slice(900));
+  await send(httpUrl, 'POST', 'readings', readings.slice(0, 500));
+  await send(httpUrl, 'POST', 'readings', readings.slice(500));
   const hot = (sensor: string, temperature: number) => ({ sensor, temperature });
   await send(httpUrl, 'POST', 'readings', [hot('greenhouse-1', 40), hot('greenhouse-2', 33)]);
   await untilAlerts(httpUrl, 3);

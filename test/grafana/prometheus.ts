@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import type { Series } from '@tidemark/grafana/testing';
 import { onTestFinished } from 'vitest';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -46,24 +47,33 @@ export async function startPrometheus(binary: string, targets: readonly string[]
 }
 
 export interface Prometheus {
-  /** How many series have a value now. */
-  query(expr: string): Promise<number>;
-  /** How many values there are. */
-  queryRange(expr: string, fromMs: number, toMs: number, stepS: number): Promise<number>;
+  /** Series with their value now. */
+  query(expr: string): Promise<Series[]>;
+  /** Series with their values over time. */
+  queryRange(expr: string, fromMs: number, toMs: number, stepS: number): Promise<Series[]>;
 }
 
 interface Answer {
   status: string;
   error?: string;
-  data: { result: { value?: [number, string]; values?: [number, string][] }[] };
+  data: {
+    result: { metric: Record<string, string>; value?: [number, string]; values?: [number, string][] }[];
+  };
 }
 
-async function ask(url: string): Promise<number> {
+async function ask(url: string): Promise<Series[]> {
   const response = await fetch(url);
   const { status, error, data } = (await response.json()) as Answer;
   if (status !== 'success') throw new Error(`${error} for ${url}`);
-  const values = data.result.flatMap(({ value, values = [] }) => (value ? [value] : values));
-  return values.filter(([, text]) => text !== 'NaN').length;
+  return data.result.map(({ metric, value, values = [] }) => ({
+    name: '',
+    tags: metric,
+    columns: ['time', 'value'],
+    values: (value ? [value] : values).map(([seconds, text]) => [
+      seconds * 1000,
+      Number.isNaN(Number(text)) ? null : Number(text),
+    ]),
+  }));
 }
 
 async function freePort(): Promise<number> {

@@ -124,7 +124,7 @@ function shares() {
       failed('late', 'A'),
       failed('duplicate', 'B'),
       influx(
-        'SELECT sum("readings") FROM "location_state" WHERE $timeFilter GROUP BY time($__interval) fill(none)',
+        'SELECT sum("readings") FROM "location_state" WHERE $timeFilter AND "readings" > 0 GROUP BY time($__interval) fill(none)',
         { refId: 'C', alias: 'readings', isHidden: true },
       ),
       math('$A / $C', 'late'),

@@ -15,7 +15,7 @@ const newest = (field: string) =>
   `SELECT last("${field}") AS "${field}" FROM "sensor_state" WHERE ${NOW} AND ${isIn('location')} GROUP BY "sensor"`;
 const register =
   'Nothing is known of the last 5 minutes. Is Tidemark running? Publish a reading: docs/getting-started.md';
-const few = { width: 4, height: 4 };
+const few = { width: 4, height: 8 };
 
 /** All sensors together: who reports, who is silent, what is wrong, and the newest values. */
 export function fleet() {
@@ -112,7 +112,7 @@ function latest() {
       ),
     ],
     width: 12,
-    height: 10,
+    height: 12,
   })
     .transformations([renamed('^last_(.*)$', '$1'), columns(['sensor', 'location'], ['Time', 'time'])])
     .overrideByName('sensor', [{ id: 'links', value: [sensorLink('__value.raw').build()] }]);
@@ -176,8 +176,8 @@ function silence() {
         { alias: '$tag_sensor' },
       ),
     ],
-    width: 12,
-    height: 12,
+    width: 24,
+    height: 10,
   })
     .interval('1m')
     .maxDataPoints(120)

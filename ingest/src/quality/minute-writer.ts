@@ -54,7 +54,7 @@ export class MinuteWriter {
     const minute = minuteOf(nowNs);
     if (minute === this.#writtenMinute) return;
     this.#writtenMinute = minute;
-    await this.#writeStates(startOfMinute(minute));
+    await this.#writeStates(minute);
   }
 
   async #writeCounts(nowNs: bigint): Promise<void> {
@@ -66,9 +66,12 @@ export class MinuteWriter {
     }
   }
 
-  async #writeStates(minuteNs: bigint): Promise<void> {
+  async #writeStates(minute: number): Promise<void> {
+    const minuteNs = startOfMinute(minute);
     let points: Point[] = [];
     let left = this.#options.config.quality.maxSensors;
+    // What was counted belongs to the minute that ended, as the counts of failures do.
+    const endedNs = startOfMinute(minute - 1);
     const places = new Map<string | undefined, PlaceState>();
     for (const sensor of this.#options.directory.sensors()) {
       if (sensor.state === 'retired') continue;
@@ -79,7 +82,7 @@ export class MinuteWriter {
       await this.#options.append(points);
       points = [];
     }
-    points.push(...[...places].map(([location, state]) => placeToPoint(location, state, minuteNs)));
+    points.push(...[...places].map(([location, state]) => placeToPoint(location, state, endedNs)));
     if (points.length > 0) await this.#options.append(points);
   }
 
