@@ -9,7 +9,7 @@ const style = `body{margin:0;background:#111217;color:#ccccdc;font:13px sans-ser
 section{position:absolute;box-sizing:border-box;padding:8px;border:1px solid #2c3235;background:#181b1f;overflow:hidden}
 h2{font-size:13px;margin:0 0 6px}.big{font-size:34px;color:#73bf69;text-align:center}table{border-collapse:collapse;width:100%}
 td,th{text-align:left;padding:3px 8px;border-bottom:1px solid #2c3235;white-space:nowrap}small{color:#9fa7b3;margin-right:10px}
-p{color:#9fa7b3;text-align:center}.bar{height:12px;background:#5794f2}`;
+p{color:#9fa7b3;text-align:center}.bar{height:12px;background:#5794f2}svg{overflow:visible}`;
 
 /** A dashboard as a page of its own: each panel at its place, drawn roughly from what its targets brought. */
 export function drawDashboard({ json, panels }: Dashboard, answers: Answers, view: View): string {

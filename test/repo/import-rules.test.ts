@@ -38,6 +38,7 @@ it.each([
   ['flows', '@tidemark/store'],
   ['flows/node-red', '@tidemark/core'],
   ['flows', '../../broker/src/broker.ts'],
+  ['grafana', '@tidemark/store'],
   ['web', '@tidemark/core'],
   ['api', '../../core/src/time.ts'],
   ['ingest', '../../../store/src/engine.ts'],
