@@ -59,7 +59,7 @@ it("is loaded from a user's folder by Node-RED, and works there", async () => {
       { id: 'roll', type: 'tidemark-window' },
       { id: 'in', type: 'tidemark-readings-in' },
     ]);
-    // Nobody listens on the port of the discard protocol.
+    // The port of the discard protocol: nothing answers there.
     await runtime.deploy(
       flow.map((node) => (node.id === 'server' ? { ...node, apiUrl: 'http://127.0.0.1:9' } : node)),
     );

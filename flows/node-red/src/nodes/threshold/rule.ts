@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { SettingsOf } from '../../fields/field.ts';
 import { ConfigError } from '../../fields/spec.ts';
 import { type Api, ApiError } from '../../platform/api.ts';
@@ -18,7 +19,7 @@ export function ruleOf(nodeId: string, settings: Settings): Rule {
   const sensors = listOf(settings.sensors);
   const notify = listOf(settings.notify);
   return {
-    id: `flow-${nodeId.replaceAll(/[^A-Za-z0-9._-]/g, '-')}`.slice(0, 64),
+    id: idOf(nodeId),
     ...(metric !== undefined && { metric }),
     ...conditionOf(settings),
     ...(settings.for !== undefined && { for: settings.for }),
@@ -57,6 +58,12 @@ export async function removeRule(api: Api, { id }: Rule): Promise<void> {
     .catch((error) => {
       if (!isMissing(error)) throw error;
     });
+}
+
+/** In subflows within subflows a node's id is longer than a rule's may be. */
+function idOf(nodeId: string): string {
+  const isFit = /^[A-Za-z0-9._-]{1,59}$/.test(nodeId);
+  return `flow-${isFit ? nodeId : createHash('sha256').update(nodeId).digest('hex').slice(0, 40)}`;
 }
 
 async function ruleAt(api: Api, path: string): Promise<{ document: Rule; etag: string } | undefined> {
