@@ -28,6 +28,10 @@ const rule = {
   message: 'the air at {sensor} is humid: {value} %',
 };
 
+const place = { id: 'greenhouse', name: 'Greenhouse', latitude: 48.8436, longitude: 2.3594 };
+/** Sensors that are registered beforehand; the others register themselves. */
+const maxPlaced = 100;
+
 export interface DemoOptions extends OutputOptions {
   config?: string;
   dataDir?: string;
@@ -53,6 +57,7 @@ export async function demo(options: DemoOptions): Promise<void> {
         password: readSecret(config.dataDir, 'mqtt-password'),
       };
       await addRule(address);
+      await addPlaces(address, options);
       const publisher = createPublisher(address);
       await publisher.start();
       try {
@@ -107,6 +112,20 @@ async function addRule({ httpUrl, dataDir }: DemoAddress): Promise<void> {
   if ((known as { items: { id: string }[] }).items.some(({ id }) => id === rule.id)) return;
   const parameters = { unknownMetric: 'allow' };
   await ask(connection, { method: 'POST', path: 'rules', parameters, body: rule });
+}
+
+/** Puts the first sensors into a greenhouse with coordinates, once, so that maps and silences have something to show. */
+async function addPlaces({ httpUrl, dataDir }: DemoAddress, { sensors, rate }: DemoOptions): Promise<void> {
+  const connection = { url: httpUrl, token: readSecret(dataDir, 'api-token') };
+  const known = parseJson(await ask(connection, { path: 'locations', parameters: { limit: 1000 } }));
+  if ((known as { items: { id: string }[] }).items.some(({ id }) => id === place.id)) return;
+  const expectedInterval = `${Math.max(5, Math.ceil(5 / rate))}s`;
+  const ids = Array.from({ length: Math.min(sensors, maxPlaced) }, (_, n) => `${prefix}-${n + 1}`);
+  const body = {
+    locations: [place],
+    sensors: ids.map((id) => ({ id, location: place.id, expectedInterval })),
+  };
+  await ask(connection, { method: 'POST', path: 'registry/import', parameters: {}, body });
 }
 
 function announce({
