@@ -8,8 +8,6 @@ import {
   type ExternalAlert,
   Gauge,
   type Heartbeats,
-  type Issue,
-  idProblem,
   type Logger,
   messageOf,
   type PartHealth,
@@ -22,6 +20,7 @@ import {
 import type { MetaDb } from '@tidemark/store';
 import { KnownServices } from './known-services.ts';
 import { type Check, probe, readCheck } from './probe.ts';
+import { checkBeat, pointOf, type Service, statusOf } from './service.ts';
 
 /** What the alerts are called: `service-down:<service>`. */
 const RULE = 'service-down';
@@ -33,7 +32,6 @@ const PROBE_TIMEOUT_MS = 5000;
 const MAX_HOLD_MS = 5000;
 /** How often what is well is written down. */
 const WRITE_EVERY_MS = 60_000;
-const MAX_TIMEOUT_MS = 30 * 24 * 3600 * 1000;
 
 interface HeartbeatOptions {
   config: Config;
@@ -49,17 +47,6 @@ interface HeartbeatOptions {
   };
   /** The parts of this process. */
   parts: () => PartHealth[];
-}
-
-interface Service extends ServiceStatus {
-  /** On the monotonic clock. */
-  lastSeenMs: number;
-  timeoutMs: number;
-  failures: number;
-  /** False until its state is known, and whenever its alert has yet to follow it. */
-  isTold: boolean;
-  /** Its newest point. */
-  written: { isUp: boolean; atMs: number };
 }
 
 /** Who is up and who is not. What goes down, and what is back, is an alert, once each. */
@@ -321,33 +308,4 @@ export class HeartbeatService implements Heartbeats {
         this.#raise({ service: sensor, isUp: true, message: '' });
     }
   }
-}
-
-function checkBeat({ service, latencyMs, timeoutMs }: Beat): void {
-  const issues: Issue[] = [];
-  const problem = idProblem(service);
-  if (problem !== undefined) issues.push({ path: 'service', message: problem });
-  if (latencyMs !== undefined && !(latencyMs >= 0 && Number.isFinite(latencyMs)))
-    issues.push({ path: 'latency_ms', message: 'must be a number from 0 on' });
-  if (timeoutMs !== undefined && !(timeoutMs >= TICK_MS && timeoutMs <= MAX_TIMEOUT_MS))
-    issues.push({ path: 'timeout_ms', message: `must be from ${TICK_MS} to ${MAX_TIMEOUT_MS}` });
-  if (issues.length === 0) return;
-  const message = issues.map((issue) => `${issue.path}: ${issue.message}`).join('; ');
-  throw new TidemarkError('bad_request', message, { issues });
-}
-
-function pointOf(
-  { service, isUp, latencyMs }: Pick<ServiceStatus, 'service' | 'isUp' | 'latencyMs'>,
-  timeNs: bigint,
-): Point {
-  return {
-    measurement: 'heartbeats',
-    tags: [['service', service]],
-    fields: [...(latencyMs === undefined ? [] : [['latency_ms', latencyMs] as const]), ['up', Number(isUp)]],
-    timeNs,
-  };
-}
-
-function statusOf({ service, kind, isUp, sinceNs, lastSeenNs, latencyMs, message }: Service): ServiceStatus {
-  return { service, kind, isUp, sinceNs, lastSeenNs, latencyMs, message };
 }
