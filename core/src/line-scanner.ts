@@ -15,6 +15,7 @@ import type { FieldValue } from './point.ts';
 
 // Line protocol as InfluxDB reads it: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 // What it says of a bad line is what InfluxDB 2.7 says.
+// Longer than most files: all its parts move one position, and what is read of a line stands in one place.
 
 export interface ScanOptions {
   /** Unit of the timestamps; nanoseconds by default. */
