@@ -322,6 +322,15 @@ const usualLine = fc
   )
   .map(([series, fields, time, end]) => `${series} ${fields} ${time}${end}`);
 
+it('a field that stands twice is one field, also where the fields of another series were expected', () => {
+  const scanner = new LineScanner();
+  const twice = 'm,t=2 a=1,b=2,b=3 1';
+  scanner.reset(Buffer.from(['m,t=1 a=1,b=2 1', twice, 'm,t=1 a=1,b=2 1', twice, twice].join('\n')));
+  const counts: number[] = [];
+  while (scanner.scanLine()) counts.push(scanner.fieldCount);
+  expect(counts).toEqual([2, 2, 2, 2, 2]);
+});
+
 it.each(['ns', 's'] as const)('a line is read the same whatever came before it, in %s', (unit) => {
   const read = (scanner: LineScanner) => {
     try {

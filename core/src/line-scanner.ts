@@ -303,7 +303,7 @@ export class LineScanner {
     const { series } = this;
     series.fields = series.fields.slice(0, expected);
     series.sharesFields = false;
-    if (known !== undefined) series.fields.push(known);
+    if (known !== undefined && !series.fields.includes(known)) series.fields.push(known);
   }
 
   #newField(name: string, start: number, end: number): LineField {
