@@ -67,7 +67,7 @@ export function measurementFeed(
     .map((reference) => `${symbols.get(formatExpression(reference))!.sql} IS NOT NULL`);
   const where = [
     ...(base.isPresent ? [] : [`(${isThere.join(' OR ')})`]),
-    ...filterOf(conditions, symbols, context),
+    ...filterOf(conditions, base, symbols, context),
   ];
   const sql = `SELECT g, t, o, ${valueColumns(types, (_, index) => columns[index]!)}
     FROM (${joinMembers(base, tags, context)}) ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`}`;
@@ -269,13 +269,17 @@ function joinMembers(base: Base, tags: readonly Reference[], { bindings }: PlanC
 
 function filterOf(
   conditions: readonly Expression[],
+  { members }: Base,
   symbols: ReadonlyMap<string, Typed>,
   { bindings }: PlanContext,
 ): string[] {
   if (conditions.length === 0) return [];
-  const branches = conditions.map(
-    (condition, index) =>
-      `WHEN ${index} THEN ${conditionSql(condition, { symbols, bindings, takesAbsentForFalse: false })}`,
+  const sqls = conditions.map((condition) =>
+    conditionSql(condition, { symbols, bindings, takesAbsentForFalse: false }),
   );
+  // A condition of all can be looked at where the rows are read, before they are joined to anything.
+  const isOfAll = sqls.length === 1 && [...members.values()].every(({ member }) => member.condition === 0);
+  if (isOfAll) return sqls;
+  const branches = sqls.map((sql, index) => `WHEN ${index} THEN ${sql}`);
   return [`CASE c ${branches.join(' ')} ELSE TRUE END`];
 }
