@@ -2,46 +2,39 @@ import { constants, writeSync } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { syncPath } from '@tidemark/core';
 import { encodeHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentPath } from './segment.ts';
-import type { SyncThread } from './sync-thread.ts';
 
 /** The segment being written. Its bytes count only once `append` has resolved. */
 export class SegmentWriter {
   readonly base: number;
   readonly #handle: FileHandle;
-  readonly #thread: SyncThread;
   /** Position behind the last durable byte. */
   #durable = SEGMENT_HEADER_BYTES;
   /** Position behind the last byte ever written, durable or not. */
   #written = SEGMENT_HEADER_BYTES;
 
-  private constructor(base: number, handle: FileHandle, thread: SyncThread) {
+  private constructor(base: number, handle: FileHandle) {
     this.base = base;
     this.#handle = handle;
-    this.#thread = thread;
   }
 
   /**
    * Makes a new segment; resolves once its header and its directory entry are durable. A file of that name, which
    * an earlier try left when its fsync failed, is removed: the same file is never synced again.
    */
-  static async create(
-    directory: string,
-    header: Omit<SegmentHeader, 'format'>,
-    thread: SyncThread,
-  ): Promise<SegmentWriter> {
+  static async create(directory: string, header: Omit<SegmentHeader, 'format'>): Promise<SegmentWriter> {
     const flags = constants.O_CREAT | constants.O_WRONLY | constants.O_EXCL;
     const path = segmentPath(directory, header.base);
     await rm(path, { force: true });
     const handle = await open(path, flags, 0o600);
     try {
       await handle.write(encodeHeader(header), 0, SEGMENT_HEADER_BYTES, 0);
-      await thread.sync(handle.fd);
+      await handle.datasync();
       await syncPath(directory);
     } catch (error) {
       await handle.close();
       throw error;
     }
-    return new SegmentWriter(header.base, handle, thread);
+    return new SegmentWriter(header.base, handle);
   }
 
   /** Log offset behind the last durable byte. */
@@ -79,7 +72,7 @@ export class SegmentWriter {
    * kernel may have dropped the dirty pages and would report a second fdatasync as success.
    */
   async sync(length: number): Promise<void> {
-    await this.#thread.sync(this.#handle.fd);
+    await this.#handle.datasync();
     this.#durable += length;
   }
 

@@ -27,7 +27,6 @@ import { recover, type SegmentInfo, tellNewest } from './recover.ts';
 import { segmentPath } from './segment.ts';
 import { readSegment } from './segment-reader.ts';
 import { SegmentWriter } from './segment-writer.ts';
-import { SyncThread } from './sync-thread.ts';
 import { Tail } from './tail.ts';
 import { Waiters } from './waiters.ts';
 
@@ -75,7 +74,6 @@ export class Spool {
   #cursors!: Cursors;
   #segments: SegmentInfo[] = [];
   #writer: SegmentWriter | undefined;
-  #syncThread: SyncThread | undefined;
   #endOffset = 0;
   #lastStampNs = 0n;
   #pending: Batch = newBatch();
@@ -111,7 +109,6 @@ export class Spool {
       endOffset: this.#endOffset,
       damage: this.#damage,
     });
-    this.#syncThread = new SyncThread();
     await this.#reclaim();
   }
 
@@ -127,7 +124,6 @@ export class Spool {
     this.#giveUp(this.#pending);
     await this.#writer?.close();
     this.#writer = undefined;
-    await this.#syncThread?.stop();
     this.#waiters.wake();
   }
 
@@ -399,11 +395,7 @@ export class Spool {
     if (this.#writer && this.#writer.sizeBytes + moreBytes > segmentBytes) await this.#closeWriter();
     if (!this.#writer) {
       const base = Math.max(this.#segments.at(-1)?.end ?? 0, this.#endOffset);
-      this.#writer = await SegmentWriter.create(
-        directory,
-        { base, lastStampNs: this.#lastStampNs },
-        this.#syncThread!,
-      );
+      this.#writer = await SegmentWriter.create(directory, { base, lastStampNs: this.#lastStampNs });
       this.#segments.push({ base, end: this.#writer.end });
     }
     return this.#writer;
