@@ -92,3 +92,15 @@ it('takes flows alone, beside another platform', () => {
   };
   expect(loadConfig({ env })).toMatchObject({ roles: ['flows'], flows: { port: 1880, examples: false } });
 });
+
+it('where MQTT and HTTP have free ports, gRPC and flows have them too, unless set', () => {
+  const ports = (env: Record<string, string>) => {
+    const { grpc, flows } = loadConfig({ env });
+    return [grpc.port, flows.port];
+  };
+  const free = { TIDEMARK_MQTT_PORT: '0', TIDEMARK_HTTP_PORT: '0' };
+  expect(ports({})).toEqual([50_051, 1880]);
+  expect(ports({ TIDEMARK_MQTT_PORT: '0' })).toEqual([50_051, 1880]);
+  expect(ports(free)).toEqual([0, 0]);
+  expect(ports({ ...free, TIDEMARK_GRPC_PORT: '5', TIDEMARK_FLOWS_PORT: '6' })).toEqual([5, 6]);
+});

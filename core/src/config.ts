@@ -118,7 +118,9 @@ export const configSchema = z.strictObject({
     .strictObject({
       port: port
         .default(50_051)
-        .describe('gRPC, with reflection and health; 0 picks a free port')
+        .describe(
+          'gRPC, with reflection and health; 0 picks a free port, and so does 0 for both MQTT and HTTP unless this is set',
+        )
         .meta({ env: 'TIDEMARK_GRPC_PORT' }),
       maxMessageBytes: bytes
         .default(4 * 1024 * 1024)
@@ -511,6 +513,7 @@ export function loadConfig({ env = {}, file, overrides = {} }: ConfigSources = {
       issues.push({ path: name, message: 'no such setting' });
   }
   for (const [path, value] of Object.entries(overrides)) if (value !== undefined) setPath(tree, path, value);
+  followFreePorts(tree);
   const parsed = checkedSchema.safeParse(tree);
   if (!parsed.success) issues.push(...parsed.error.issues.flatMap(toIssues));
   if (issues.length > 0 || !parsed.success) throw invalid(issues);
@@ -532,6 +535,16 @@ function collectSettings(schema: z.ZodType, path: string[]): SettingDoc[] {
   const meta = inner.meta() as { env?: string; description?: string } | undefined;
   if (meta?.env === undefined) return [];
   return [{ path: path.join('.'), env: meta.env, description: meta.description ?? '' }];
+}
+
+/** Where MQTT and HTTP get free ports, gRPC and flows do too unless theirs are set: several may run on one machine. */
+function followFreePorts(tree: Record<string, unknown>): void {
+  const portOf = (part: string): unknown => (tree[part] as { port?: unknown } | undefined | null)?.port;
+  if (![portOf('mqtt'), portOf('http')].every((value) => value === 0 || value === '0')) return;
+  for (const part of ['grpc', 'flows']) {
+    const isSection = typeof (tree[part] ?? {}) === 'object';
+    if (isSection && portOf(part) === undefined) setPath(tree, `${part}.port`, 0);
+  }
 }
 
 function setPath(tree: Record<string, unknown>, path: string, value: unknown): void {

@@ -14,7 +14,9 @@ export const flowsSchema = z.strictObject({
     .min(0)
     .max(65535)
     .default(1880)
-    .describe("Node-RED's editor and HTTP nodes; 0 picks a free port")
+    .describe(
+      "Node-RED's editor and HTTP nodes; 0 picks a free port, and so does 0 for both MQTT and HTTP unless this is set",
+    )
     .meta({ env: 'TIDEMARK_FLOWS_PORT' }),
   examples: z
     .union([z.boolean(), z.stringbool()])
