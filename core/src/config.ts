@@ -476,7 +476,7 @@ const checkedSchema = configSchema.superRefine(({ roles, flows }, context) => {
 
 export type Config = z.output<typeof configSchema>;
 
-/** Variables that are no settings of this process: those of our commands, and ports of parts yet to come. */
+/** Variables that are no settings of this process but of our commands. */
 const otherVariables = [
   'TIDEMARK_CONFIG',
   'TIDEMARK_URL',

@@ -179,7 +179,8 @@ export class SensorRegistry implements SensorRegistrar {
    */
   write(changes: Changes, alongside?: () => void): void {
     this.#refuseExcess(changes);
-    this.#tables.write(changes, alongside);
+    const places = this.#unwrittenPlacesOf(changes.sensors ?? []);
+    this.#tables.write({ ...changes, locations: [...places, ...(changes.locations ?? [])] }, alongside);
     for (const id of changes.removedLocations ?? []) this.#locations.delete(id);
     for (const id of changes.removedSensors ?? []) this.#forget(id);
     for (const location of changes.locations ?? []) this.#locations.set(location.id, location);
@@ -249,7 +250,10 @@ export class SensorRegistry implements SensorRegistrar {
 
   #writeBehind(most: number): void {
     const sensors = this.#unwritten(this.#unwrittenSensors, this.#sensors, most);
-    const locations = this.#unwritten(this.#unwrittenLocations, this.#locations, most);
+    const locations = [
+      ...this.#unwrittenPlacesOf(sensors),
+      ...this.#unwritten(this.#unwrittenLocations, this.#locations, most),
+    ];
     if (sensors.length === 0 && locations.length === 0) return;
     try {
       this.#tables.write({ locations, sensors });
@@ -264,6 +268,15 @@ export class SensorRegistry implements SensorRegistrar {
         );
       this.#writeFault = messageOf(error);
     }
+  }
+
+  /**
+   * What the sensors report and is not written yet. It is written with them: after a crash, a place that a sensor
+   * reports as before would not be noted again.
+   */
+  #unwrittenPlacesOf(sensors: readonly Sensor[]): Location[] {
+    const reported = new Set(sensors.map(({ reportedLocation }) => reportedLocation ?? ''));
+    return this.#unwritten(reported.intersection(this.#unwrittenLocations), this.#locations, MAX_LOCATIONS);
   }
 
   /** The first of those noted; what was deleted since is passed over. */

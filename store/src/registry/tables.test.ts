@@ -50,3 +50,18 @@ it("sensors are the same after a restart, and what they share is no one else's t
   expect(again.sensor('b')).toMatchObject({ reportedLocation: 'yard' });
   for (const id of ['c', 'd', 'e']) expect(again.sensor(id)).toEqual(before.find((one) => one.id === id));
 });
+
+it('the place that a sensor reports is written with what people declare of the sensor', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tidemark-registry-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const path = join(folder, 'meta.db');
+  const { registry } = await openRegistry(path);
+  registry.register('a', 'hall', ['t']);
+  registry.write({ sensors: [{ ...registry.sensor('a')!, owner: 'ops' }] });
+
+  // Opened beside the first, which has not written anything else: as after a crash.
+  const { registry: again } = await openRegistry(path);
+  again.reportLocation(again.sensor('a')!, 'hall');
+  expect([...again.locations()]).toEqual([...registry.locations()]);
+  expect([...again.locations()]).toMatchObject([{ id: 'hall', isSelfRegistered: true }]);
+});
