@@ -11,6 +11,7 @@ const ownMeasurements = new Set([
   'quality',
   'quarantine',
   'rule_thresholds',
+  'sensor_metrics',
   'sensor_state',
 ]);
 /** Text values go to `<metric>_text`, so that one device's text never poisons another's numbers. */

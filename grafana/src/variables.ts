@@ -33,11 +33,13 @@ export function sensorVariable() {
   );
 }
 
-/** Numbers that are reported; texts are among the newest readings. */
+/** Numbers that the sensors chosen report; texts are among the newest readings. */
 export function metricVariable() {
-  return listVariable('metric', 'Metric', 'SHOW FIELD KEYS FROM "readings"')
-    .regex('/^(?!.*_text$).*$/')
-    .current(all);
+  return listVariable(
+    'metric',
+    'Metric',
+    `SHOW TAG VALUES FROM "sensor_metrics" WITH KEY = "metric" WHERE ${isIn('location')} AND ${isIn('sensor')}`,
+  ).current(all);
 }
 
 /** A condition: the tag is one of those chosen. `.*`, which `All` stands for, takes points without the tag as well. */

@@ -6,6 +6,7 @@ export const sensorMeasurements: readonly string[] = [
   'travellers',
   'alerts',
   'quality',
+  'sensor_metrics',
   'sensor_state',
   'rule_thresholds',
   ...downsampleWidths.map(downsampledMeasurement),

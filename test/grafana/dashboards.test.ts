@@ -14,7 +14,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { onBothStores } from '../support/both-stores.ts';
 import { startPlatformInProcess } from '../support/platform-in-process.ts';
-import { awkwardSensors, fill, plainSensors } from './demo-data.ts';
+import { awkwardMetric, awkwardSensors, fill, plainSensors } from './demo-data.ts';
 
 const dashboards = readDashboards().filter(({ name }) => name !== 'platform');
 const hourMs = 3_600_000;
@@ -47,13 +47,10 @@ onBothStores((newStore) => {
   });
 
   /** What a variable offers, with others chosen. */
-  async function offered({ name, query, regex }: Variable, variables: View['variables']): Promise<string[]> {
+  async function offered({ query }: Variable, variables: View['variables']): Promise<string[]> {
     const series = await askStore(store, interpolateInfluxql(query, viewOf(variables)));
-    const column = query.startsWith('SHOW FIELD KEYS') ? 0 : 1;
-    const values = series.flatMap(({ values }) => values.map((row) => String(row[column])));
-    const pattern = regex === undefined ? /.*/ : new RegExp(regex.slice(1, -1));
-    expect(name).toBeDefined();
-    return values.filter((value) => pattern.test(value)).toSorted();
+    const values = series.flatMap(({ values }) => values.map((row) => String(row[1])));
+    return values.toSorted();
   }
 
   const chooseAll = { location: 'all', sensor: 'all', metric: 'all' } as const;
@@ -66,7 +63,21 @@ onBothStores((newStore) => {
     expect(await offered(named.sensor!, { location: 'all' })).toEqual(all);
     expect(await offered(named.sensor!, { location: ['hall', 'yard'] })).toEqual(all);
     expect(await offered(named.sensor!, { location: ['nowhere'] })).toEqual([]);
-    expect(await offered(named.metric!, {})).toEqual(['humidity', 'pressure', 'temperature']);
+    const metricsOf = (location: Chosen, sensor: Chosen) => offered(named.metric!, { location, sensor });
+    const common = ['humidity', 'pressure', 'temperature'];
+    expect(await metricsOf('all', 'all')).toEqual([...common, 'voltage', awkwardMetric].toSorted());
+    expect(await metricsOf(['hall'], 'all')).toEqual([...common, awkwardMetric].toSorted());
+    expect(await metricsOf('all', ['greenhouse-3', 'nobody'])).toEqual([...common, 'voltage']);
+    for (const sensor of awkwardSensors) expect(await metricsOf(['hall', 'yard'], [sensor])).toEqual(common);
+    expect(await metricsOf('all', ['nobody'])).toEqual([]);
+  });
+
+  it('a metric with quotes, backslashes and what regular expressions mean is drawn', async () => {
+    const { panels } = dashboards.find(({ name }) => name === 'sensor')!;
+    const { targets } = panels.find(({ targets: [first] }) => first?.alias === '$tag_sensor $col')!;
+    const view = viewOf({ location: 'all', sensor: ['greenhouse-1'], metric: [awkwardMetric] });
+    const series = await askStore(store, interpolateInfluxql(targets[0]!.query!, view));
+    expect(series.flatMap(({ values }) => values.map((row) => row[1]))).toEqual([400]);
   });
 
   describe.each(dashboards)('$name', ({ panels, annotations }: Dashboard) => {

@@ -9,6 +9,8 @@ export const awkwardSensors = [
   'größe 🌡 (°C) [x]{1}$',
   "' OR 1=1; DROP MEASUREMENT readings --",
 ];
+/** A metric that one of them alone has. */
+export const awkwardMetric = `it's "CO₂" a\\b [ppm]. (x)$`;
 export const plainSensors = ['greenhouse-1', 'greenhouse-2', 'greenhouse-3'];
 const hourMs = 3_600_000;
 
@@ -61,6 +63,10 @@ export async function fill(
   );
   await send(httpUrl, 'POST', 'readings', readings.slice(0, 500));
   await send(httpUrl, 'POST', 'readings', readings.slice(500));
+  await send(httpUrl, 'POST', 'readings', [
+    { sensor: 'greenhouse-1', [awkwardMetric]: 400 },
+    { sensor: 'greenhouse-3', voltage: 3.1 },
+  ]);
   const hot = (sensor: string, temperature: number) => ({ sensor, temperature });
   await send(httpUrl, 'POST', 'readings', [hot('greenhouse-1', 40), hot('greenhouse-2', 33)]);
   await untilAlerts(httpUrl, 3);
@@ -102,16 +108,17 @@ async function untilAlerts(httpUrl: string, count: number): Promise<void> {
   );
 }
 
-/** Until the platform's own measurements of `minutes` minutes are in the store. */
+/** Until the platform's own measurements of `minutes` minutes are in the store, and the metrics of sensors. */
 async function untilWritten(store: Store, minutes: number): Promise<void> {
+  const least = { sensor_state: minutes, rule_thresholds: minutes, sensor_metrics: 1 };
   const of = (name: string) =>
-    `SELECT count(/up|upper/) FROM "${name}" WHERE "sensor" = 'greenhouse-1' GROUP BY "rule"`;
+    `SELECT count(/up|upper|known/) FROM "${name}" WHERE "sensor" = 'greenhouse-1' GROUP BY "rule", "metric"`;
   await vi.waitFor(
     async () => {
-      for (const name of ['sensor_state', 'rule_thresholds']) {
+      for (const [name, points] of Object.entries(least)) {
         const [series] = await askStore(store, of(name));
         const count = Number(series?.values[0]?.[1] ?? 0);
-        if (count < minutes) throw new Error(`${name} has ${count} points`);
+        if (count < points) throw new Error(`${name} has ${count} points`);
       }
     },
     { timeout: 60_000, interval: 500 },

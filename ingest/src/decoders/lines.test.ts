@@ -77,6 +77,7 @@ it.each([
   'quality',
   'quarantine',
   'rule_thresholds',
+  'sensor_metrics',
   'sensor_state',
 ])("%s is the platform's own: its line is refused, the one beside it is not", (name) => {
   const { lines, faults } = decodeLines(Buffer.from(`${name},sensor=a count="x"\nweather t=1`), limits);

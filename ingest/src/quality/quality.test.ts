@@ -68,7 +68,7 @@ function startQuality({
     logger: silentLogger,
     metrics,
     spool,
-    engine: { latest: latestOf, windows: async () => [] },
+    engine: { latest: latestOf, windows: async () => [], fields: async () => [] },
     meta,
     directory: {
       sensor: (id) => byId.get(id),

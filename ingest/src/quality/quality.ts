@@ -6,6 +6,7 @@ import {
   idProblem,
   type Logger,
   type PartHealth,
+  type Point,
   type QualityCheck,
   type QualityCount,
   type QualityFilter,
@@ -26,7 +27,7 @@ import { EarlierValues } from './earlier-values.ts';
 import type { FailureCounts } from './failure-counts.ts';
 import { IncidentOutbox } from './incident-outbox.ts';
 import { type Failure, Integrity } from './integrity.ts';
-
+import { MetricWriter } from './metric-writer.ts';
 import { QualityMetrics } from './metrics.ts';
 import { MinuteWriter } from './minute-writer.ts';
 import { Presence } from './presence.ts';
@@ -52,7 +53,7 @@ interface QualityOptions {
   logger: Logger;
   metrics: Registry;
   spool: Spool;
-  engine: Pick<Engine, 'latest' | 'windows'>;
+  engine: Pick<Engine, 'fields' | 'latest' | 'windows'>;
   meta: MetaDb;
   directory: SensorDirectory;
   incidents: IncidentSink;
@@ -76,6 +77,7 @@ export class Quality implements QualityPort {
   #follower: LogFollower | undefined;
   #presence!: Presence;
   #minutes!: MinuteWriter;
+  #metricLists!: MetricWriter;
   #looking: Promise<void> | undefined;
   #writing: Promise<void> | undefined;
   readonly #outages: Record<'looking' | 'telling' | 'writing', Outage>;
@@ -137,12 +139,14 @@ export class Quality implements QualityPort {
       lastRanNs,
       onSilence: (sensor, times) => this.#fellSilent(sensor, times),
     });
+    const append = (points: readonly Point[]) => appendOwn(this.#options, points);
     this.#minutes = new MinuteWriter({
       ...this.#options,
       presence: this.#presence,
       states: this.#states,
-      append: (points) => appendOwn(this.#options, points),
+      append,
     });
+    this.#metricLists = new MetricWriter({ ...this.#options, append });
     this.#follower = new LogFollower({
       ...this.#options,
       cursor: 'quality',
@@ -270,11 +274,16 @@ export class Quality implements QualityPort {
       await attempt(this.#outages.looking, () => this.#look());
       await attempt(this.#outages.telling, () => this.#tell());
       // Not waited for: a full disk holds it, and what frees the disk is this cursor too.
-      this.#writing ??= attempt(this.#outages.writing, () => this.#minutes.write()).finally(() => {
+      this.#writing ??= attempt(this.#outages.writing, () => this.#write()).finally(() => {
         this.#writing = undefined;
       });
       await delay(lookEveryMs, undefined, { signal }).catch(() => {});
     }
+  }
+
+  async #write(): Promise<void> {
+    await this.#minutes.write();
+    await this.#metricLists.write();
   }
 
   async #look(): Promise<void> {
