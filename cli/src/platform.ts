@@ -12,7 +12,7 @@ import {
   systemClock,
 } from '@tidemark/core';
 import { FlowsSupervisor } from '@tidemark/flows';
-import { Ingest } from '@tidemark/ingest';
+import { Ingest, Sources } from '@tidemark/ingest';
 import {
   AuditLog,
   assertBindAllowed,
@@ -43,6 +43,8 @@ export interface PlatformAddress {
   mqttPort: number;
   httpPort: number;
   grpcPort: number;
+  /** Of the gateway for lines; undefined where it is off. */
+  linesPort: number | undefined;
 }
 
 /** The whole platform in one process: the composition root. */
@@ -138,8 +140,10 @@ export class Platform {
       new WatchedFile({ ...shared, file: this.#configFile, rules: alerts, notifications });
     if (watchedFile) await this.#run(watchedFile);
 
+    const sources = new Sources({ ...shared, acceptor, access });
     const localHealth = (): PartHealth[] => [
       broker.health(),
+      ...sources.health(),
       ...ingest.health(),
       registry.health(),
       ...alerts.health(),
@@ -183,6 +187,7 @@ export class Platform {
     http.onUpgrade('/mqtt', (request, socket, head) => broker.handleUpgrade(request, socket, head));
     await this.#run(http);
     await this.#run(heartbeats);
+    await this.#run(sources);
     this.#isReady = true;
     if (config.roles.includes('flows')) {
       const apiUrl = `http://${authority(config.host, http.port)}`;
@@ -190,7 +195,7 @@ export class Platform {
       const access = flowsAccess({ config, logger, apiUrl, mqttUrl });
       this.#flows = await this.#run(new FlowsSupervisor({ ...shared, access }));
     }
-    return { mqttPort: broker.port, httpPort: http.port, grpcPort: grpc.port };
+    return { mqttPort: broker.port, httpPort: http.port, grpcPort: grpc.port, linesPort: sources.linesPort };
   }
 
   async #run<Part extends { start(): Promise<void>; stop(): Promise<void> }>(part: Part): Promise<Part> {

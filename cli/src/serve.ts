@@ -30,11 +30,12 @@ export async function serve(options: ServeOptions): Promise<void> {
 async function servePlatform(config: Config, options: ServeOptions): Promise<void> {
   const platform = new Platform({ config, configFile: settingsFile({ file: options.config }) });
   await untilInterrupted(async (signal) => {
-    const { mqttPort, httpPort, grpcPort } = await platform.start();
+    const { mqttPort, httpPort, grpcPort, linesPort } = await platform.start();
     try {
       const mqttUrl = `mqtt://${authority(config.host, mqttPort)}`;
       const httpUrl = `http://${authority(config.host, httpPort)}`;
       const grpcAddress = authority(config.host, grpcPort);
+      const linesAddress = linesPort === undefined ? undefined : authority(config.host, linesPort);
       // Counted from the start of the process, which is what a person waits for.
       const readyMs = Math.round(performance.now());
       if (options.json)
@@ -47,10 +48,15 @@ async function servePlatform(config: Config, options: ServeOptions): Promise<voi
           mqttUrl,
           httpUrl,
           grpcAddress,
+          linesPort,
+          linesAddress,
           dataDir: config.dataDir,
         });
       else if (!options.quiet)
-        process.stdout.write(`ready in ${readyMs} ms: ${httpUrl}, ${mqttUrl} and gRPC on ${grpcAddress}\n`);
+        process.stdout.write(
+          `ready in ${readyMs} ms: ${httpUrl}, ${mqttUrl} and gRPC on ${grpcAddress}` +
+            `${linesAddress === undefined ? '' : `, lines on ${linesAddress}`}\n`,
+        );
       collectGarbage();
       void platform.flowsPort(FLOWS_WAIT_MS).then((port) => announceFlows(config, options, port));
       await aborted(signal);

@@ -5,6 +5,7 @@ import { type Issue, TidemarkError } from './errors.ts';
 import { flowsSchema, roles, rolesProblem } from './flows-settings.ts';
 import { parseMaxAge } from './max-age.ts';
 import { qualityChecks } from './ports.ts';
+import { linesSchema } from './sources-settings.ts';
 import { readYaml } from './yaml.ts';
 
 const port = z.coerce.number().int().min(0).max(65535);
@@ -172,6 +173,7 @@ export const configSchema = z.strictObject({
         .meta({ env: 'TIDEMARK_HEARTBEATS_MAX_SERVICES' }),
     })
     .prefault({}),
+  lines: linesSchema.prefault({}),
   ingest: z
     .strictObject({
       maxReadingsPerMessage: count

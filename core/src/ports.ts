@@ -31,6 +31,7 @@ export const quarantineReasons = [
   'too_many_metrics',
   'too_many_series',
   'reserved_measurement',
+  'too_long',
 ] as const;
 
 export type QuarantineReason = (typeof quarantineReasons)[number];
@@ -49,6 +50,17 @@ export type Submission = (
       unit: TimeUnitName;
       /** Number of its first line in what it is a part of; 1 by default. */
       firstLine?: number | undefined;
+      delivery?: undefined;
+    }
+  /** A line of the TCP gateway: a JSON object or line protocol. */
+  | {
+      source: 'tcp';
+      topic: string;
+      payload: Uint8Array;
+      /** Its number in the connection, from 1. */
+      line: number;
+      /** Why it cannot be taken whatever it holds, such as that it did not end. */
+      problem?: { reason: QuarantineReason; detail: string } | undefined;
       delivery?: undefined;
     }
   /** Rows of a file, read where they came in. A time that one brings stands, whatever its sensor's clock. */

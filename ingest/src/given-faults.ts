@@ -43,7 +43,7 @@ export function rawOf(submission: Submission, { raw, index }: Fault): Uint8Array
   if (raw === undefined && submission.source === 'import') return lineOf(submission.rows, index);
   const text = typeof raw === 'string' ? raw : jsonOf(raw ?? null);
   const isWhole = raw === undefined || text === undefined;
-  if (isWhole && submission.source === 'mqtt') return submission.payload;
+  if (isWhole && 'payload' in submission) return submission.payload;
   return Buffer.from(text ?? '');
 }
 

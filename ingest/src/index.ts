@@ -1,1 +1,2 @@
 export { Ingest } from './ingest.ts';
+export { Sources } from './sources/sources.ts';

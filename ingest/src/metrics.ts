@@ -11,7 +11,7 @@ import {
 import type { QuarantineStore } from './quarantine/quarantine-store.ts';
 
 type Source = Submission['source'];
-const sources: readonly Source[] = ['mqtt', 'http', 'grpc', 'line_protocol', 'import', 'store'];
+const sources: readonly Source[] = ['mqtt', 'http', 'grpc', 'line_protocol', 'tcp', 'import', 'store'];
 
 /** What ingest tells Prometheus; the quarantine's counts are by reason, never by sensor. */
 export class IngestMetrics {
@@ -29,6 +29,7 @@ export class IngestMetrics {
     http: { messages: 0, points: 0 },
     grpc: { messages: 0, points: 0 },
     line_protocol: { messages: 0, points: 0 },
+    tcp: { messages: 0, points: 0 },
     import: { messages: 0, points: 0 },
     store: { messages: 0, points: 0 },
   };

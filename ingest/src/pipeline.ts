@@ -24,6 +24,7 @@ import {
 import { decodeItems, decodeMetricMessage, decodeSensorMessage } from './decoders/json.ts';
 import { decodeLines } from './decoders/lines.ts';
 import { decodeRows } from './decoders/rows.ts';
+import { decodeTcpLine } from './decoders/tcp-line.ts';
 import type { DeliveryMemory } from './delivery-memory.ts';
 import type { FieldPins } from './field-pins.ts';
 import { type GivenFault, giveTimes, rawOf, stampsByIndex } from './given-faults.ts';
@@ -68,7 +69,7 @@ type LineSubmission = Submission & { source: 'line_protocol' };
 interface Message {
   /** The bytes that lines stand in; those of the store were never a message. */
   payload: Uint8Array | undefined;
-  /** True for line protocol by HTTP and for rows of a file: each one refused is told to its sender. */
+  /** True for line protocol by HTTP or TCP and for rows of a file: each one refused is told to its sender. */
   isAnswered: boolean;
   /** What its parts are called. */
   part: 'line' | 'row';
@@ -126,6 +127,7 @@ export class Pipeline implements Acceptor {
       const { payload, unit, firstLine } = submission;
       return decodeLines(payload, { maxFields, unit, firstLine });
     }
+    if (submission.source === 'tcp') return decodeTcpLine(submission, limits);
     if (submission.source === 'import') return decodeRows(submission.rows, maxFields);
     if (submission.source === 'store') {
       const lines = submission.points.map((point, index) => ({ index, start: 0, end: 0, point }));
@@ -154,7 +156,7 @@ export class Pipeline implements Acceptor {
     const isImport = submission.source === 'import';
     const message: Message = {
       payload,
-      isAnswered: isImport || submission.source === 'line_protocol',
+      isAnswered: isImport || submission.source === 'line_protocol' || submission.source === 'tcp',
       part: isImport ? 'row' : 'line',
       stamps,
       nowNs,

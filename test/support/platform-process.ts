@@ -23,6 +23,8 @@ export interface PlatformProcess {
   mqttUrl: string;
   httpUrl: string;
   grpcPort: number;
+  /** Where the gateway for lines is on. */
+  linesPort: number | undefined;
   readyMs: number;
   /** Ends the process by a signal; resolves with its exit code, null when the signal ended it. */
   end(signal: NodeJS.Signals): Promise<number | null>;
@@ -49,12 +51,13 @@ export async function startPlatform({
     once(child, 'exit').then(() => undefined),
   ]);
   if (line === undefined) throw new Error(`the platform did not start: ${errors}`);
-  const { mqttUrl, httpUrl, grpcPort, readyMs } = JSON.parse(line) as PlatformProcess;
+  const { mqttUrl, httpUrl, grpcPort, linesPort, readyMs } = JSON.parse(line) as PlatformProcess;
   return {
     child,
     mqttUrl,
     httpUrl,
     grpcPort,
+    linesPort,
     readyMs,
     end: async (signal) => {
       if (child.exitCode === null && child.signalCode === null) {

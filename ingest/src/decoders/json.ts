@@ -64,6 +64,17 @@ export function decodeItems(items: readonly unknown[], limits: Limits): Decoded 
   });
 }
 
+/** Flat readings that name their sensor: one object, or an array of them. */
+export function decodeItemMessage(payload: Buffer, limits: Limits): Decoded {
+  const parsed = parsePayload(payload);
+  if ('faults' in parsed) return parsed;
+  const items = [parsed.value].flat();
+  if (items.length === 0) return onlyFault('empty', 'the array is empty');
+  const { maxReadingsPerMessage } = limits;
+  if (items.length <= maxReadingsPerMessage) return decodeItems(items, limits);
+  return onlyFault('too_many_readings', `${items.length} readings; the limit is ${maxReadingsPerMessage}`);
+}
+
 function decodeEach(
   items: readonly unknown[],
   decode: (item: unknown, index: number, faults: Fault[]) => DraftReading | undefined,
@@ -112,7 +123,7 @@ function fieldsOfValueObject(object: object, metric: string): object | undefined
   );
 }
 
-function parsePayload(payload: Buffer, sensor: string): { value: unknown } | Decoded {
+function parsePayload(payload: Buffer, sensor?: string): { value: unknown } | Decoded {
   if (!isUtf8(payload)) return onlyFault('invalid_utf8', 'the payload is no UTF-8', sensor);
   const text = payload.toString('utf8');
   try {

@@ -28,6 +28,8 @@ export function submissionOf(
       return { source, topic, points: pointsOf(payload, firstGivenNs), firstGivenNs };
     case 'import':
       return { source, topic, rows: rowsOf(payload), firstGivenNs };
+    case 'tcp':
+      return { source, topic, payload, line: 1, firstGivenNs };
     case 'line_protocol':
       return { source, topic, payload, unit: unitOf(topic), firstGivenNs };
     default: {
