@@ -10,6 +10,8 @@ export interface Batch {
   buffer: RecordBuffer;
   block: EntryBlock;
   dones: Done[];
+  /** When the first of its records came, on the monotonic clock. */
+  sinceMs: number;
   holdsRefusal: boolean;
   /** The last stamp given in it, if any. */
   lastStampNs: bigint | undefined;
@@ -20,6 +22,7 @@ export function newBatch(): Batch {
     buffer: new RecordBuffer(256 * 1024),
     block: new EntryBlock(),
     dones: [],
+    sinceMs: 0,
     holdsRefusal: false,
     lastStampNs: undefined,
   };

@@ -8,6 +8,7 @@ export class SpoolMetrics {
   readonly failures: Counter;
   readonly refused: Counter;
   readonly fsyncSeconds: Histogram;
+  readonly ackSeconds: Histogram;
 
   constructor(
     metrics: Registry,
@@ -42,6 +43,12 @@ export class SpoolMetrics {
       name: 'tidemark_spool_fsync_duration_seconds',
       help: 'Time of one fdatasync',
       buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5],
+      registers,
+    });
+    this.ackSeconds = new Histogram({
+      name: 'tidemark_ingest_ack_duration_seconds',
+      help: 'Longest time that a message of a group commit waited, from its arrival to its acknowledgement',
+      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
       registers,
     });
     new Gauge({

@@ -23,7 +23,7 @@ afterEach(async () => {
 });
 
 async function openSpool(
-  options: Partial<Pick<SpoolOptions, 'segmentBytes' | 'maxBytes' | 'onRecovered'>> = {},
+  options: Partial<Pick<SpoolOptions, 'segmentBytes' | 'maxBytes' | 'onRecovered' | 'clock'>> = {},
 ): Promise<Spool> {
   metrics = new Registry();
   const spool = new Spool({
@@ -106,6 +106,19 @@ describe('Spool', () => {
     await Promise.all(range(0, 500).map((n) => append(spool, n).then(() => order.push(n))));
     expect(order).toEqual(range(0, 500));
     expect(await metric('tidemark_spool_commits_total')).toBeLessThan(5);
+  });
+
+  it('times each commit from the arrival of its first message to the answer', async () => {
+    const clock = { ...systemClock, nowMs: 0, monotonicMs: () => clock.nowMs };
+    const spool = await openSpool({ clock });
+    const ended = Promise.all([append(spool, 1), append(spool, 2)]);
+    clock.nowMs += 3000;
+    await ended;
+    await append(spool, 3);
+    const { values } = await metrics.getSingleMetric('tidemark_ingest_ack_duration_seconds')!.get();
+    const told = (suffix: string) =>
+      values.find((value) => 'metricName' in value && String(value.metricName).endsWith(suffix))?.value;
+    expect([told('_count'), told('_sum')]).toEqual([2, 3]);
   });
 
   it("tells the age of the oldest entry that a cursor's reader has not passed, from memory and from the disk", async () => {

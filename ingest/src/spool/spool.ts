@@ -172,6 +172,7 @@ export class Spool {
     stamps?: RecordStamps,
   ): void {
     const batch = this.#pending;
+    if (batch.block.length === 0) batch.sinceMs = this.#options.clock.monotonicMs();
     const start = batch.buffer.length;
     batch.buffer.push(kind, acceptedNs, payload, stamps);
     batch.block.push(
@@ -293,7 +294,7 @@ export class Spool {
       const batch = this.#pending;
       this.#pending = this.#spare;
       const isDurable = await this.#commit(batch);
-      if (isDurable) for (const done of batch.dones) done();
+      if (isDurable) this.#acknowledge(batch);
       else this.#giveUp(batch);
       clearBatch(batch);
       this.#spare = batch;
@@ -324,6 +325,12 @@ export class Spool {
       if (this.#isStopping) return false;
       await delay(HOLD_RETRY_MS);
     }
+  }
+
+  #acknowledge({ dones, sinceMs }: Batch): void {
+    for (const done of dones) done();
+    if (dones.length > 0)
+      this.#metrics.ackSeconds.observe((this.#options.clock.monotonicMs() - sinceMs) / 1000);
   }
 
   /** It was promised to nobody, but somebody may count it, or wait for an answer. */
