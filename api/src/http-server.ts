@@ -5,6 +5,7 @@ import { getRequestListener } from '@hono/node-server';
 import { type Config, createHostPolicy, TidemarkError } from '@tidemark/core';
 import type { ApiApp } from './app.ts';
 import { problemOf } from './problem.ts';
+import { WebSockets } from './web-sockets.ts';
 
 /** Takes over a connection that asked for an upgrade; the Host and Origin checks have passed. */
 type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -18,6 +19,7 @@ export class HttpServer {
   readonly #config: Pick<Config, 'host' | 'http'>;
   readonly #app: ApiApp;
   readonly #upgrades = new Map<string, UpgradeHandler>();
+  readonly #webSockets: WebSockets;
   readonly #upgraded = new Set<Duplex>();
   readonly #stopping = new AbortController();
   #server: Server | undefined;
@@ -25,6 +27,7 @@ export class HttpServer {
   constructor({ config, app }: { config: Pick<Config, 'host' | 'http'>; app: ApiApp }) {
     this.#config = config;
     this.#app = app;
+    this.#webSockets = new WebSockets(app);
   }
 
   /** The port it listens on; 0 before `start`. */
@@ -32,7 +35,7 @@ export class HttpServer {
     return (this.#server?.address() as AddressInfo | null | undefined)?.port ?? 0;
   }
 
-  /** Hands upgrade requests for a path (`/mqtt`) to a handler; call it before `start`. */
+  /** Hands upgrade requests for a path (`/mqtt`) to a handler, not to the app; call it before `start`. */
   onUpgrade(path: string, handler: UpgradeHandler): void {
     this.#upgrades.set(path, handler);
   }
@@ -66,7 +69,10 @@ export class HttpServer {
     for (const socket of this.#upgraded) socket.destroy();
     // A connection that is kept alive becomes idle only when its answer has ended.
     const sweep = setInterval(() => server.closeIdleConnections(), sweepIntervalMs);
-    const deadline = setTimeout(() => server.closeAllConnections(), stopGraceMs);
+    const deadline = setTimeout(() => {
+      server.closeAllConnections();
+      this.#webSockets.terminate();
+    }, stopGraceMs);
     await closed;
     clearInterval(sweep);
     clearTimeout(deadline);
@@ -76,18 +82,22 @@ export class HttpServer {
     socket.on('error', () => socket.destroy());
     const { host, origin } = request.headers;
     const handler = this.#upgrades.get(request.url?.split('?')[0] ?? '');
-    if (createHostPolicy(this.#config)(host, origin) !== undefined) refuse(socket, '403 Forbidden');
-    else if (handler === undefined) refuse(socket, '404 Not Found');
-    else {
-      this.#upgraded.add(socket);
-      socket.once('close', () => this.#upgraded.delete(socket));
-      handler(request, socket, head);
+    if (createHostPolicy(this.#config)(host, origin) !== undefined) {
+      socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () =>
+        socket.destroy(),
+      );
+      return;
     }
+    if (handler === undefined) {
+      this.#webSockets
+        .upgrade(request, socket, head, this.#stopping.signal)
+        .catch((error: unknown) => socket.destroy(error instanceof Error ? error : undefined));
+      return;
+    }
+    this.#upgraded.add(socket);
+    socket.once('close', () => this.#upgraded.delete(socket));
+    handler(request, socket, head);
   }
-}
-
-function refuse(socket: Duplex, status: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
 }
 
 function toListenError(error: NodeJS.ErrnoException, host: string, port: number): Error {

@@ -2,4 +2,5 @@ export { type ApiApp, createApp } from './app.ts';
 export { endOfLines, endOfRows, wholeLines } from './body/whole-lines.ts';
 export { GrpcServer } from './grpc/grpc-server.ts';
 export { HttpServer } from './http-server.ts';
+export { LiveClients } from './live/live-clients.ts';
 export type { ApiParts } from './parts.ts';

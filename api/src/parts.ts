@@ -20,6 +20,8 @@ import type {
   Storage,
 } from '@tidemark/core';
 import type { AuditLog, Engine, SensorRegistry } from '@tidemark/store';
+import type { LiveClients } from './live/live-clients.ts';
+import type { AskedWebSocket } from './web-sockets.ts';
 
 /** What the API is made of; `cli` passes the real parts. */
 export interface ApiParts {
@@ -30,6 +32,8 @@ export interface ApiParts {
   engine: Engine;
   acceptor: Acceptor;
   journal: Journal;
+  /** Those who follow the journal. */
+  live: LiveClients;
   quarantine: Quarantine;
   registry: SensorRegistry;
   desk: QuarantineDesk;
@@ -64,5 +68,7 @@ export interface ApiEnv {
   Bindings: {
     /** Aborted when the server stops: endless answers end themselves. */
     stopping?: AbortSignal;
+    /** With a request that asks for a WebSocket. */
+    webSocket?: AskedWebSocket;
   };
 }

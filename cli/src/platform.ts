@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { AlertService, HeartbeatService } from '@tidemark/alerts';
-import { type ApiParts, createApp, GrpcServer, HttpServer } from '@tidemark/api';
+import { type ApiParts, createApp, GrpcServer, HttpServer, LiveClients } from '@tidemark/api';
 import { Broker } from '@tidemark/broker';
 import {
   ClockWatch,
@@ -158,6 +158,7 @@ export class Platform {
       engine,
       acceptor,
       journal,
+      live: new LiveClients({ metrics, journal }),
       quarantine,
       registry,
       desk,

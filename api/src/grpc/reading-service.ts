@@ -5,7 +5,7 @@ import type { CallContext, Calls } from './calls.ts';
 import { type ReadingServiceServer, ReadingServiceService } from './generated/tidemark/v1/reading_service.ts';
 import { encodeList, listStream, SharedLists } from './list.ts';
 import { record, recordStream } from './record.ts';
-import { Watchers } from './watch.ts';
+import { watch } from './watch.ts';
 import { windows } from './windows.ts';
 
 const flushTimeoutMs = 250;
@@ -18,7 +18,6 @@ export const readingServiceDefinition = {
 
 /** `tidemark.v1.ReadingService`. */
 export function readingService(parts: ApiParts, calls: Calls): ReadingServiceServer {
-  const watchers = new Watchers(parts);
   const lists = new SharedLists(parts);
   return {
     record: calls.unary((request) => record(parts, request)),
@@ -26,7 +25,7 @@ export function readingService(parts: ApiParts, calls: Calls): ReadingServiceSer
     list: calls.unary(fresh(parts, (request) => lists.list(request))),
     listStream: calls.serverStream((request) => listStream(parts, request)),
     windows: calls.unary(fresh(parts, (request) => windows(parts, request))),
-    watch: calls.serverStream((request, signal) => watchers.watch(request, signal)),
+    watch: calls.serverStream((request, signal) => watch(request, parts, signal)),
   };
 }
 

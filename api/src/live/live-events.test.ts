@@ -2,7 +2,7 @@ import { type Point, readingToPoint } from '@tidemark/core';
 import { describe, expect, it } from 'vitest';
 import { MemoryJournal } from '../testing/memory-journal.ts';
 import { type LiveEvent, liveEvents } from './live-events.ts';
-import { liveReadingToJson } from './match-readings.ts';
+import { LiveFeed } from './live-feed.ts';
 
 const hourMs = 3_600_000;
 
@@ -14,6 +14,7 @@ function follow(journal: MemoryJournal, options: Partial<Parameters<typeof liveE
   const stopping = new AbortController();
   const events = liveEvents({
     journal,
+    feed: new LiveFeed({ journal, maxWaiting: 10 }),
     filter: {},
     resumeAt: undefined,
     signal: stopping.signal,
@@ -28,8 +29,12 @@ function follow(journal: MemoryJournal, options: Partial<Parameters<typeof liveE
   return { next, stop: () => stopping.abort(), events };
 }
 
+function jsonOf(event: LiveEvent & { kind: 'readings' }): Record<string, unknown>[] {
+  return event.readings.map(({ live }) => JSON.parse(live.text));
+}
+
 function valuesOf(event: LiveEvent): unknown[] {
-  return event.kind === 'readings' ? event.readings.map((live) => liveReadingToJson(live).v) : [event.kind];
+  return event.kind === 'readings' ? jsonOf(event).map(({ v }) => v) : [event.kind];
 }
 
 describe('liveEvents', () => {
@@ -63,7 +68,7 @@ describe('liveEvents', () => {
     await next();
     const event = await next();
     if (event.kind !== 'readings') throw new Error('no readings');
-    expect(event.readings.map((live) => [liveReadingToJson(live).v, live.resumeAt])).toEqual([
+    expect(event.readings.map(({ live, resumeAt }) => [JSON.parse(live.text).v, resumeAt])).toEqual([
       [1, 0],
       [2, 100],
     ]);
@@ -93,7 +98,7 @@ describe('liveEvents', () => {
     await next();
     const event = await next();
     if (event.kind !== 'readings') throw new Error('no readings');
-    expect(event.readings.map(liveReadingToJson).map(({ sensor, late }) => [sensor, late])).toEqual([
+    expect(jsonOf(event).map(({ sensor, late }) => [sensor, late])).toEqual([
       ['a', undefined],
       ['b', true],
       ['c', 7],
@@ -146,21 +151,46 @@ describe('liveEvents', () => {
     });
   });
 
-  it('brings a client that fell behind to the present, and counts what it missed', async () => {
+  it('brings a client that fell behind to the present: a gap counts what it missed, the newest follow', async () => {
     const journal = new MemoryJournal({ batchEntries: 10 });
-    const { next } = follow(journal, { maxLagBytes: 2000, filter: { sensors: ['a'] } });
+    const { next } = follow(journal, { maxLagBytes: 2000, filter: { sensors: ['a', 'c'] } });
     await next();
-    // The client takes nothing while 100 entries come; every other one is for it.
-    for (let value = 0; value < 100; value++) journal.append([point(value % 2 === 0 ? 'a' : 'b', value)]);
+    // The client takes what comes first, and nothing while 100 entries come: half of them are for others.
+    journal.append([point('a', 0)]);
+    expect(valuesOf(await next())).toEqual([0]);
+    for (let value = 1; value <= 100; value++) {
+      const sensor = value === 51 ? 'c' : value % 2 === 0 ? 'a' : 'b';
+      journal.append([point(sensor, value)]);
+      if (value % 10 === 0) await new Promise(setImmediate);
+    }
     const gap = await next();
     expect(gap).toEqual({
       kind: 'gap',
-      gap: { reason: 'behind', from: 0, to: 7000, skipped: 35 },
-      resumeAt: 7000,
+      gap: { reason: 'behind', from: 100, to: 10_100, skipped: 49 },
+      resumeAt: 100,
     });
+    const newest = await next();
+    expect(valuesOf(newest)).toEqual([51, 100]);
+    // Cut off before the last of them, it resumes before the gap.
+    expect(newest.kind === 'readings' && newest.readings.map(({ resumeAt }) => resumeAt)).toEqual([
+      100, 10_100,
+    ]);
+    journal.append([point('a', 101)]);
+    expect(valuesOf(await next())).toEqual([101]);
+  });
+
+  it('gives a client that falls behind by little all it missed', async () => {
+    const journal = new MemoryJournal({ batchEntries: 10 });
+    const { next } = follow(journal);
+    await next();
     const values: unknown[] = [];
-    while (values.length < 15) values.push(...valuesOf(await next()));
-    expect(values).toEqual(Array.from({ length: 15 }, (_, index) => 70 + index * 2));
+    for (let round = 0; round < 5; round++) {
+      for (let value = 0; value < 30; value++) journal.append([point('a', value + 30 * round)]);
+      await new Promise(setImmediate);
+      values.push(...valuesOf(await next()));
+    }
+    while (values.length < 150) values.push(...valuesOf(await next()));
+    expect(values).toEqual(Array.from({ length: 150 }, (_, value) => value));
   });
 
   it('gives a client that resumes everything the log holds, however much', async () => {

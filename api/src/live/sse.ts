@@ -1,5 +1,4 @@
 import type { LiveEvent } from './live-events.ts';
-import { liveReadingToJson } from './match-readings.ts';
 
 interface StreamOptions {
   events: AsyncGenerator<LiveEvent>;
@@ -39,9 +38,7 @@ export function toEventStream({ events, onClose, onError }: StreamOptions): Read
 function encodeEvent(event: LiveEvent): string {
   switch (event.kind) {
     case 'readings':
-      return event.readings
-        .map((live) => `id: ${live.resumeAt}\ndata: ${JSON.stringify(liveReadingToJson(live))}\n\n`)
-        .join('');
+      return event.readings.map(({ live, resumeAt }) => `id: ${resumeAt}\ndata: ${live.text}\n\n`).join('');
     case 'gap':
       return `id: ${event.resumeAt}\nevent: gap\ndata: ${JSON.stringify(event.gap)}\n\n`;
     case 'heartbeat':

@@ -39,7 +39,13 @@ export function actorOf(access: Access, c: Context<ApiEnv>): string {
 /** InfluxDB 1 has user and password: the password is the token, whatever the name. */
 function tokenOf(c: Context<ApiEnv>): string | undefined {
   const [, scheme, shown] = /^(Bearer|Token|Basic) +(\S+)$/i.exec(c.req.header('authorization') ?? '') ?? [];
-  if (scheme === undefined) return isInfluxPath(c.req.path) ? c.req.query('p') : undefined;
+  if (scheme === undefined) return isInfluxPath(c.req.path) ? c.req.query('p') : protocolToken(c);
   if (scheme.toLowerCase() !== 'basic') return shown;
   return /:(.*)$/s.exec(Buffer.from(shown!, 'base64').toString())?.[1];
+}
+
+/** A browser can send no header with a WebSocket but the subprotocols it offers: one of them is `token.<token>`. */
+function protocolToken(c: Context<ApiEnv>): string | undefined {
+  if (c.env?.webSocket === undefined) return undefined;
+  return /(?:^|,)\s*token\.([^\s,]+)/.exec(c.req.header('sec-websocket-protocol') ?? '')?.[1];
 }

@@ -1,16 +1,14 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { Counter, Gauge, type Registry, TidemarkError } from '@tidemark/core';
-import { type LiveEvent, liveEvents } from '../live/live-events.ts';
 import { toEventStream } from '../live/sse.ts';
+import { toWebSocket } from '../live/web-socket.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
 import { filterParameters, toFilter } from '../query.ts';
 import { problems } from '../schemas.ts';
 
-const heartbeatMs = 15_000;
-// About 40 000 readings: some seconds at full rate.
-const maxLagBytes = 4 * 1024 * 1024;
-// Each holds a socket and a cursor in the log.
-const maxClients = 1000;
+const eventId = z
+  .string()
+  .regex(/^\d{1,15}$/, { error: 'is no event id' })
+  .optional();
 
 const route = createRoute({
   method: 'get',
@@ -18,19 +16,27 @@ const route = createRoute({
   tags: ['Live'],
   summary: 'Readings as they become durable',
   description:
-    'Server-sent events: each reading is one message, its data a Reading (booleans as 0 and 1). The event id is an ' +
-    'offset in the log; sent back as `Last-Event-ID`, it resumes without missing anything (readings of one message ' +
-    'that was cut off come again, with the same `id`). The event `gap` says what was left out: ' +
-    '`{"reason": "reclaimed" | "ahead" | "behind", "from", "to", "skipped": readings or null}`. ' +
-    'Browsers that have to show a token read it by `fetch`, with an `Authorization` header.',
+    'Server-sent events, or a WebSocket where the request asks for an upgrade. Each reading is one message, its data a ' +
+    'Reading (booleans as 0 and 1). The event id is an offset in the log; sent back as `Last-Event-ID` or `after`, it ' +
+    'resumes without missing anything (readings of one message that was cut off come again, with the same `id`). The ' +
+    'event `gap` says what was left out: `{"reason": "reclaimed" | "ahead" | "behind", "from", "to", "skipped": readings ' +
+    'or null}`. A client that is too slow (`behind`) is brought to the present: the newest reading of each series ' +
+    'follows the gap. By WebSocket the messages are JSON, `{"event": "reading" | "gap" | "heartbeat", "id", "data"}`, ' +
+    'and a browser shows its token as a subprotocol: `new WebSocket(url, ["tidemark", "token.<token>"])`. ' +
+    'Server-sent events with a token are read by `fetch`, with an `Authorization` header.',
   request: {
-    query: z.strictObject(filterParameters),
+    query: z.strictObject({
+      ...filterParameters,
+      after: eventId.openapi({
+        description: 'Id of the last event that was seen, where no header says it.',
+        example: '18432',
+      }),
+    }),
     headers: z.object({
-      'last-event-id': z
-        .string()
-        .regex(/^\d{1,15}$/, { error: 'is no event id' })
-        .optional()
-        .openapi({ description: 'Id of the last event that was seen.', example: '18432' }),
+      'last-event-id': eventId.openapi({
+        description: 'Id of the last event that was seen.',
+        example: '18432',
+      }),
     }),
   },
   responses: {
@@ -50,61 +56,24 @@ const route = createRoute({
 });
 
 /** `GET /api/v1/live`. */
-export function live(app: OpenAPIHono<ApiEnv>, { journal, metrics, logger }: ApiParts): void {
-  const meters = createMeters(metrics);
-  let clients = 0;
+export function live(app: OpenAPIHono<ApiEnv>, { live: clients, logger }: ApiParts): void {
+  const onError = (error: unknown) =>
+    logger.error({ err: error }, 'a live client is cut off: the log cannot be read');
 
   app.openapi(route, (c) => {
     const headers = { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' };
     // Nobody would ever read the body of an answer to HEAD, nor close it.
     if (c.req.method === 'HEAD') return c.body('', 200, headers);
-    if (clients >= maxClients) {
-      throw new TidemarkError('unavailable', `${maxClients} live clients are connected already`);
-    }
-    const lastEventId = c.req.valid('header')['last-event-id'];
-    const closing = new AbortController();
-    const signal = AbortSignal.any([closing.signal, c.env?.stopping].filter((part) => part !== undefined));
-    const events = liveEvents({
-      journal,
-      filter: toFilter(c.req.valid('query')),
-      resumeAt: lastEventId === undefined ? undefined : Number(lastEventId),
-      signal,
-      heartbeatMs,
-      maxLagBytes,
+    const { after, ...filter } = c.req.valid('query');
+    const last = c.req.valid('header')['last-event-id'] ?? after;
+    const { events, close } = clients.open({
+      filter: toFilter(filter),
+      resumeAt: last === undefined ? undefined : Number(last),
+      stopping: c.env?.stopping,
     });
-    clients += 1;
-    meters.clients.inc();
-    const onClose = () => {
-      if (closing.signal.aborted) return;
-      closing.abort();
-      clients -= 1;
-      meters.clients.dec();
-    };
-    const onError = (error: unknown) =>
-      logger.error({ err: error }, 'a live client is cut off: the log cannot be read');
-    return c.body(toEventStream({ events: meters.count(events), onClose, onError }), 200, headers);
+    if (c.env?.webSocket === undefined)
+      return c.body(toEventStream({ events, onClose: close, onError }), 200, headers);
+    c.env.webSocket.take((socket) => toWebSocket(socket, { events, onClose: close, onError }), close);
+    return c.body('', 200);
   });
-}
-
-function createMeters(registry: Registry) {
-  const registers = [registry];
-  const clients = new Gauge({ name: 'tidemark_live_clients', help: 'Connected live clients', registers });
-  const sent = new Counter({
-    name: 'tidemark_live_readings_total',
-    help: 'Readings sent to live clients',
-    registers,
-  });
-  const skipped = new Counter({
-    name: 'tidemark_live_skipped_readings_total',
-    help: 'Readings left out for live clients that were too slow',
-    registers,
-  });
-  async function* count(events: AsyncGenerator<LiveEvent>): AsyncGenerator<LiveEvent> {
-    for await (const event of events) {
-      if (event.kind === 'readings') sent.inc(event.readings.length);
-      else if (event.kind === 'gap') skipped.inc(event.gap.skipped ?? 0);
-      yield event;
-    }
-  }
-  return { clients, count };
 }

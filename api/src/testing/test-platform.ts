@@ -26,6 +26,7 @@ import {
 } from '@tidemark/core';
 import { AuditLog, type Engine, openEngine, openMetaDb, Retention, SensorRegistry } from '@tidemark/store';
 import { createApp } from '../app.ts';
+import { LiveClients } from '../live/live-clients.ts';
 import type { ApiParts } from '../parts.ts';
 import { MemoryAlerts, MemoryRules } from './memory-alerts.ts';
 import { MemoryHeartbeats } from './memory-heartbeats.ts';
@@ -70,6 +71,7 @@ export async function startTestPlatform(
     storage: new Retention({ ...shared, engine }),
     acceptor,
     journal,
+    live: new LiveClients({ metrics, journal: overrides.journal ?? journal }),
     quarantine,
     desk,
     audit: new AuditLog({ db, clock: systemClock, maxEntries: 1000 }),
