@@ -13,7 +13,7 @@ export type LiveEvent =
   | { kind: 'gap'; gap: LiveGap; resumeAt: number }
   | { kind: 'heartbeat'; resumeAt: number };
 
-export interface LiveGap {
+interface LiveGap {
   /** `reclaimed`: the log no longer holds them; `ahead`: the log never held them; `behind`: the client is too slow. */
   reason: 'reclaimed' | 'ahead' | 'behind';
   /** Offsets that were left out, `to` exclusive. */
