@@ -2,85 +2,35 @@ import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { cpuSecondsOf, runJson, startTidemark } from './process.ts';
+import { cpuSecondsOf, runJson, startTidemark, tidemark as tidemarkBin } from './process.ts';
 import { median, type Row } from './table.ts';
 
-const loader = fileURLToPath(new URL('./grpc-load.ts', import.meta.url));
 const ROUNDS = 3;
 const SYNCS = 2000;
 
-interface Workload {
-  what: string;
-  name: string;
-  workers: number;
-  requests: number;
-  /** What is counted: calls, or rows of their answers. */
-  unit: 'calls' | 'rows';
-  target: string;
-}
-
+/** What `tidemark bench grpc --json` says of a workload. */
 interface Load {
+  what: string;
+  unit: 'calls' | 'readings';
+  perSecond: number;
   calls: number;
-  rows: number;
-  seconds: number;
+  readings: number;
   p99Ms: number;
 }
 
-/** The workloads of the gRPC sensor store (REQUIREMENTS, A), from a process of their own. */
-const workloads: Workload[] = [
-  {
-    what: 'unary writes, 100 × 100',
-    name: 'record',
-    workers: 100,
-    requests: 100,
-    unit: 'calls',
-    target: '9,000/s',
-  },
-  {
-    what: 'unary writes, 1 × 10 000',
-    name: 'record',
-    workers: 1,
-    requests: 10_000,
-    unit: 'calls',
-    target: 'half of fdatasync',
-  },
-  {
-    what: 'unary writes, 10 000 × 1',
-    name: 'record',
-    workers: 10_000,
-    requests: 1,
-    unit: 'calls',
-    target: '3,000/s',
-  },
-  {
-    what: 'streaming writes, 4 streams',
-    name: 'stream',
-    workers: 4,
-    requests: 1,
-    unit: 'rows',
-    target: '100,000/s',
-  },
-  {
-    what: 'reads of 10 000 rows, 10 × 10',
-    name: 'list-10000',
-    workers: 10,
-    requests: 10,
-    unit: 'rows',
-    target: '400,000/s',
-  },
-  {
-    what: 'the newest 100, 100 × 100',
-    name: 'newest',
-    workers: 100,
-    requests: 100,
-    unit: 'rows',
-    target: '307,680/s',
-  },
-  { what: 'first, 100 × 100', name: 'first', workers: 100, requests: 100, unit: 'calls', target: '10,000/s' },
-  { what: 'last, 100 × 100', name: 'last', workers: 100, requests: 100, unit: 'calls', target: '10,000/s' },
-  { what: 'by id, 100 × 100', name: 'id', workers: 100, requests: 100, unit: 'calls', target: '10,000/s' },
-];
+/** The workloads of `tidemark bench grpc`, with what is to be reached. */
+const targets: Record<string, string> = {
+  'record-100x100': '9,000/s',
+  'record-1x10000': 'half of fdatasync',
+  'record-10000x1': '3,000/s',
+  'stream-4x1': '100,000/s',
+  'list-10x10': '400,000/s',
+  'newest-100x100': '307,680/s',
+  'first-100x100': '10,000/s',
+  'last-100x100': '10,000/s',
+  'id-100x100': '10,000/s',
+  'id-10000x1': '10,000/s',
+};
 
 /** gRPC on the embedded store, and beside it how often the same disk syncs. */
 export async function grpc(): Promise<Row[]> {
@@ -91,23 +41,17 @@ export async function grpc(): Promise<Row[]> {
   try {
     const syncRates: number[] = [];
     const rows: Row[] = [];
-    for (const { what, name, workers, requests, unit, target } of workloads) {
-      const rates: number[] = [];
-      const p99s: number[] = [];
+    for (const [name, target] of Object.entries(targets)) {
+      const loads: Load[] = [];
       let cpuSeconds = 0;
-      let count = 0;
       for (let round = 0; round < ROUNDS; round++) {
-        if (workers === 1) syncRates.push(syncsPerSecond(dataDir));
+        if (name === 'record-1x10000') syncRates.push(syncsPerSecond(dataDir));
         const cpuBefore = cpuSecondsOf(pid);
-        const load = await runJson<Load>([loader, address, name, String(workers), String(requests)]);
+        const args = [tidemarkBin, 'bench', 'grpc', '--address', address, '--only', name, '--json'];
+        loads.push(await runJson<Load>(args));
         cpuSeconds += cpuSecondsOf(pid) - cpuBefore;
-        count += load[unit];
-        rates.push(load[unit] / load.seconds);
-        p99s.push(load.p99Ms);
       }
-      const cpuUs = ((cpuSeconds / count) * 1e6).toFixed(1);
-      const note = `p99 ${median(p99s).toFixed(1)} ms, ${cpuUs} µs CPU of the platform each (warm-up included); target: ${target}`;
-      rows.push({ what: `gRPC: ${what}`, figure: perSecond(median(rates)), note });
+      rows.push(rowOf(loads, cpuSeconds, target));
     }
     rows.push({
       what: 'gRPC: fdatasync of the same disk',
@@ -119,6 +63,15 @@ export async function grpc(): Promise<Row[]> {
     await tidemark.stop();
     await rm(dataDir, { recursive: true });
   }
+}
+
+function rowOf(loads: readonly Load[], cpuSeconds: number, target: string): Row {
+  const { what, unit } = loads[0]!;
+  const count = loads.reduce((sum, load) => sum + load[unit], 0);
+  const p99Ms = median(loads.map((load) => load.p99Ms)).toFixed(1);
+  const cpuUs = ((cpuSeconds / count) * 1e6).toFixed(1);
+  const note = `p99 ${p99Ms} ms, ${cpuUs} µs CPU of the platform each (warm-up included); target: ${target}`;
+  return { what: `gRPC: ${what}`, figure: perSecond(median(loads.map((load) => load.perSecond))), note };
 }
 
 function perSecond(rate: number): string {

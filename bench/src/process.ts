@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const tidemark = fileURLToPath(new URL('../../cli/bin/tidemark.js', import.meta.url));
+/** The command line, as a script. */
+export const tidemark = fileURLToPath(new URL('../../cli/bin/tidemark.js', import.meta.url));
 
 /** A child process that prints JSON lines; the first one says that it is ready. */
 export interface Child {
