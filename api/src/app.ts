@@ -20,7 +20,7 @@ import { discard } from './routes/discard.ts';
 import { docs } from './routes/docs.ts';
 import { exportPoints } from './routes/export.ts';
 import { externalAlerts } from './routes/external-alerts.ts';
-import { health } from './routes/health.ts';
+import { type HealthParts, health } from './routes/health.ts';
 import { heartbeats } from './routes/heartbeats.ts';
 import { importPoints } from './routes/import.ts';
 import { latest } from './routes/latest.ts';
@@ -47,20 +47,12 @@ const EXPORT_FLUSH_MS = 10_000;
 
 export type ApiApp = OpenAPIHono<ApiEnv>;
 
+/** What a process serves that has no data: how it does, and its metrics. */
+export type StatusParts = HealthParts & GuardParts;
+
 /** The whole HTTP API over the given parts; it opens nothing and can be asked by `app.request()`. */
 export function createApp(parts: ApiParts): ApiApp {
-  const app: ApiApp = new OpenAPIHono<ApiEnv>({
-    defaultHook: (result) => {
-      if (!result.success) throw invalidFields(issuesOf(result.error, 'no such parameter'));
-    },
-  });
-  app.onError(createErrorHandler(parts.logger));
-  app.notFound((c) => problemOf(new TidemarkError('not_found', `there is no ${c.req.path}`)));
-
-  app.use(securityHeaders);
-  app.use(requestMetrics(parts.metrics, parts.clock));
-  app.use(checkHosts(createHostPolicy(parts.config)));
-  app.use(checkAccess(parts.access));
+  const app = guardedApp(parts);
   const fresh = freshQueries(parts.freshness);
   app.get('/api/v1/readings/*', fresh);
   app.get('/api/v1/latest', fresh);
@@ -103,10 +95,36 @@ export function createApp(parts: ApiParts): ApiApp {
   audit(app, parts);
   storage(app, parts);
   backup(app, parts);
-  health(app, parts);
+  health(app, parts, 'ready for queries and writes');
   docs(app, parts);
   page(app, parts);
   refuseOtherMethods(app);
+  return app;
+}
+
+/** `/health`, `/ready`, `/ping` and `/metrics` alone. */
+export function createStatusApp(parts: StatusParts): ApiApp {
+  const app = guardedApp(parts);
+  health(app, parts, 'ready');
+  refuseOtherMethods(app);
+  return app;
+}
+
+type GuardParts = Pick<ApiParts, 'access' | 'clock' | 'config' | 'logger' | 'metrics'>;
+
+/** Without routes, with what goes before every one of them. */
+function guardedApp({ access, clock, config, logger, metrics }: GuardParts): ApiApp {
+  const app: ApiApp = new OpenAPIHono<ApiEnv>({
+    defaultHook: (result) => {
+      if (!result.success) throw invalidFields(issuesOf(result.error, 'no such parameter'));
+    },
+  });
+  app.onError(createErrorHandler(logger));
+  app.notFound((c) => problemOf(new TidemarkError('not_found', `there is no ${c.req.path}`)));
+  app.use(securityHeaders);
+  app.use(requestMetrics(metrics, clock));
+  app.use(checkHosts(createHostPolicy(config)));
+  app.use(checkAccess(access));
   return app;
 }
 

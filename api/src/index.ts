@@ -1,4 +1,4 @@
-export { type ApiApp, createApp } from './app.ts';
+export { type ApiApp, createApp, createStatusApp } from './app.ts';
 export { endOfLines, endOfRows, wholeLines } from './body/whole-lines.ts';
 export { ReadingServiceService } from './grpc/generated/tidemark/v1/reading_service.ts';
 export { GrpcServer } from './grpc/grpc-server.ts';

@@ -1,10 +1,20 @@
 import { resolve } from 'node:path';
-import { type Config, createLogger, createMetrics } from '@tidemark/core';
+import { createStatusApp, HttpServer } from '@tidemark/api';
+import { type Config, createLogger, createMetrics, systemClock } from '@tidemark/core';
 import { FlowsSupervisor } from '@tidemark/flows';
+import { isLoopbackHost } from '@tidemark/store';
 import { claimDataDir } from './data-dir.ts';
 import { flowsAccess } from './flows-access.ts';
+import { OneToken } from './one-token.ts';
+import { version } from './version.ts';
 
-/** Node-RED alone, beside a platform that runs elsewhere (`roles: flows`). */
+interface RunningFlows {
+  supervisor: FlowsSupervisor;
+  /** Of `/health`, `/ready` and `/metrics`. */
+  httpPort: number;
+}
+
+/** Node-RED alone, beside a platform that runs elsewhere (`roles: flows`), and how it does by HTTP. */
 export class FlowsProcess {
   readonly #config: Config;
   readonly #running = new AsyncDisposableStack();
@@ -13,19 +23,46 @@ export class FlowsProcess {
     this.#config = { ...config, dataDir: resolve(config.dataDir) };
   }
 
-  async start(): Promise<FlowsSupervisor> {
-    const config = this.#config;
-    const dataDir = claimDataDir(config.dataDir);
-    this.#running.defer(() => dataDir.release());
-    const logger = createLogger(config.logLevel);
-    const access = flowsAccess({ config, logger });
-    const flows = new FlowsSupervisor({ config, access, logger, metrics: createMetrics() });
-    this.#running.defer(() => flows.stop());
-    await flows.start();
-    return flows;
+  async start(): Promise<RunningFlows> {
+    try {
+      return await this.#start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
   }
 
   async stop(): Promise<void> {
     await this.#running.disposeAsync();
+  }
+
+  async #start(): Promise<RunningFlows> {
+    const config = this.#config;
+    const shared = {
+      config,
+      clock: systemClock,
+      logger: createLogger(config.logLevel),
+      metrics: createMetrics(),
+    };
+    const dataDir = claimDataDir(config.dataDir);
+    this.#running.defer(() => dataDir.release());
+    const access = flowsAccess(shared);
+    const supervisor = new FlowsSupervisor({ ...shared, access });
+    const app = createStatusApp({
+      ...shared,
+      // The platform's own, which flows have to know anyway.
+      access: new OneToken({ token: access.token, isRequired: !isLoopbackHost(config.host) }),
+      build: { version },
+      flowsPort: () => supervisor.port,
+      isReady: () => supervisor.port !== undefined && supervisor.health().status === 'pass',
+      health: async () => [supervisor.health()],
+      localHealth: () => [supervisor.health()],
+    });
+    const http = new HttpServer({ config, app });
+    this.#running.defer(() => http.stop());
+    await http.start();
+    this.#running.defer(() => supervisor.stop());
+    await supervisor.start();
+    return { supervisor, httpPort: http.port };
   }
 }

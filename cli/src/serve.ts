@@ -69,8 +69,13 @@ async function servePlatform(config: Config, options: ServeOptions): Promise<voi
 async function serveFlows(config: Config, options: ServeOptions): Promise<void> {
   const flows = new FlowsProcess(config);
   await untilInterrupted(async (signal) => {
-    const supervisor = await flows.start();
+    const { supervisor, httpPort } = await flows.start();
     try {
+      const httpUrl = `http://${authority(config.host, httpPort)}`;
+      const readyMs = Math.round(performance.now());
+      if (options.json) printJson({ event: 'ready', readyMs, httpPort, httpUrl, dataDir: config.dataDir });
+      else if (!options.quiet)
+        process.stdout.write(`ready in ${readyMs} ms: ${httpUrl}/health and ${httpUrl}/metrics\n`);
       void supervisor.whenListening(FLOWS_WAIT_MS).then((port) => announceFlows(config, options, port));
       await aborted(signal);
     } finally {

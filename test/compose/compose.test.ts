@@ -74,7 +74,8 @@ describe.skipIf(!requireTool('COMPOSE_BIN', compose))(
         expect(cap_drop).toEqual(['ALL']);
         const isShort = name === 'init';
         expect(isShort || Number(mem_limit) > 0).toBe(true);
-        const isOwn = name === 'tidemark';
+        // Our image asks its process for `/ready`.
+        const isOwn = name === 'tidemark' || name === 'node-red';
         expect(isOwn || healthcheck?.disable === true || healthcheck?.test !== undefined).toBe(true);
         for (const { host_ip } of ports) expect(host_ip).toBe('127.0.0.1');
       },
@@ -148,12 +149,12 @@ describe.skipIf(!requireTool('COMPOSE_BIN', compose))(
 );
 
 describe.skipIf(!requireTool('promtool', promtool))('compose/prometheus.yml', () => {
-  it('is read by promtool, and scrapes the platform', () => {
+  it('is read by promtool, and scrapes the platform and flows', () => {
     const file = join(root, 'compose/prometheus.yml');
     const said = execFileSync(promtool!, ['check', 'config', '--syntax-only', file], { encoding: 'utf8' });
     expect(said).toMatch('SUCCESS');
     const { scrape_configs } = parse(readFileSync(file, 'utf8')) as { scrape_configs: object[] };
-    expect(scrape_configs).toMatchObject([{ job_name: 'tidemark' }]);
+    expect(scrape_configs).toMatchObject([{ job_name: 'tidemark' }, { job_name: 'tidemark-flows' }]);
   });
 });
 

@@ -1,18 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
+import { startFlowsAlone } from '../support/flows-process.ts';
 import { runTidemark, settingsFor, startPlatform } from '../support/platform-process.ts';
 import { deploy, flowThatRuns, until } from '../support/supervised-flows.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
-const bin = fileURLToPath(new URL('../../cli/bin/tidemark.js', import.meta.url));
-
 it('flows run alone beside a platform elsewhere, on a data folder of their own', async () => {
   const platform = await startPlatform({ dataDir: await tempDir() });
   onTestFinished(async () => void (await platform.end('SIGTERM')));
-  const { child, flowsUrl } = await startAlone({
+  const { child, flowsUrl, httpUrl } = await startFlowsAlone({
     TIDEMARK_FLOWS_API_URL: platform.httpUrl,
     TIDEMARK_FLOWS_MQTT_URL: platform.mqttUrl,
   });
@@ -20,6 +16,16 @@ it('flows run alone beside a platform elsewhere, on a data folder of their own',
     () => fetch(`${flowsUrl}/settings`).then(({ status }) => status),
     (status) => status === 200,
   );
+  // It tells of itself as the platform does.
+  const ready = () => fetch(`${httpUrl}/ready`).then(({ status }) => status);
+  await until(ready, (status) => status === 200);
+  const health = await (await fetch(`${httpUrl}/health`)).json();
+  expect(health).toMatchObject({ status: 'pass', checks: [{ name: 'flows', status: 'pass' }] });
+  await until(
+    async () => (await fetch(`${httpUrl}/metrics`)).text(),
+    (text) => /^tidemark_flows_up 1$/m.test(text),
+  );
+  expect((await fetch(`${httpUrl}/api/v1/readings`)).status).toBe(404);
   // What a flow reads of its environment is where that platform is.
   const [tab, inject, fn] = flowThatRuns(
     "msg.url = env.get('TIDEMARK_FLOWS_API_URL') + '/health'; return msg;",
@@ -59,16 +65,3 @@ it('what cannot be split is refused, with what can', async () => {
   expect(code).toBe(1);
   expect(stderr).toMatch(/roles: broker, ingest, alerts and api share one store.*flows alone/);
 });
-
-async function startAlone(env: Record<string, string>): Promise<{ child: ChildProcess; flowsUrl: string }> {
-  const settings = { TIDEMARK_ROLES: 'flows', TIDEMARK_FLOWS_PORT: '0', TIDEMARK_FLOWS_EXAMPLES: 'false' };
-  const child = spawn(process.execPath, [bin, 'serve', '--json'], {
-    env: settingsFor(await tempDir(), { ...settings, ...env }),
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
-  const { event, flowsUrl } = JSON.parse(line) as { event: string; flowsUrl: string };
-  expect(event).toBe('flows');
-  return { child, flowsUrl };
-}

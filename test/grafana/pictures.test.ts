@@ -31,7 +31,7 @@ describe.skipIf(!hasTools)('the pictures of docs/grafana.md', () => {
     onTestFinished(platform.stop);
     onTestFinished(() => void vi.restoreAllMocks());
     const host = `127.0.0.1:${platform.address.httpPort}`;
-    const prometheus = await startPrometheus(prometheusPath!, [host]);
+    const prometheus = await startPrometheus(prometheusPath!, { tidemark: [host] });
     const store: Store = { url: `http://${host}`, database: 'tidemark', token: undefined };
     await fill(store.url, store, [...plainSensors, 'cellar', 'roof', 'office']);
 

@@ -8,6 +8,7 @@ import {
 import { requireTool } from '@tidemark/store/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { findProgram } from '../support/find-program.ts';
+import { startFlowsAlone } from '../support/flows-process.ts';
 import { startPlatform } from '../support/platform-process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { startPrometheus } from './prometheus.ts';
@@ -16,16 +17,20 @@ const binary = findProgram('prometheus');
 const scrapeMs = 1000;
 
 /** Targets that have nothing to show here, and why. */
-const emptyHere = [
-  [/^platform: Notifications: A$/, 'no channel is configured'],
-  [/ flows: |in flows: /, 'no flows run'],
-] as const;
+const emptyHere = [[/^platform: Notifications: A$/, 'no channel is configured']] as const;
 
 describe.skipIf(!requireTool('prometheus', binary))('with a real Prometheus', () => {
-  it('every target of Platform, and every rule about its health, has values', async () => {
+  it('every target of Platform, beside flows in a process of their own, and every rule about its health, has values', async () => {
     const platform = await startPlatform({ dataDir: await tempDir() });
     onTestFinished(async () => void (await platform.end('SIGTERM')));
-    const prometheus = await startPrometheus(binary!, [new URL(platform.httpUrl).host]);
+    const flows = await startFlowsAlone({
+      TIDEMARK_FLOWS_API_URL: platform.httpUrl,
+      TIDEMARK_FLOWS_MQTT_URL: platform.mqttUrl,
+    });
+    const prometheus = await startPrometheus(binary!, {
+      tidemark: [new URL(platform.httpUrl).host],
+      'tidemark-flows': [new URL(flows.httpUrl).host],
+    });
     const fromMs = Date.now();
     const post = async () => {
       const sent = await fetch(`${platform.httpUrl}/api/v1/readings`, {

@@ -7,15 +7,21 @@ import type { Series } from '@tidemark/grafana/testing';
 import { onTestFinished } from 'vitest';
 import { tempDir } from '../support/temp-dir.ts';
 
-/** A real Prometheus that scrapes the targets every second as job `tidemark`; it ends with the test. */
-export async function startPrometheus(binary: string, targets: readonly string[]): Promise<Prometheus> {
+/** A real Prometheus that scrapes each job's targets every second; it ends with the test. */
+export async function startPrometheus(
+  binary: string,
+  jobs: Readonly<Record<string, readonly string[]>>,
+): Promise<Prometheus> {
   const folder = await tempDir();
   const port = await freePort();
   await writeFile(
     join(folder, 'prometheus.yml'),
     JSON.stringify({
       global: { scrape_interval: '1s' },
-      scrape_configs: [{ job_name: 'tidemark', static_configs: [{ targets }] }],
+      scrape_configs: Object.entries(jobs).map(([job_name, targets]) => ({
+        job_name,
+        static_configs: [{ targets }],
+      })),
     }),
   );
   const child = spawn(

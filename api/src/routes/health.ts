@@ -96,14 +96,20 @@ const metricsRoute = createRoute({
   },
 });
 
-/** `GET /health`, `/ready`, `/ping`, `/metrics`. */
-export function health(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
+/** What a process tells of itself. */
+export type HealthParts = Pick<
+  ApiParts,
+  'access' | 'build' | 'flowsPort' | 'health' | 'isReady' | 'localHealth' | 'metrics'
+>;
+
+/** `GET /health`, `/ready`, `/ping`, `/metrics`; `well` is what health says where nothing has failed. */
+export function health(app: OpenAPIHono<ApiEnv>, parts: HealthParts, well: string): void {
   app.openapi(healthRoute, async (c) => {
     const checks = await parts.health();
     const failed = namesOfFailed(checks);
     const body = {
       name: 'tidemark',
-      message: failed.length === 0 ? 'ready for queries and writes' : `failed: ${failed.join(', ')}`,
+      message: failed.length === 0 ? well : `failed: ${failed.join(', ')}`,
       checks: isTrusted(parts.access, c) ? checks : [],
       version: parts.build.version,
       flowsPort: parts.flowsPort(),

@@ -192,11 +192,11 @@ function process() {
   ];
 }
 
-/** Node-RED runs in a process of its own, and may be switched off. */
+/** Node-RED runs in a process of its own, started by the platform or apart from it, and may be switched off. */
 function flows() {
   const text = {
     ...half,
-    noValue: 'No flows run here, or Prometheus does not scrape Tidemark: docs/flows.md',
+    noValue: 'No flows run, or Prometheus does not scrape the process that starts them: docs/flows.md',
   };
   return [
     lines({

@@ -96,6 +96,14 @@ export function platformRules() {
       summary: 'Readings are not acknowledged: the disk is full or fails. Devices send them again.',
     }),
     watch({
+      uid: 'tidemark-flows-stopped',
+      title: 'Flows do not run',
+      expr: 'min(tidemark_flows_up)',
+      fires: '$B < 1',
+      for: '2m',
+      summary: 'Node-RED or its flows are stopped: no flow acts. /health says why.',
+    }),
+    watch({
       uid: 'tidemark-quarantine-full',
       title: 'The quarantine overflows',
       expr: 'sum(increase(tidemark_quarantine_evicted_total[15m]))',
