@@ -9,6 +9,7 @@ import {
   type Access,
   type AlertTopics,
   type Clock,
+  type CommandTopics,
   type Config,
   type HeartbeatSink,
   type Journal,
@@ -55,7 +56,7 @@ interface BrokerOptions {
 }
 
 /** The MQTT broker: Aedes over TCP, and over the WebSocket connections that the HTTP server hands on. */
-export class Broker implements AlertTopics {
+export class Broker implements AlertTopics, CommandTopics {
   readonly #options: BrokerOptions;
   readonly #metrics: BrokerMetrics;
   readonly #acceptance: Acceptance;
@@ -169,6 +170,10 @@ export class Broker implements AlertTopics {
   async publish(topic: string, payload: string): Promise<void> {
     if (!this.#aedes) throw new Error('the broker has not started');
     await this.#aedes.send(topic, payload);
+  }
+
+  command(topic: string, payload: Uint8Array): void {
+    this.#aedes?.tell(topic, payload);
   }
 
   /** Takes over an HTTP connection that asked for a WebSocket; the caller has checked who may. */

@@ -1,6 +1,6 @@
 import './silent-debug.ts';
 
-import type { Clock, Logger } from '@tidemark/core';
+import { asBuffer, type Clock, type Logger } from '@tidemark/core';
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes';
 import type { StoredPacket } from 'aedes-persistence-level/asyncPersistence.js';
 import type { ClassicLevel } from 'classic-level';
@@ -107,8 +107,8 @@ export class QuietAedes extends Aedes {
   }
 
   /** Publishes for the platform itself, at QoS 0. */
-  tell(topic: string, payload: string): void {
-    const bytes = Buffer.from(payload);
+  tell(topic: string, payload: string | Uint8Array): void {
+    const bytes = typeof payload === 'string' ? Buffer.from(payload) : asBuffer(payload);
     const packet = { cmd: 'publish', topic, payload: bytes, qos: 0, retain: false, dup: false } as const;
     this.publish(packet, null, () => {});
   }

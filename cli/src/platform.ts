@@ -107,7 +107,15 @@ export class Platform {
     await this.#run(engine);
     const retention = await this.#run(new Retention({ ...shared, engine }));
     const ingest = await this.#run(
-      new Ingest({ ...shared, engine, meta, registrar: registry, audit, incidents: new IncidentLog(shared) }),
+      new Ingest({
+        ...shared,
+        engine,
+        meta,
+        registrar: registry,
+        audit,
+        incidents: new IncidentLog(shared),
+        topics: { command: (topic, payload) => broker.command(topic, payload) },
+      }),
     );
     // The spool and the store have made their folders: before anything is acknowledged, these must be there to stay.
     dataDir.syncNames();

@@ -202,6 +202,20 @@ export const configSchema = z.strictObject({
         .meta({ env: 'TIDEMARK_BATCH_AGE_MS' }),
     })
     .prefault({}),
+  sparkplug: z
+    .strictObject({
+      maxMetrics: count
+        .default(1_000_000)
+        .describe(
+          'Most metrics of Sparkplug births that are remembered, some 200 bytes each; then the nodes born longest ago go',
+        )
+        .meta({ env: 'TIDEMARK_SPARKPLUG_MAX_METRICS' }),
+      rebirthEveryMs: milliseconds
+        .default(30_000)
+        .describe('Least time between two requests to one edge node to send its births again')
+        .meta({ env: 'TIDEMARK_SPARKPLUG_REBIRTH_EVERY_MS' }),
+    })
+    .prefault({}),
   registry: z
     .strictObject({
       mode: z

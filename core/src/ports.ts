@@ -32,6 +32,8 @@ export const quarantineReasons = [
   'too_many_series',
   'reserved_measurement',
   'too_long',
+  'malformed_protobuf',
+  'no_birth',
 ] as const;
 
 export type QuarantineReason = (typeof quarantineReasons)[number];
@@ -118,6 +120,12 @@ export interface Outcome {
  */
 export interface Acceptor {
   accept(submission: Submission, done: (error?: TidemarkError) => void): Outcome;
+}
+
+/** Sends messages of the platform's own to devices. */
+export interface CommandTopics {
+  /** At QoS 0, not retained: who does not listen now misses it. */
+  command(topic: string, payload: Uint8Array): void;
 }
 
 /** One accepted message in the log. */

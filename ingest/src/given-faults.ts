@@ -40,11 +40,17 @@ export function stampsByIndex(
 /** The bytes at fault: the part of the message, or the whole of it. */
 export function rawOf(submission: Submission, { raw, index }: Fault): Uint8Array {
   if (raw instanceof Uint8Array) return raw;
+  if (isMade(raw)) return raw();
   if (raw === undefined && submission.source === 'import') return lineOf(submission.rows, index);
   const text = typeof raw === 'string' ? raw : jsonOf(raw ?? null);
   const isWhole = raw === undefined || text === undefined;
   if (isWhole && 'payload' in submission) return submission.payload;
   return Buffer.from(text ?? '');
+}
+
+/** Bytes that are made only for a part that is refused. */
+function isMade(raw: unknown): raw is () => Uint8Array {
+  return typeof raw === 'function';
 }
 
 /** An imported point as the line that a replay reads it from. */

@@ -31,6 +31,7 @@ async function startIngest({ dataDir, engine, settings = {} }: StartOptions): Pr
     registrar: await startRegistry({}, meta),
     audit: new AuditLog({ db: meta, clock: systemClock, maxEntries: 100 }),
     incidents: { tell: () => {} },
+    topics: { command: () => {} },
   });
   await ingest.start();
   // Nobody evaluates rules here: the log is let go.

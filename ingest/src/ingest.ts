@@ -4,6 +4,7 @@ import type {
   AlertsLog,
   Backup as BackupPort,
   Clock,
+  CommandTopics,
   Config,
   Freshness,
   IncidentSink,
@@ -21,6 +22,7 @@ import { appendOwn } from './append-own.ts';
 import { Backup } from './backup.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { ClockLimits } from './clock-limits.ts';
+import { Sparkplug } from './decoders/sparkplug/sparkplug.ts';
 import { DeliveryMemory } from './delivery-memory.ts';
 import { Downsampling } from './downsampling/downsampling.ts';
 import { FieldPins } from './field-pins.ts';
@@ -49,6 +51,8 @@ interface IngestOptions {
   registrar: SensorRegistry;
   audit: AuditLog;
   incidents: IncidentSink;
+  /** Where edge nodes are asked for their births. */
+  topics: CommandTopics;
 }
 
 /** An action must not wait long for its reading. */
@@ -84,6 +88,7 @@ export class Ingest {
   readonly #quarantineWriter: QuarantineWriter;
   readonly #downsampling: Downsampling;
   readonly #quality: Quality;
+  readonly #sparkplug: Sparkplug;
   #pipeline: Pipeline | undefined;
   #desk: Desk | undefined;
 
@@ -107,6 +112,7 @@ export class Ingest {
       logger,
       metrics,
     });
+    this.#sparkplug = new Sparkplug({ ...options, directory: options.registrar });
     this.journal = new SpoolJournal(this.#spool);
     this.alertsLog = {
       follow: (reader) => new LogFollower({ ...options, ...reader, ...alertsReading, spool: this.#spool }),
@@ -168,6 +174,7 @@ export class Ingest {
         offClock: this.#metrics.offClock,
       }),
       placement: new Placement({ registrar, limits: config.registry, metrics: this.#metrics }),
+      sparkplug: this.#sparkplug,
       pins: await this.#loadPins(),
       clock,
       metrics: this.#metrics,

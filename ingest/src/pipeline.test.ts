@@ -12,7 +12,7 @@ import type { SpoolEntry } from './spool/entry.ts';
 import { recordKinds } from './spool/record.ts';
 import type { Spool } from './spool/spool.ts';
 import { Stamper } from './stamper.ts';
-import { range, startRegistry, startSpool, tempDir } from './testing/test-parts.ts';
+import { range, silentSparkplug, startRegistry, startSpool, tempDir } from './testing/test-parts.ts';
 
 const nowNs = 1_800_000_000_000_000_000n;
 
@@ -22,11 +22,13 @@ async function startPipeline(directory?: string): Promise<{ pipeline: Pipeline; 
     ...(directory === undefined ? {} : { directory }),
     onRecovered: ({ stamps }) => stamps?.delivery && deliveries.recall(stamps.delivery),
   });
+  const registrar = await startRegistry();
   const pipeline = new Pipeline({
     spool,
     stamper: new Stamper(spool.lastStampNs),
     deliveries,
-    placement: new Placement({ registrar: await startRegistry(), limits: loadConfig().registry, metrics }),
+    sparkplug: silentSparkplug(registrar),
+    placement: new Placement({ registrar, limits: loadConfig().registry, metrics }),
     lateness: new Lateness({ allowedMs: 60_000 }),
     pins: new FieldPins('quarantine'),
     clockLimits: new ClockLimits({ maxFutureMs: 60_000, skewMs: 30_000, offClock: metrics.offClock }),

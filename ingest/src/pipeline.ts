@@ -24,6 +24,7 @@ import {
 import { decodeItems, decodeMetricMessage, decodeSensorMessage } from './decoders/json.ts';
 import { decodeLines } from './decoders/lines.ts';
 import { decodeRows } from './decoders/rows.ts';
+import type { Sparkplug } from './decoders/sparkplug/sparkplug.ts';
 import { decodeTcpLine } from './decoders/tcp-line.ts';
 import type { DeliveryMemory } from './delivery-memory.ts';
 import type { FieldPins } from './field-pins.ts';
@@ -47,6 +48,7 @@ interface PipelineOptions {
   stamper: Stamper;
   deliveries: DeliveryMemory;
   placement: Placement;
+  sparkplug: Sparkplug;
   lateness: Lateness;
   clockLimits: ClockLimits;
   pins: FieldPins;
@@ -145,6 +147,8 @@ export class Pipeline implements Acceptor {
         const isEmpty = decoded.lines.length === 0 && decoded.faults.length === 0;
         return isEmpty ? onlyFault('empty', 'the message holds no line') : decoded;
       }
+      case 'sparkplug':
+        return this.#options.sparkplug.decode(claim, payload, submission.firstGivenNs === undefined);
       default:
         throw new Error(`topic ${submission.topic} claims to hold no readings`);
     }

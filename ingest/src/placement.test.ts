@@ -8,7 +8,14 @@ import { Lateness } from './lateness.ts';
 import { Pipeline } from './pipeline.ts';
 import { Placement } from './placement.ts';
 import { Stamper } from './stamper.ts';
-import { metricOf, openMeta, range, startRegistry, startSpool } from './testing/test-parts.ts';
+import {
+  metricOf,
+  openMeta,
+  range,
+  silentSparkplug,
+  startRegistry,
+  startSpool,
+} from './testing/test-parts.ts';
 
 interface StartOptions {
   mode?: Config['registry']['mode'];
@@ -22,6 +29,7 @@ async function start({ mode = 'open', limits = {} }: StartOptions = {}) {
     spool,
     stamper: new Stamper(0n),
     deliveries: new DeliveryMemory(),
+    sparkplug: silentSparkplug(registry),
     placement: new Placement({
       registrar: registry,
       limits: { ...loadConfig().registry, ...limits, mode },

@@ -72,6 +72,7 @@ async function start(
     registrar: registry,
     audit,
     incidents: { tell: () => {} },
+    topics: { command: () => {} },
   });
   await ingest.start();
   const stop = async () => {

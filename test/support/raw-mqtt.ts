@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
-import { generate, type IPublishPacket, type Packet, parser } from 'mqtt-packet';
+import { generate, type IConnectPacket, type IPublishPacket, type Packet, parser } from 'mqtt-packet';
 
 /** A bare MQTT 3.1.1 connection: the test decides every packet, and sees every packet that comes. */
 export class RawMqtt {
@@ -24,7 +24,12 @@ export class RawMqtt {
   }
 
   /** Connects and waits for CONNACK. */
-  static async connect(url: string, clientId: string, clean = true): Promise<RawMqtt> {
+  static async connect(
+    url: string,
+    clientId: string,
+    clean = true,
+    will?: IConnectPacket['will'],
+  ): Promise<RawMqtt> {
     const { hostname, port } = new URL(url);
     const socket = createConnection(Number(port), hostname);
     await once(socket, 'connect');
@@ -36,6 +41,7 @@ export class RawMqtt {
       clean,
       clientId,
       keepalive: 60,
+      ...(will && { will }),
     });
     await connection.until(({ cmd }) => cmd === 'connack');
     return connection;

@@ -35,7 +35,7 @@ export interface Fault {
   reason: QuarantineReason;
   detail: string;
   sensor?: string | undefined;
-  /** The part at fault, when it is not the whole message: JSON, or bytes as they came. */
+  /** The part at fault, when it is not the whole message: JSON, bytes, or what makes the bytes. */
   raw?: unknown;
 }
 

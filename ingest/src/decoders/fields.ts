@@ -86,7 +86,7 @@ function dropTextThatCollides(reading: DraftReading, problems: Problem[]): void 
  * Each fault is kept with the whole payload, so a fault for every bad value would make a large message many
  * times as large.
  */
-function byReason(problems: readonly Problem[]): readonly Problem[] {
+export function byReason(problems: readonly Problem[]): readonly Problem[] {
   if (problems.length < 2) return problems;
   const details = new Map<Problem['reason'], string[]>();
   for (const { reason, detail } of problems) details.set(reason, [...(details.get(reason) ?? []), detail]);

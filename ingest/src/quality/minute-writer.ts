@@ -106,6 +106,8 @@ export class MinuteWriter {
     const place = location === undefined ? undefined : directory.location(location);
     const seenAtMs = presence.seenAtMs(sensor.id);
     const fields: [string, number | undefined][] = [
+      // First, as a device's death is told: so that it is known again after a restart.
+      ['died', this.#options.states.find(sensor.id)?.isDead ? 1 : undefined],
       ['lat', place?.latitude],
       ['lon', place?.longitude],
       [

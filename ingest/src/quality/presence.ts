@@ -56,7 +56,9 @@ export class Presence {
   }
 
   isSilent(sensor: string): boolean {
-    return this.#watched.get(sensor)?.isSilent ?? false;
+    return (
+      (this.#watched.get(sensor)?.isSilent ?? false) || this.#options.states.find(sensor)?.isDead === true
+    );
   }
 
   /**

@@ -308,6 +308,43 @@ it('each minute every sensor has its state, where it is and when it was heard of
   ]);
 });
 
+it('a sensor that told of its end is down at once and until it reports again, also across a restart', async () => {
+  const clock = movableClock();
+  clock.forwardMs = -Number((nowNs() / 1_000_000n) % 60_000n);
+  const parts = { ...(await openParts()), clock };
+  const sensors = [sensorOf('a', {}), sensorOf('b', {})];
+  const statesOfA = async () =>
+    (await parts.spool.take(0, 1e6)).entries
+      .flatMap(({ points }) => points)
+      .filter(({ measurement, tags }) => measurement === 'sensor_state' && tags[0]![1] === 'a')
+      .map(({ fields }) => Object.fromEntries(fields));
+  const first = startQuality({ ...parts, sensors });
+  const tags = tagsOf('a', undefined);
+  const fields = [
+    ['died', 1],
+    ['up', 0],
+  ] as const;
+  const death = () => ({ measurement: 'sensor_state', tags, fields, timeNs: newTimeNs() });
+  await accept(parts.spool, [readingOf('a', 1), readingOf('b', 1), death()]);
+  await accept(parts.spool, [death()]);
+  await soon(first.counted).toEqual([['a', 'silence', 1]]);
+  clock.forwardMs += 60_000;
+  const died = { died: 1, up: 0 };
+  const diedBefore = { ...died, last_seen_s: expect.any(Number) };
+  await soon(statesOfA).toEqual([died, died, diedBefore]);
+  await first.quality.stop();
+
+  const second = startQuality({ ...parts, sensors });
+  await soon(() => metricOf(second.metrics, 'tidemark_quality_tracked_sensors')).toBe(2);
+  clock.forwardMs += 60_000;
+  await soon(statesOfA).toEqual([died, died, diedBefore, diedBefore]);
+  expect(await second.counted()).toEqual([['a', 'silence', 1]]);
+  await accept(parts.spool, [readingOf('a', 1)]);
+  await second.counted();
+  clock.forwardMs += 60_000;
+  await soon(async () => (await statesOfA()).slice(4)).toEqual([{ up: 1, last_seen_s: expect.any(Number) }]);
+});
+
 describe('a sensor', () => {
   const minuteMs = 60_000;
 

@@ -7,6 +7,7 @@ import {
   type Logger,
   type PartHealth,
   type Point,
+  type PointColumns,
   type QualityCheck,
   type QualityCount,
   type QualityFilter,
@@ -203,7 +204,8 @@ export class Quality implements QualityPort {
       for (let index = entry.firstPoint; index < pointEnd; index++) {
         this.#hasFailed = false;
         const sensor = this.#checks.check(columns, index, acceptance);
-        if (sensor !== undefined && !this.#hasFailed) this.#integrity.reported(sensor);
+        if (sensor === undefined) this.#noteDeath(columns, index);
+        else if (!this.#hasFailed) this.#integrity.reported(sensor);
       }
     }
   }
@@ -212,7 +214,8 @@ export class Quality implements QualityPort {
     this.#isRecalling = true;
     for (const { acceptedMs, isLate, columns, firstPoint, pointEnd } of entries)
       for (let index = firstPoint; index < pointEnd; index++)
-        this.#checks.check(columns, index, { acceptedMs, isLate, seenAtMs: Number.NEGATIVE_INFINITY });
+        if (!this.#checks.check(columns, index, { acceptedMs, isLate, seenAtMs: Number.NEGATIVE_INFINITY }))
+          this.#checks.death(columns, index);
     this.#isRecalling = false;
   }
 
@@ -242,6 +245,12 @@ export class Quality implements QualityPort {
     if (this.#options.directory.sensor(sensor) !== undefined)
       this.#options.counts.add('refusals', timeNs, sensor, 'refused');
     this.#countTowardsIncident({ sensor, cause: reason, timeNs });
+  }
+
+  /** Silence that nobody has to wait for. */
+  #noteDeath(columns: PointColumns, index: number): void {
+    const sensor = this.#checks.death(columns, index);
+    if (sensor !== undefined) this.#fellSilent(sensor, 1);
   }
 
   #fellSilent(sensor: string, times: number): void {

@@ -114,8 +114,20 @@ export class ReadingChecks {
     }
     if (isDuplicate) this.#fail(sensor, 'duplicate', ageMs);
     state.seenAtMs = seenAtMs;
+    state.isDead = false;
     // What is only remembered was counted when it was checked.
     if (seenAtMs !== Number.NEGATIVE_INFINITY) state.readings++;
+    return sensor;
+  }
+
+  /** The sensor whose death the point at `index` tells, which was not known to be dead. */
+  death(points: PointColumns, index: number): string | undefined {
+    if (points.measurementOf(index) !== 'sensor_state') return undefined;
+    if (points.fieldAt(points.firstFieldOf(index)) !== 'died') return undefined;
+    const sensor = sensorOf(points.tagsOf(index));
+    const state = sensor === undefined ? undefined : this.#options.states.of(sensor);
+    if (state === undefined || state.isDead) return undefined;
+    state.isDead = true;
     return sensor;
   }
 

@@ -6,6 +6,8 @@ export interface SensorState {
   seenAtMs: number;
   /** The newest time of its readings, in ms since 1970. */
   newestMs: number;
+  /** True from when it told of its own end until it reports again. */
+  isDead: boolean;
   /** Readings that were checked since somebody last took the count. */
   readings: number;
   /** For the metrics that are checked against their value before. */
@@ -55,6 +57,7 @@ export class SensorStates {
       number: ++this.#given,
       seenAtMs: Number.NEGATIVE_INFINITY,
       newestMs: Number.NEGATIVE_INFINITY,
+      isDead: false,
       readings: 0,
       series: undefined,
     };

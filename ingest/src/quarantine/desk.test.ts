@@ -36,6 +36,7 @@ async function startIngest({ dataDir, engine = new FakeEngine(), settings = {} }
     registrar,
     audit,
     incidents: { tell: () => {} },
+    topics: { command: () => {} },
   });
   await ingest.start();
   onTestFinished(() => ingest.stop());

@@ -22,6 +22,7 @@ import {
 } from '@tidemark/store';
 
 import { onTestFinished } from 'vitest';
+import { Sparkplug } from '../decoders/sparkplug/sparkplug.ts';
 import { IngestMetrics } from '../metrics.ts';
 import { QuarantineStore } from '../quarantine/quarantine-store.ts';
 import { encodePoints } from '../spool/entry.ts';
@@ -101,6 +102,17 @@ export async function openQuarantine(
     maxAgeMs: 0,
     ...options,
     db,
+  });
+}
+
+/** A decoder that asks no node for anything. */
+export function silentSparkplug(directory: SensorRegistry): Sparkplug {
+  return new Sparkplug({
+    config: loadConfig(),
+    directory,
+    topics: { command: () => {} },
+    clock: systemClock,
+    metrics: createMetrics(),
   });
 }
 
