@@ -6,6 +6,7 @@ import { flowsSchema, roles, rolesProblem } from './flows-settings.ts';
 import { parseMaxAge } from './max-age.ts';
 import { qualityChecks } from './ports.ts';
 import { linesSchema } from './sources-settings.ts';
+import { travellersSchema } from './travellers-settings.ts';
 import { readYaml } from './yaml.ts';
 
 const port = z.coerce.number().int().min(0).max(65535);
@@ -238,6 +239,7 @@ export const configSchema = z.strictObject({
         .meta({ env: 'TIDEMARK_MAX_METRICS_PER_SENSOR' }),
     })
     .prefault({}),
+  travellers: travellersSchema.prefault({}),
   lateness: z
     .strictObject({
       allowedMs: milliseconds

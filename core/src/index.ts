@@ -36,6 +36,7 @@ export * from './sync-path.ts';
 export * from './time.ts';
 export * from './time-column.ts';
 export * from './topics.ts';
+export * from './traveller.ts';
 export * from './window.ts';
 export * from './yaml.ts';
 export * from './zone-offsets.ts';

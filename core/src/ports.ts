@@ -19,6 +19,7 @@ export const quarantineReasons = [
   'bad_sensor',
   'bad_location',
   'bad_metric',
+  'bad_traveller',
   'bad_time',
   'time_out_of_range',
   'too_many_readings',

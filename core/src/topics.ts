@@ -5,6 +5,8 @@ export type TopicClaim =
   | { kind: 'lines' }
   /** A birth, death or data of a Sparkplug B node, or of a device of it. */
   | SparkplugClaim
+  /** Positions of travellers in the range of a camera. */
+  | { kind: 'travellers'; sensor: string }
   /** A service says that it is up. */
   | { kind: 'heartbeat' }
   /** Only the platform itself publishes there. */
@@ -34,7 +36,7 @@ const MAX_KNOWN = 100_000;
 const MAX_KNOWN_LENGTH = 280;
 
 /**
- * Reads what a topic claims to be: `sensors/<sensor>[/<metric>]`, `lines/<anything>` and Sparkplug's births, deaths and data
+ * Reads what a topic claims to be: `sensors/<sensor>[/<metric>]`, `travellers/<sensor>`, `lines/<anything>` and Sparkplug's births, deaths and data
  * are readings.
  */
 export function claimOf(topic: string): TopicClaim {
@@ -50,6 +52,8 @@ function readClaim(topic: string): TopicClaim {
   if (topic.startsWith('sensors/')) return sensorClaim(topic);
   if (topic.startsWith('lines/')) return { kind: 'lines' };
   if (topic.startsWith('spBv1.0/')) return sparkplugClaim(topic);
+  if (topic.startsWith('travellers/'))
+    return { kind: 'travellers', sensor: topic.slice('travellers/'.length) };
   if (topic.startsWith('heartbeats/')) return { kind: 'heartbeat' };
   return { kind: ownPrefixes.some((prefix) => topic.startsWith(prefix)) ? 'own' : 'other' };
 }

@@ -13,6 +13,7 @@ import {
   type SpoolParts,
   startSpool,
   tempDir,
+  travellersOf,
 } from './testing/test-parts.ts';
 
 /** Pauses between tries, told and passed over while it is on. */
@@ -53,6 +54,7 @@ async function startWriter(
     spool: spoolParts.spool,
     metrics: spoolParts.metrics,
     engine: engine.asEngine(),
+    travellers: travellersOf(engine.asEngine()),
     quarantine,
     clock: systemClock,
     logger: options.logger ?? silentLogger,

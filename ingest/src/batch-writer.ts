@@ -18,6 +18,7 @@ import type { QuarantineStore } from './quarantine/quarantine-store.ts';
 import { underPresentIds } from './renamed-points.ts';
 import type { SpoolEntry } from './spool/entry.ts';
 import type { Spool } from './spool/spool.ts';
+import type { TravellerPoints } from './travellers/traveller-points.ts';
 
 /** Taken from the log at once: decoding holds up the event loop, and with it acknowledgements. */
 const READ_BYTES = 256 * 1024;
@@ -42,6 +43,8 @@ interface BatchWriterOptions {
   logger: Logger;
   /** Ids that sensors had before they were renamed, each with the one of now. */
   renamedIds: ReadonlyMap<string, string>;
+  /** Makes the points of travellers' positions. */
+  travellers: TravellerPoints;
   /** Told of the points that the store has now. */
   onWritten?: (points: PointColumns) => void;
   /** Called before the durable cursor passes what was told of; it stays when this throws. */
@@ -332,15 +335,23 @@ export class BatchWriter implements Freshness {
   }
 
   async #write(batch: readonly SpoolEntry[], accepted: PointColumns): Promise<void> {
-    const { engine, metrics, renamedIds } = this.#options;
-    const points = underPresentIds(accepted, renamedIds);
+    const { engine, metrics, renamedIds, travellers } = this.#options;
+    const points = await travellers.derive(underPresentIds(accepted, renamedIds));
     const stopTimer = metrics.storeSeconds.startTimer();
-    const rejected = await engine.write(points);
+    const rejected = await engine.write(points).catch((error: unknown) => {
+      travellers.forgetTouched();
+      throw error;
+    });
     stopTimer();
     this.#options.onWritten?.(points);
-    if (rejected.length > 0) this.#setAside(batch, points, rejected);
+    if (rejected.length > 0) {
+      travellers.forgetTouched();
+      this.#setAside(batch, points, rejected);
+    }
     metrics.batches.inc();
-    metrics.storedPoints.inc(points.length - rejected.length);
+    metrics.storedPoints.inc(
+      accepted.length - rejected.filter(({ index }) => index < accepted.length).length,
+    );
   }
 
   /**
@@ -351,7 +362,11 @@ export class BatchWriter implements Freshness {
     const { quarantine, metrics, clock, logger } = this.#options;
     const offsetOf = offsetsOf(batch);
     const timeNs = clock.nowNs();
-    const [own, foreign] = partition(rejected, ({ index }) => isOwnMeasurement(points.measurementOf(index)));
+    const accepted = batch.reduce((sum, { pointCount }) => sum + pointCount, 0);
+    const [own, foreign] = partition(
+      rejected,
+      ({ index }) => index >= accepted || isOwnMeasurement(points.measurementOf(index)),
+    );
     const refusals = foreign.map(({ index, reason, detail }) => {
       const point = points.at(index);
       const sensor = tagOf(point.tags, 'sensor');

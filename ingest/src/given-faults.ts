@@ -26,7 +26,7 @@ export function giveTimes(
 
 /** The stamps of readings that were given one, by their position in the message. */
 export function stampsByIndex(
-  readings: readonly DraftReading[],
+  readings: readonly Pick<DraftReading, 'index' | 'timeNs'>[],
   points: readonly (Point | undefined)[],
 ): Map<number, bigint> {
   const stampOf = new Map<number, bigint>();

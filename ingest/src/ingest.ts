@@ -40,6 +40,7 @@ import { QuarantineWriter } from './quarantine/quarantine-writer.ts';
 import { Spool } from './spool/spool.ts';
 import { Stamper } from './stamper.ts';
 import { StoredHistory } from './stored-history.ts';
+import { TravellerPoints } from './travellers/traveller-points.ts';
 
 interface IngestOptions {
   config: Config;
@@ -128,7 +129,9 @@ export class Ingest {
     // What the acceptor refuses is counted from the log, as readings are; what the store refuses never comes by there.
     store.watch((items) => this.#quality.countRefused(items.filter(({ source }) => source === 'store')));
     this.#downsampling = new Downsampling({ ...options, between: (work) => this.#batchWriter.between(work) });
+    const travellers = new TravellerPoints({ ...options, ...config.travellers });
     this.#batchWriter = new BatchWriter({
+      travellers,
       onWritten: (points) => this.#downsampling.noteWritten(points),
       beforeSave: () => this.#downsampling.save(),
       ...options,
@@ -146,7 +149,12 @@ export class Ingest {
       writer: this.#batchWriter,
     });
     this.backup = this.#backup;
-    this.#history = new StoredHistory({ ...options, registry: options.registrar, writer: this.#batchWriter });
+    this.#history = new StoredHistory({
+      ...options,
+      registry: options.registrar,
+      writer: this.#batchWriter,
+      onChanged: (sensor) => travellers.forget(sensor),
+    });
     this.history = this.#history;
     this.#quarantineWriter = new QuarantineWriter({ ...options, spool: this.#spool, store });
     this.#store = store;

@@ -10,12 +10,14 @@ import {
   READINGS,
   type Submission,
   type TidemarkError,
+  TRAVELLERS,
   tagOf,
 } from '@tidemark/core';
 import type { ClockLimits } from './clock-limits.ts';
 import {
   type Decoded,
   type DraftLine,
+  type DraftPosition,
   type DraftReading,
   type Fault,
   type Limits,
@@ -26,6 +28,7 @@ import { decodeLines } from './decoders/lines.ts';
 import { decodeRows } from './decoders/rows.ts';
 import type { Sparkplug } from './decoders/sparkplug/sparkplug.ts';
 import { decodeTcpLine } from './decoders/tcp-line.ts';
+import { decodeTravellersMessage, positionOf, positionPoint } from './decoders/travellers.ts';
 import type { DeliveryMemory } from './delivery-memory.ts';
 import type { FieldPins } from './field-pins.ts';
 import { type GivenFault, giveTimes, rawOf, stampsByIndex } from './given-faults.ts';
@@ -142,6 +145,8 @@ export class Pipeline implements Acceptor {
         return decodeMetricMessage(claim.sensor, claim.metric, payload, limits);
       case 'sensor':
         return decodeSensorMessage(claim.sensor, payload, limits);
+      case 'travellers':
+        return decodeTravellersMessage(claim.sensor, payload, limits);
       case 'lines': {
         const decoded = decodeLines(payload, { maxLines, maxFields });
         const isEmpty = decoded.lines.length === 0 && decoded.faults.length === 0;
@@ -167,19 +172,40 @@ export class Pipeline implements Acceptor {
       faults: [],
       late: undefined,
     };
-    // A message holds readings or lines, never both.
+    // A message holds readings, lines or positions, never two of them.
     const isLines = decoded.lines.length > 0;
+    const { positions } = decoded;
     const all = isLines
       ? decoded.lines.map((draft) => this.#settleLine(draft, message))
-      : decoded.readings.map((draft) => this.#settleReading(draft, message));
+      : (positions?.map((draft) => this.#settlePosition(draft, message)) ??
+        decoded.readings.map((draft) => this.#settleReading(draft, message)));
     const { faults, late = noneLate } = message;
     if (faults.length === 0 && decoded.faults.length === 0)
       return { points: all as Point[], late, faults: noFaults };
     return {
       points: all.filter((point) => point !== undefined),
       late,
-      faults: giveTimes([...decoded.faults, ...faults], stampsByIndex(decoded.readings, all), stamps),
+      faults: giveTimes(
+        [...decoded.faults, ...faults],
+        stampsByIndex(positions ?? decoded.readings, all),
+        stamps,
+      ),
     };
+  }
+
+  /** Its speed follows behind the log, from its neighbours in the store. */
+  #settlePosition(draft: DraftPosition, message: Message): Point | undefined {
+    const { placement } = this.#options;
+    const { index, sensor, raw } = draft;
+    const known = placement.find(sensor);
+    const timeNs = this.#timeOf(draft.timeNs, known, message.stamps);
+    const problem = timeNs === draft.timeNs ? this.#timeProblem(timeNs, message.nowNs) : undefined;
+    if (problem) {
+      message.faults.push({ index, sensor, raw, ...problem });
+      return undefined;
+    }
+    const tags = placement.travellerTagsFor(known, draft, message.faults);
+    return tags && positionPoint(draft, tags, timeNs);
   }
 
   #settleReading(draft: DraftReading, message: Message): Point | undefined {
@@ -213,11 +239,31 @@ export class Pipeline implements Acceptor {
       return undefined;
     }
     const point = { ...line, timeNs };
+    if (line.measurement === TRAVELLERS) return this.#settleTravellerLine(point, draft, message);
     if (line.measurement !== READINGS) return this.#hasItsTypes(point, draft, message) ? point : undefined;
     const raw = bytesOf(draft, message);
     const placed = placeLine(placement, point, { index, raw }, message.faults);
     if (placed && sensor !== undefined) this.#noteLate(known ?? placement.find(sensor), placed, message);
     return placed;
+  }
+
+  #settleTravellerLine(point: Point, draft: DraftLine, message: Message): Point | undefined {
+    const { index } = draft;
+    const raw = bytesOf(draft, message);
+    const position = positionOf(point);
+    if (typeof position === 'string') {
+      message.faults.push({
+        index,
+        raw,
+        reason: 'bad_traveller',
+        detail: `${message.part} ${index + 1}: ${position}`,
+      });
+      return undefined;
+    }
+    const { placement } = this.#options;
+    const known = placement.find(position.sensor);
+    const tags = placement.travellerTagsFor(known, { ...position, index, raw }, message.faults);
+    return tags && positionPoint(position, tags, point.timeNs);
   }
 
   /** Whether line protocol that somebody waits for an answer to has the types of its fields; else it is refused. */

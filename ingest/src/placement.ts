@@ -7,9 +7,10 @@ import {
   type Sensor,
   type SensorRegistrar,
   type Tag,
+  TRAVELLERS,
   tagsOf,
 } from '@tidemark/core';
-import type { DraftReading, Fault } from './decoders/decoded.ts';
+import type { DraftPosition, DraftReading, Fault } from './decoders/decoded.ts';
 import type { Watermark } from './lateness.ts';
 import type { IngestMetrics } from './metrics.ts';
 
@@ -24,6 +25,8 @@ export interface KnownSensor {
   tagsAt: Map<string, readonly Tag[]> | undefined;
   /** Of its readings, once one was accepted. */
   watermark: Watermark | undefined;
+  /** Tags of positions of its travellers, by their type. */
+  tagsOfType: Map<string, readonly Tag[]> | undefined;
 }
 
 /** A reading as far as its place is concerned; line protocol has them too. */
@@ -92,6 +95,26 @@ export class Placement {
     return declared === undefined ? owner.tags : this.#tagsAt(owner, declared);
   }
 
+  /** The tags that a position of a traveller has in the log; undefined when it is refused, with its fault added. */
+  travellerTagsFor(
+    known: KnownSensor | undefined,
+    { type, ...draft }: Omit<DraftPosition, 'traveller' | 'x' | 'y' | 'timeNs'>,
+    faults: Fault[],
+  ): readonly Tag[] | undefined {
+    const owner = known ?? this.#admit({ ...draft, location: undefined, values: [] }, faults);
+    if (owner === undefined) return undefined;
+    owner.tagsOfType ??= new Map();
+    let tags = owner.tagsOfType.get(type);
+    if (tags === undefined) {
+      tags = this.#shared(TRAVELLERS, [
+        ['sensor', owner.sensor.id],
+        ['type', type],
+      ]);
+      owner.tagsOfType.set(type, tags);
+    }
+    return tags;
+  }
+
   /** The key of a series whose tags came from here; others' keys are made anew. */
   readonly keyOf = ({ measurement, tags }: Point): string =>
     this.#keyOfTags.get(tags) ?? encodeSeriesKey(measurement, tags);
@@ -153,7 +176,7 @@ export class Placement {
 
   #remember(id: string, sensor: Sensor): KnownSensor {
     const tags = this.#seriesOf(sensor.id, undefined);
-    const known = { sensor, tags, tagsAt: undefined, watermark: undefined };
+    const known = { sensor, tags, tagsAt: undefined, watermark: undefined, tagsOfType: undefined };
     this.#known.set(id, known);
     return known;
   }
@@ -169,9 +192,13 @@ export class Placement {
 
   /** Points of one series share their tags array, so that whoever comes later can know the series by it. */
   #seriesOf(sensor: string, location: string | undefined): readonly Tag[] {
+    return this.#shared(READINGS, tagsOf(sensor, location));
+  }
+
+  #shared(measurement: string, tags: readonly Tag[]): readonly Tag[] {
     // Frozen, they may stand for their series wherever the point goes.
-    const tags = Object.freeze(tagsOf(sensor, location));
-    this.#keyOfTags.set(tags, encodeSeriesKey(READINGS, tags));
+    Object.freeze(tags);
+    this.#keyOfTags.set(tags, encodeSeriesKey(measurement, tags));
     this.#series++;
     return tags;
   }

@@ -9,6 +9,7 @@ import {
   PointColumns,
   READINGS,
   type Submission,
+  TRAVELLERS,
   timeUnits,
 } from '@tidemark/core';
 import type { ClockLimits } from './clock-limits.ts';
@@ -75,7 +76,7 @@ export class PlainLines {
     const { series, fieldCount, fields, hasTime, others } = this.#scanner;
     const { measurement } = series;
     if (!hasTime || fieldCount > this.#options.maxFields) return false;
-    if (measurement === READINGS || isOwnMeasurement(measurement)) return false;
+    if (measurement === READINGS || measurement === TRAVELLERS || isOwnMeasurement(measurement)) return false;
     if (!this.#options.pins.isStrict) return true;
     for (let index = 0; index < fieldCount; index++) {
       const other = others.size === 0 ? undefined : others.get(index);

@@ -29,6 +29,8 @@ interface StoredHistoryOptions {
   audit: AuditLog;
   clock: Clock;
   logger: Logger;
+  /** Told of each sensor that the store may hold something else of now, before anything more is written. */
+  onChanged: (sensor: string) => void;
 }
 
 type Rename = SensorRegistry['pendingRenames'][number];
@@ -70,7 +72,9 @@ export class StoredHistory implements SensorHistory {
       const message = 'the store is behind what was accepted; what waits would come back after a deletion';
       throw new TidemarkError('store_unavailable', message, { retryable: true });
     }
-    const { points } = await writer.betweenSaved(() => engine.deleteSensor(sensor));
+    const { points } = await writer.betweenSaved(() =>
+      engine.deleteSensor(sensor).finally(() => this.#options.onChanged(sensor)),
+    );
     return points;
   }
 
@@ -136,6 +140,8 @@ export class StoredHistory implements SensorHistory {
       if (!isFinal(error)) throw error;
       registry.cancelRename(rename);
       return error;
+    } finally {
+      for (const sensor of [rename.from, rename.to]) this.#options.onChanged(sensor);
     }
     await this.#finish(rename, outage);
     return undefined;

@@ -5,6 +5,8 @@ export interface Decoded {
   readings: readonly DraftReading[];
   /** Line protocol, which needs no more than its times. */
   lines: readonly DraftLine[];
+  /** Positions of travellers; undefined where the message was of another kind. */
+  positions?: readonly DraftPosition[];
   faults: readonly Fault[];
 }
 
@@ -27,6 +29,14 @@ export interface DraftReading {
   values: [metric: string, value: MetricValue][];
   /** The part of the message this reading came from, when it is not the whole. */
   raw: unknown;
+}
+
+/** Where a traveller was. */
+export interface DraftPosition extends Omit<DraftReading, 'location' | 'values'> {
+  traveller: string;
+  type: string;
+  x: number;
+  y: number;
 }
 
 /** Why a part of a message can't be stored. */

@@ -117,7 +117,11 @@ function setOwn(reading: DraftReading, name: string, value: unknown): Problem | 
 }
 
 /** `time`, `timestamp` and `ts` mean the same; two that differ leave no way to know which is meant. */
-function setTime(reading: DraftReading, name: string, value: unknown): Problem | undefined {
+export function setTime(
+  reading: Pick<DraftReading, 'timeNs'>,
+  name: string,
+  value: unknown,
+): Problem | undefined {
   const timeNs = parseTime(value);
   if (timeNs === undefined) return { reason: 'bad_time', detail: `${name} is no time: ${preview(value)}` };
   if (reading.timeNs !== undefined && reading.timeNs !== timeNs)
@@ -126,7 +130,7 @@ function setTime(reading: DraftReading, name: string, value: unknown): Problem |
   return undefined;
 }
 
-function sensorProblem(sensor: string): Problem | undefined {
+export function sensorProblem(sensor: string): Problem | undefined {
   const problem = nameProblem(sensor);
   return problem === undefined ? undefined : { reason: 'bad_sensor', detail: `sensor ${problem}` };
 }

@@ -16,19 +16,26 @@ export function decodeSensorMessage(sensor: string, payload: Buffer, limits: Lim
   if ('faults' in parsed) return parsed;
   const { value } = parsed;
   if (!Array.isArray(value)) return decodeOne(value, sensor, limits);
-  if (value.length === 0) return onlyFault('empty', 'the array is empty', sensor);
-  if (value.length > limits.maxReadingsPerMessage) {
-    return onlyFault(
-      'too_many_readings',
-      `${value.length} readings; the limit is ${limits.maxReadingsPerMessage}`,
-      sensor,
-    );
-  }
-  return decodeEach(value, (item, index, faults) => {
-    if (isObject(item)) return decodeFields(item, sensor, index, item, limits, faults);
-    faults.push({ index, reason: 'wrong_type', detail: notAnObject(item), sensor, raw: item });
-    return undefined;
-  });
+  return (
+    lengthFault(value, sensor, limits) ??
+    decodeEach(value, (item, index, faults) => {
+      if (isObject(item)) return decodeFields(item, sensor, index, item, limits, faults);
+      faults.push({ index, reason: 'wrong_type', detail: notAnObject(item), sensor, raw: item });
+      return undefined;
+    })
+  );
+}
+
+/** What refuses an array as a whole. */
+export function lengthFault(
+  { length }: readonly unknown[],
+  sensor: string,
+  limits: Limits,
+): Decoded | undefined {
+  const { maxReadingsPerMessage: most } = limits;
+  if (length === 0) return onlyFault('empty', 'the array is empty', sensor);
+  if (length <= most) return undefined;
+  return onlyFault('too_many_readings', `${length} readings; the limit is ${most}`, sensor);
 }
 
 /** `sensors/<sensor>/<metric>`: a number, boolean or string, or `{"value": …, "time": …}`. */
@@ -94,7 +101,7 @@ function decodeWhole(object: object, sensor: string, limits: Limits): Decoded {
   return decodedReadings(reading ? [reading] : [], faults);
 }
 
-function notAnObject(item: unknown): string {
+export function notAnObject(item: unknown): string {
   return `expected an object, not ${preview(item)}`;
 }
 
@@ -123,7 +130,7 @@ function fieldsOfValueObject(object: object, metric: string): object | undefined
   );
 }
 
-function parsePayload(payload: Buffer, sensor?: string): { value: unknown } | Decoded {
+export function parsePayload(payload: Buffer, sensor?: string): { value: unknown } | Decoded {
   if (!isUtf8(payload)) return onlyFault('invalid_utf8', 'the payload is no UTF-8', sensor);
   const text = payload.toString('utf8');
   try {
@@ -137,6 +144,6 @@ function parsePayload(payload: Buffer, sensor?: string): { value: unknown } | De
   }
 }
 
-function isObject(value: unknown): value is object {
+export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

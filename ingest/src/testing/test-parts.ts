@@ -28,6 +28,7 @@ import { QuarantineStore } from '../quarantine/quarantine-store.ts';
 import { encodePoints } from '../spool/entry.ts';
 import { recordKinds } from '../spool/record.ts';
 import { Spool, type SpoolOptions } from '../spool/spool.ts';
+import { TravellerPoints } from '../travellers/traveller-points.ts';
 
 /** A new temporary folder that is removed when the test ends. */
 export async function tempDir(): Promise<string> {
@@ -114,6 +115,12 @@ export function silentSparkplug(directory: SensorRegistry): Sparkplug {
     clock: systemClock,
     metrics: createMetrics(),
   });
+}
+
+/** What derives speeds from positions, with the settings as they are by default. */
+export function travellersOf(engine: Engine): TravellerPoints {
+  const { travellers } = loadConfig();
+  return new TravellerPoints({ ...travellers, engine, clock: systemClock, metrics: createMetrics() });
 }
 
 export function pointOf(n: number, sensor = 'a'): Point {
