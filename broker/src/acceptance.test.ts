@@ -1,4 +1,11 @@
-import { type Beat, createLogger, createMetrics, type Registry, TidemarkError } from '@tidemark/core';
+import {
+  type Beat,
+  createLogger,
+  createMetrics,
+  type Registry,
+  TidemarkError,
+  TopicClaims,
+} from '@tidemark/core';
 import type { Client, PublishPacket } from 'aedes';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Acceptance } from './acceptance.ts';
@@ -22,6 +29,7 @@ beforeEach(() => {
   const write = (line: string): void => void logged.push(JSON.parse(line));
   acceptance = new Acceptance({
     acceptor,
+    claims: new TopicClaims(),
     heartbeats,
     clock,
     logger: createLogger('error', { write }),

@@ -1,10 +1,10 @@
 import {
   type Acceptor,
   type Clock,
-  claimOf,
   type HeartbeatSink,
   type Logger,
   TidemarkError,
+  type TopicClaims,
 } from '@tidemark/core';
 import type { Client, PublishPacket } from 'aedes';
 import { LimitedLog } from './limited-log.ts';
@@ -25,6 +25,7 @@ interface Waiting {
 
 interface AcceptanceOptions {
   acceptor: Acceptor;
+  claims: TopicClaims;
   heartbeats: HeartbeatSink;
   clock: Clock;
   logger: Logger;
@@ -65,7 +66,7 @@ export class Acceptance {
   authorizePublish(client: Client | null, packet: PublishPacket, callback: Callback): void {
     const { metrics } = this.#options;
     metrics.countReceived(packet.payload.length);
-    const { kind } = claimOf(packet.topic);
+    const { kind } = this.#options.claims.of(packet.topic);
     if (kind === 'own') {
       metrics.forbidden.inc();
       callback(new TidemarkError('forbidden', `only the platform itself publishes on ${packet.topic}`));

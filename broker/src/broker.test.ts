@@ -14,6 +14,7 @@ import {
   type Registry,
   silentLogger,
   systemClock,
+  TopicClaims,
 } from '@tidemark/core';
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -77,6 +78,7 @@ async function startBroker(access: Access = open): Promise<void> {
   const config = loadConfig({ overrides: { dataDir, 'mqtt.port': 0, 'mqtt.maxTopicLevels': 8 } });
   broker = new Broker({
     heartbeats: { beat: async () => 1n },
+    claims: new TopicClaims(),
     ...{ config, acceptor, access, metrics, journal, quarantine },
     clock: systemClock,
     logger: silentLogger,

@@ -18,6 +18,7 @@ import {
   type Quarantine,
   type Registry,
   TidemarkError,
+  type TopicClaims,
 } from '@tidemark/core';
 import type { Aedes, AuthenticateError, Client } from 'aedes';
 import type { ClassicLevel } from 'classic-level';
@@ -44,6 +45,7 @@ const BAD_USERNAME_OR_PASSWORD = 4;
 interface BrokerOptions {
   config: Config;
   acceptor: Acceptor;
+  claims: TopicClaims;
   heartbeats: HeartbeatSink;
   journal: Journal;
   quarantine: Quarantine;

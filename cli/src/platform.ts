@@ -128,7 +128,16 @@ export class Platform {
       parts: () => [...localHealth(), ...flowsHealth()],
     });
     const broker = await this.#run(
-      new Broker({ ...shared, acceptor, heartbeats, journal, quarantine, access, version }),
+      new Broker({
+        ...shared,
+        acceptor,
+        claims: ingest.mappings.claims,
+        heartbeats,
+        journal,
+        quarantine,
+        access,
+        version,
+      }),
     );
 
     const alerts = await this.#run(

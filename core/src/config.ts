@@ -3,6 +3,7 @@ import { channelsSchema } from './channels.ts';
 import { downsampleWidths } from './downsample.ts';
 import { type Issue, TidemarkError } from './errors.ts';
 import { flowsSchema, roles, rolesProblem } from './flows-settings.ts';
+import { mappingsSchema } from './mappings.ts';
 import { parseMaxAge } from './max-age.ts';
 import { qualityChecks } from './ports.ts';
 import { linesSchema } from './sources-settings.ts';
@@ -215,6 +216,27 @@ export const configSchema = z.strictObject({
         .default(30_000)
         .describe('Least time between two requests to one edge node to send its births again')
         .meta({ env: 'TIDEMARK_SPARKPLUG_REBIRTH_EVERY_MS' }),
+    })
+    .prefault({}),
+  mappings: mappingsSchema
+    .default([])
+    .describe('How topics of other programs are read, as docs/connect.md says; first match wins'),
+  mapping: z
+    .strictObject({
+      expressionTimeoutMs: milliseconds
+        .max(10_000)
+        .default(1000)
+        .describe("Longest that a mapping's expression may take for one message, which is refused then")
+        .meta({ env: 'TIDEMARK_EXPRESSION_TIMEOUT_MS' }),
+      expressionMemoryBytes: bytes
+        .min(16 * 1024 * 1024)
+        .default(64 * 1024 * 1024)
+        .describe("Memory that a mapping's expression may take")
+        .meta({ env: 'TIDEMARK_EXPRESSION_MEMORY_BYTES' }),
+      maxWaiting: count
+        .default(1000)
+        .describe("Messages that wait for one mapping's expression; then publishers are held back")
+        .meta({ env: 'TIDEMARK_MAX_WAITING_FOR_EXPRESSION' }),
     })
     .prefault({}),
   registry: z

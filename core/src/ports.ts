@@ -35,6 +35,10 @@ export const quarantineReasons = [
   'too_long',
   'malformed_protobuf',
   'no_birth',
+  'malformed_csv',
+  'malformed_cbor',
+  'mapping_failed',
+  'mapping_timeout',
 ] as const;
 
 export type QuarantineReason = (typeof quarantineReasons)[number];
@@ -508,4 +512,31 @@ export interface Access {
   checkToken(token: string): boolean;
   /** The name of an API token, for the audit log; undefined when there is no such token. */
   tokenName(token: string): string | undefined;
+}
+
+/** What a mapping makes of a message, without anything of it being stored. */
+export interface MappingExplanation {
+  mapping: string;
+  /** The topics that it reads, as the configuration has them. */
+  topic: string;
+  /** What its topic's placeholders stand for in this message. */
+  placeholders: Readonly<Record<string, string>>;
+  /** As they come from the mapping; what registry, clock and store say of them comes behind it. */
+  readings: readonly {
+    sensor: string;
+    location: string | undefined;
+    /** Undefined: the time of acceptance. */
+    timeNs: bigint | undefined;
+    values: Readonly<Record<string, number | boolean | string>>;
+  }[];
+  /** Points of line protocol. */
+  lines: number;
+  /** With no reading and nothing rejected, the mapping leaves the message out. */
+  rejected: readonly Refusal[];
+}
+
+/** Says what mappings do. */
+export interface MappingDesk {
+  /** Undefined when no mapping reads the topic. */
+  explain(topic: string, payload: Uint8Array): Promise<MappingExplanation | undefined>;
 }

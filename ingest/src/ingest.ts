@@ -29,6 +29,7 @@ import { FieldPins } from './field-pins.ts';
 import { SpoolJournal } from './journal.ts';
 import { Lateness } from './lateness.ts';
 import { LogFollower } from './log-follower.ts';
+import { Mappings } from './mappings/mappings.ts';
 import { IngestMetrics } from './metrics.ts';
 import { Pipeline } from './pipeline.ts';
 import { Placement } from './placement.ts';
@@ -77,6 +78,8 @@ export class Ingest {
   readonly quality: QualityPort;
   readonly backup: BackupPort;
   readonly alertsLog: AlertsLog;
+  /** Which topics hold readings, and what mappings make of them. */
+  readonly mappings: Mappings;
   readonly #options: IngestOptions;
   readonly #metrics: IngestMetrics;
   readonly #store: QuarantineStore;
@@ -96,6 +99,7 @@ export class Ingest {
   constructor(options: IngestOptions) {
     const { config, logger, metrics, meta } = options;
     this.#options = options;
+    this.mappings = new Mappings({ mappings: config.mappings, limits: config.ingest });
     const store = new QuarantineStore({ ...options, ...config.quarantine, db: meta });
     this.quarantine = store;
     this.#metrics = new IngestMetrics(metrics, store);
@@ -184,6 +188,7 @@ export class Ingest {
       placement: new Placement({ registrar, limits: config.registry, metrics: this.#metrics }),
       sparkplug: this.#sparkplug,
       pins: await this.#loadPins(),
+      mappings: this.mappings,
       clock,
       metrics: this.#metrics,
       limits: config.ingest,
@@ -192,6 +197,7 @@ export class Ingest {
       ...this.#options,
       store: this.#store,
       acceptor: this.#pipeline,
+      claims: this.mappings.claims,
       freshness: this.freshness,
       metrics: this.#metrics,
     });

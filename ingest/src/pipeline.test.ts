@@ -12,7 +12,14 @@ import type { SpoolEntry } from './spool/entry.ts';
 import { recordKinds } from './spool/record.ts';
 import type { Spool } from './spool/spool.ts';
 import { Stamper } from './stamper.ts';
-import { range, silentSparkplug, startRegistry, startSpool, tempDir } from './testing/test-parts.ts';
+import {
+  noMappings,
+  range,
+  silentSparkplug,
+  startRegistry,
+  startSpool,
+  tempDir,
+} from './testing/test-parts.ts';
 
 const nowNs = 1_800_000_000_000_000_000n;
 
@@ -31,6 +38,7 @@ async function startPipeline(directory?: string): Promise<{ pipeline: Pipeline; 
     placement: new Placement({ registrar, limits: loadConfig().registry, metrics }),
     lateness: new Lateness({ allowedMs: 60_000 }),
     pins: new FieldPins('quarantine'),
+    mappings: noMappings(),
     clockLimits: new ClockLimits({ maxFutureMs: 60_000, skewMs: 30_000, offClock: metrics.offClock }),
     clock: { nowNs: () => nowNs, monotonicMs: () => 0 },
     metrics,

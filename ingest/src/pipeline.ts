@@ -2,7 +2,6 @@ import {
   type Acceptor,
   asBuffer,
   type Clock,
-  claimOf,
   fieldsOf,
   type Outcome,
   type Point,
@@ -33,6 +32,7 @@ import type { DeliveryMemory } from './delivery-memory.ts';
 import type { FieldPins } from './field-pins.ts';
 import { type GivenFault, giveTimes, rawOf, stampsByIndex } from './given-faults.ts';
 import type { Lateness } from './lateness.ts';
+import type { Mappings } from './mappings/mappings.ts';
 import { MessageStamps } from './message-stamps.ts';
 import type { IngestMetrics } from './metrics.ts';
 import { placeLine } from './place-line.ts';
@@ -55,6 +55,7 @@ interface PipelineOptions {
   lateness: Lateness;
   clockLimits: ClockLimits;
   pins: FieldPins;
+  mappings: Mappings;
   clock: Clock;
   metrics: IngestMetrics;
   limits: Limits;
@@ -125,7 +126,7 @@ export class Pipeline implements Acceptor {
   }
 
   #decode(submission: Submission): Decoded {
-    const { limits } = this.#options;
+    const { limits, mappings } = this.#options;
     if ('items' in submission) return decodeItems(submission.items, limits);
     const { maxReadingsPerMessage: maxLines, maxFieldsPerReading: maxFields } = limits;
     if (submission.source === 'line_protocol') {
@@ -138,7 +139,7 @@ export class Pipeline implements Acceptor {
       const lines = submission.points.map((point, index) => ({ index, start: 0, end: 0, point }));
       return { readings: [], lines, faults: noFaults };
     }
-    const claim = claimOf(submission.topic);
+    const claim = mappings.claims.of(submission.topic);
     const payload = asBuffer(submission.payload);
     switch (claim.kind) {
       case 'metric':
@@ -154,6 +155,8 @@ export class Pipeline implements Acceptor {
       }
       case 'sparkplug':
         return this.#options.sparkplug.decode(claim, payload, submission.firstGivenNs === undefined);
+      case 'mapped':
+        return mappings.decode(claim, payload);
       default:
         throw new Error(`topic ${submission.topic} claims to hold no readings`);
     }

@@ -10,6 +10,7 @@ import { Placement } from './placement.ts';
 import { Stamper } from './stamper.ts';
 import {
   metricOf,
+  noMappings,
   openMeta,
   range,
   silentSparkplug,
@@ -37,6 +38,7 @@ async function start({ mode = 'open', limits = {} }: StartOptions = {}) {
     }),
     lateness: new Lateness({ allowedMs: 60_000 }),
     pins: new FieldPins('quarantine'),
+    mappings: noMappings(),
     clockLimits: new ClockLimits({ maxFutureMs: 60_000, skewMs: 30_000, offClock: metrics.offClock }),
     clock: { nowNs: () => 1000n, monotonicMs: () => 0 },
     metrics,

@@ -7,7 +7,7 @@ import { Lateness } from './lateness.ts';
 import { Pipeline } from './pipeline.ts';
 import { Placement } from './placement.ts';
 import { Stamper } from './stamper.ts';
-import { metricOf, silentSparkplug, startRegistry, startSpool } from './testing/test-parts.ts';
+import { metricOf, noMappings, silentSparkplug, startRegistry, startSpool } from './testing/test-parts.ts';
 
 // Which time a reading has in the end, and how it is counted and marked on the way.
 
@@ -32,6 +32,7 @@ async function start(sensor?: Partial<Sensor> & { id: string }) {
     placement: new Placement({ registrar, limits: loadConfig().registry, metrics }),
     lateness: new Lateness({ allowedMs: 60_000 }),
     pins: new FieldPins('quarantine'),
+    mappings: noMappings(),
     clockLimits: new ClockLimits({
       maxFutureMs: 24 * 3_600_000,
       skewMs: 3_600_000,

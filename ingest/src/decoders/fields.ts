@@ -6,7 +6,7 @@ const ownKeys = new Set(['id', 'sensor', 'location', 'time', 'timestamp', 'ts'])
 const validNames = new Set<string>();
 const MAX_VALID_NAMES = 10_000;
 
-type Problem = Pick<Fault, 'reason' | 'detail'>;
+export type Problem = Pick<Fault, 'reason' | 'detail'>;
 
 /**
  * Reads `{"temperature": 21.5, "location": …, "time": …}`. Bad values cost the reading nothing else, and are one
@@ -55,7 +55,13 @@ function fillReading(
   return { reason: 'missing_value', detail: 'the object holds no metric' };
 }
 
-function addValue(reading: DraftReading, name: string, value: unknown, problems: Problem[]): undefined {
+/** Adds a value to a reading; what is wrong with it goes to `problems` instead. */
+export function addValue(
+  reading: DraftReading,
+  name: string,
+  value: unknown,
+  problems: Problem[],
+): undefined {
   const nameFault = nameProblem(name);
   const found = nameFault
     ? { reason: 'bad_metric' as const, detail: `metric ${nameFault}` }
@@ -67,7 +73,7 @@ function addValue(reading: DraftReading, name: string, value: unknown, problems:
 }
 
 /** The text of metric `a` is kept as `a_text`: where the reading has a number of that name too, the text goes. */
-function dropTextThatCollides(reading: DraftReading, problems: Problem[]): void {
+export function dropTextThatCollides(reading: DraftReading, problems: Problem[]): void {
   const { values } = reading;
   const collides = ([name, value]: DraftReading['values'][number]): boolean =>
     typeof value === 'string' &&

@@ -130,6 +130,7 @@ function fieldsOfValueObject(object: object, metric: string): object | undefined
   );
 }
 
+/** The value that a payload is; faults when it is no JSON. */
 export function parsePayload(payload: Buffer, sensor?: string): { value: unknown } | Decoded {
   if (!isUtf8(payload)) return onlyFault('invalid_utf8', 'the payload is no UTF-8', sensor);
   const text = payload.toString('utf8');

@@ -9,6 +9,7 @@ import {
   type QuarantineFilter,
   type ReplayOutcome,
   type ReplayPlace,
+  type TopicClaims,
 } from '@tidemark/core';
 import type { AuditLog } from '@tidemark/store';
 import type { IngestMetrics } from '../metrics.ts';
@@ -24,6 +25,7 @@ const DISCARD_AT_ONCE = 200;
 interface DeskOptions {
   store: QuarantineStore;
   acceptor: Acceptor;
+  claims: TopicClaims;
   freshness: Freshness;
   audit: AuditLog;
   metrics: IngestMetrics;

@@ -8,6 +8,7 @@ import {
   type ReplayOutcome,
   submit,
   TidemarkError,
+  type TopicClaims,
 } from '@tidemark/core';
 import type { AuditLog } from '@tidemark/store';
 import type { QuarantineStore } from './quarantine-store.ts';
@@ -19,6 +20,7 @@ const FLUSH_WITHIN_MS = 2000;
 interface ReplayOptions {
   store: QuarantineStore;
   acceptor: Acceptor;
+  claims: TopicClaims;
   freshness: Freshness;
   audit: AuditLog;
   /** What was asked for, for the audit log. */
@@ -56,11 +58,11 @@ export class Replay {
 
   /** Gives items, waits until they are durable, and takes those that were accepted out of the quarantine. */
   async give(items: readonly QuarantineItem[], payload?: Uint8Array): Promise<void> {
-    const { store, acceptor, freshness } = this.#options;
+    const { store, freshness } = this.#options;
     const returned: QuarantineItem[] = [];
     const unwatch = store.watch((added) => returned.push(...added.filter(isFromStore)));
     try {
-      const answers = await Promise.all(items.map((item) => giveOne(acceptor, item, payload)));
+      const answers = await Promise.all(items.map((item) => giveOne(this.#options, item, payload)));
       store.change(() => {
         for (const [index, item] of items.entries())
           this.#settle(item, answers[index]!, payload === undefined);
@@ -113,12 +115,12 @@ export class Replay {
 }
 
 async function giveOne(
-  acceptor: Acceptor,
+  { acceptor, claims }: Pick<ReplayOptions, 'acceptor' | 'claims'>,
   item: QuarantineItem,
   payload: Uint8Array | undefined,
 ): Promise<Answer> {
   try {
-    const submission = submissionOf(item, payload);
+    const submission = submissionOf(item, claims, payload);
     return submission === undefined
       ? refusedAsBefore(item, `topic ${item.topic} claims to hold no readings any more`)
       : await submit(acceptor, submission);

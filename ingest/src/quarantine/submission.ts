@@ -1,5 +1,4 @@
 import {
-  claimOf,
   type ImportedRow,
   type Point,
   parseJson,
@@ -8,6 +7,7 @@ import {
   type Submission,
   TidemarkError,
   type TimeUnitName,
+  type TopicClaims,
   timeUnits,
 } from '@tidemark/core';
 
@@ -18,6 +18,7 @@ import {
  */
 export function submissionOf(
   { source, topic, timeNs: firstGivenNs, ...item }: QuarantineItem,
+  claims: TopicClaims,
   payload: Uint8Array = item.payload,
 ): Submission | undefined {
   switch (source) {
@@ -33,7 +34,7 @@ export function submissionOf(
     case 'line_protocol':
       return { source, topic, payload, unit: unitOf(topic), firstGivenNs };
     default: {
-      const { kind } = claimOf(topic);
+      const { kind } = claims.of(topic);
       if (kind === 'own' || kind === 'other') return undefined;
       return { source: 'mqtt', topic, payload, firstGivenNs };
     }

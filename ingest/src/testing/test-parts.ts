@@ -23,6 +23,7 @@ import {
 
 import { onTestFinished } from 'vitest';
 import { Sparkplug } from '../decoders/sparkplug/sparkplug.ts';
+import { Mappings } from '../mappings/mappings.ts';
 import { IngestMetrics } from '../metrics.ts';
 import { QuarantineStore } from '../quarantine/quarantine-store.ts';
 import { encodePoints } from '../spool/entry.ts';
@@ -64,6 +65,11 @@ export async function startSpool(
   onTestFinished(() => spool.stop());
   const metrics = new IngestMetrics(registry, { count: () => 0, evicted: { items: 0, bytes: 0, age: 0 } });
   return { spool, metrics, registry };
+}
+
+/** What reads no topics but the platform's own. */
+export function noMappings(): Mappings {
+  return new Mappings({ mappings: [], limits: loadConfig().ingest });
 }
 
 export async function openMeta(directory?: string): Promise<MetaDb> {

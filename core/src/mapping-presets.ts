@@ -1,0 +1,147 @@
+import type { MappingInput, PresetSettings } from './mapping-schema.ts';
+
+type Settings = PresetSettings & { id: string };
+
+/** On and off as numbers, which charts and rules can use. */
+const switches = { on: 1, off: 0, ON: 1, OFF: 0 };
+
+/** What a preset stands for, first match first. */
+export const mappingPresets = {
+  zigbee2mqtt,
+  tasmota,
+  shelly,
+  'the-things-stack': theThingsStack,
+} satisfies Record<string, (settings: Settings) => MappingInput[]>;
+
+/** https://www.zigbee2mqtt.io/guide/usage/mqtt_topics_and_messages.html */
+function zigbee2mqtt({ base = 'zigbee2mqtt', zone, ...settings }: Settings): MappingInput[] {
+  return [
+    apply(settings, {
+      topic: `${base}/{sensor}`,
+      time: { path: '$.last_seen', zone },
+      exclude: ['update*', 'elapsed', 'device_*'],
+      texts: switches,
+    }),
+  ];
+}
+
+/** https://tasmota.github.io/docs/MQTT/; its times are local ones, and of no use until the zone is told. */
+function tasmota({ base = 'tele/{sensor}', zone, ...settings }: Settings): MappingInput[] {
+  const time = zone === undefined ? {} : { time: { path: '$.Time', zone } };
+  return ['SENSOR', 'STATE'].map((last) =>
+    apply(settings, {
+      topic: `${base}/${last}`,
+      ...time,
+      exclude: ['Time', '*Unit', 'Uptime', '*TotalStartTime', 'Wifi_SSId', 'Wifi_BSSId', 'Wifi_Mode', '*_Id'],
+      texts: switches,
+    }),
+  );
+}
+
+/** Generation 1 and later ones; with `base` the topic prefix of later ones, such as `home/{sensor}`. */
+function shelly({ base, zone: _, ...settings }: Settings): MappingInput[] {
+  if (base !== undefined) return shellyComponents(settings, { base });
+  return [
+    ...shellyValues(settings),
+    ...shellyComponents(settings, { base: 'shelly{device}', sensor: 'shelly{device}' }),
+  ];
+}
+
+/** https://shelly-api-docs.shelly.cloud/gen1/#mqtt: a value a topic; `…/command` is for the device. */
+function shellyValues(settings: Omit<Settings, 'base' | 'zone'>): MappingInput[] {
+  const energies = ['power', 'energy'];
+  const meters = [...energies, 'returned_energy', 'reactive_power', 'voltage', 'current', 'pf', 'total'];
+  const channels: [kind: string, names: readonly string[]][] = [
+    ['relay', energies],
+    ['light', energies],
+    ['roller', [...energies, 'pos']],
+    ['emeter', [...meters, 'total_returned']],
+  ];
+  const topics: [topic: string, metric: string][] = [
+    ['sensor/{metric}', '{metric}'],
+    ...['temperature', 'humidity', 'voltage', 'overtemperature'].map((name): [string, string] => [
+      name,
+      name,
+    ]),
+    ...['relay', 'input'].map((kind): [string, string] => [`${kind}/{channel}`, `${kind}_{channel}`]),
+    ...channels.flatMap(([kind, names]) =>
+      names.map((name): [string, string] => [`${kind}/{channel}/${name}`, `${kind}_{channel}_${name}`]),
+    ),
+  ];
+  const { include: _, exclude: __, rename: ___, ...rest } = settings;
+  return topics.map(([topic, metric]) =>
+    apply(rest, {
+      topic: `shellies/{sensor}/${topic}`,
+      format: 'value',
+      metric,
+      texts: switches,
+    }),
+  );
+}
+
+/** https://shelly-api-docs.shelly.cloud/gen2/General/RPCProtocol: notifications, and the status of a component. */
+function shellyComponents(
+  settings: Omit<Settings, 'base' | 'zone'>,
+  { base, sensor }: { base: string; sensor?: string },
+): MappingInput[] {
+  const exclude = [
+    ...['*id', '*_source', '*by_minute*', '*minute_ts', '*_tF', 'tF', 'source', '*errors*'],
+    ...['ble*', 'cloud*', 'mqtt*', 'ws*', 'sys_*', 'wifi_*ip*', 'wifi_status', 'wifi_ssid', 'wifi_bssid'],
+  ];
+  return [
+    apply(settings, {
+      topic: `${base}/events/rpc`,
+      sensor,
+      when: { '$.method': ['NotifyStatus', 'NotifyFullStatus'] },
+      time: { path: '$.params.ts', unit: 's' },
+      values: '$.params',
+      exclude: ['ts', ...exclude],
+      texts: switches,
+    }),
+    apply(settings, {
+      topic: `${base}/status/{component}`,
+      sensor,
+      prefix: '{component}_',
+      exclude,
+      texts: switches,
+    }),
+  ];
+}
+
+/** https://www.thethingsindustries.com/docs/the-things-stack/concepts/data-formats/, uplink messages. */
+function theThingsStack({
+  base = 'v3/{application}/devices/{sensor}',
+  zone: _,
+  ...settings
+}: Settings): MappingInput[] {
+  return [
+    apply(settings, {
+      topic: `${base}/up`,
+      time: '$.received_at',
+      values: '$.uplink_message.decoded_payload',
+      metrics: {
+        f_port: '$.uplink_message.f_port',
+        f_cnt: '$.uplink_message.f_cnt',
+        rssi: '$.uplink_message.rx_metadata[0].rssi',
+        snr: '$.uplink_message.rx_metadata[0].snr',
+      },
+    }),
+  ];
+}
+
+/** The user's settings over the preset's: theirs join lists and tables, and take the place of all else. */
+function apply(settings: Omit<Settings, 'base' | 'zone'>, preset: Omit<MappingInput, 'id'>): MappingInput {
+  return {
+    ...preset,
+    ...settings,
+    exclude: joined(preset.exclude, settings.exclude),
+    texts: { ...preset.texts, ...settings.texts },
+  };
+}
+
+function joined(
+  ours: readonly string[] | undefined,
+  theirs: readonly string[] | undefined,
+): string[] | undefined {
+  return ours === undefined && theirs === undefined ? undefined : [...(ours ?? []), ...(theirs ?? [])];
+}
