@@ -26,7 +26,7 @@ export function compileMapping(mapping: Mapping, limits: Limits): DecodeMapped {
 }
 
 /** Each fault says which mapping found it. */
-export function named(decoded: Decoded, { id }: Mapping): Decoded {
+function named(decoded: Decoded, { id }: Mapping): Decoded {
   if (decoded.faults.length === 0) return decoded;
   return {
     ...decoded,
