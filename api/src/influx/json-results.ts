@@ -1,6 +1,9 @@
 import type { QueryValue } from '@tidemark/store';
 import { type Piece, piecesOf, type Result, timeTeller, valueJson } from './results.ts';
 
+/** A part for each row would cost more than its text. */
+const PART_CHARS = 1024;
+
 interface JsonOptions {
   epoch: string | undefined;
   /** Rows of a piece; undefined where the answer is one whole. */
@@ -73,12 +76,15 @@ function* seriesJson(
   yield `{${members.join(',')}`;
   if (count > 0) {
     const tell = timeTeller(epoch, timeZone);
-    yield ',"values":[';
+    let text = ',"values":[';
     for (let row = 0; row < count; row++) {
-      const text = rowJson(rows.next().value, hasTime, tell);
-      yield row === 0 ? text : `,${text}`;
+      if (text.length >= PART_CHARS) {
+        yield text;
+        text = '';
+      }
+      text += `${row === 0 ? '' : ','}${rowJson(rows.next().value, hasTime, tell)}`;
     }
-    yield ']';
+    yield `${text}]`;
   }
   yield isPartial ? ',"partial":true}' : '}';
 }

@@ -32,6 +32,8 @@ export interface Sums {
   /** Least and greatest time among the points; min > max where there are none. */
   minNs: bigint;
   maxNs: bigint;
+  /** How many series there are points of. */
+  series: number;
 }
 
 /** Tables of one type's points. Of hot and late ones the last is written to, those before are sealed. */
@@ -76,10 +78,10 @@ export class Layout {
     const { partitions } = this.of(type);
     if (kind === 'part') partitions.push(partition);
     else if (kind === 'sums')
-      partitions.find(({ startDay }) => startDay === row.startDay)!.sums = emptyTable(
-        row.name,
-        row.generation,
-      );
+      partitions.find(({ startDay }) => startDay === row.startDay)!.sums = {
+        ...emptyTable(row.name, row.generation),
+        series: 0,
+      };
     else this.of(type)[kind].push(emptyTable(row.name, row.generation));
     this.version += 1;
   }

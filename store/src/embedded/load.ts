@@ -3,7 +3,7 @@ import type { Database } from './database.ts';
 import { type ArrivalTable, type CatalogRow, emptyTable, Layout } from './layout.ts';
 import { lastTable, quote, type TableKind, valueTypes } from './schema.ts';
 import { SeriesIndex, type TagSet } from './series.ts';
-import { readBounds } from './sums.ts';
+import { readExtent } from './sums.ts';
 
 /** Reads which tables there are, and how full the ones in arrival order are. */
 export async function loadLayout(database: Database): Promise<Layout> {
@@ -30,7 +30,7 @@ export async function loadLayout(database: Database): Promise<Layout> {
   for (const { hot, late, partitions } of layout.types.values()) {
     for (const table of [...hot, ...late]) Object.assign(table, await measure(database, table));
     for (const { sums } of partitions) {
-      if (sums !== undefined) Object.assign(sums, await readBounds((sql) => database.write(sql), sums));
+      if (sums !== undefined) Object.assign(sums, await readExtent((sql) => database.write(sql), sums));
     }
   }
   return layout;

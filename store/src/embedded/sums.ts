@@ -92,18 +92,18 @@ export class SumTables {
     await database.compact(`INSERT INTO ${name} ${rows} ORDER BY series`);
     await database.compact(insertCatalog(table, 'sums', type));
     const { generation } = table;
-    return { name: table.name, generation, ...(await readBounds((sql) => database.compact(sql), table)) };
+    return { name: table.name, generation, ...(await readExtent((sql) => database.compact(sql), table)) };
   }
 }
 
-/** Least and greatest time in a table of sums; min > max when it is empty. */
-export async function readBounds(
+/** Least and greatest time in a table of sums, min > max when it is empty, and how many series it has. */
+export async function readExtent(
   run: (sql: string) => Promise<Columns>,
   { name }: { name: string },
-): Promise<Pick<Sums, 'minNs' | 'maxNs'>> {
-  const sql = `SELECT min(first_time), max(last_time) FROM ${quote(name)}`;
-  const [minNs, maxNs] = (await run(sql)).map(([value]) => value as bigint | null);
-  return { minNs: minNs ?? MAX_TIME_NS, maxNs: maxNs ?? MIN_TIME_NS };
+): Promise<Pick<Sums, 'minNs' | 'maxNs' | 'series'>> {
+  const sql = `SELECT min(first_time), max(last_time), count(*) FROM ${quote(name)}`;
+  const [minNs, maxNs, series] = (await run(sql)).map(([value]) => value as bigint | null);
+  return { minNs: minNs ?? MAX_TIME_NS, maxNs: maxNs ?? MIN_TIME_NS, series: Number(series) };
 }
 
 interface SummedQuery {

@@ -152,7 +152,7 @@ function limited(relation: Relation, { frame, context, groups }: CallScope): Rel
   const last = limit === 0 ? undefined : context.bindings.integer(BigInt(limit));
   const sql =
     groups.list.length === 1
-      ? `SELECT * FROM (${relation.sql}) ${order} ${last === undefined ? '' : `LIMIT ${last}`} OFFSET ${skipped}`
+      ? `SELECT * FROM (${relation.sql}) ${order} ${limit === 0 ? '' : `LIMIT ${limit}`} ${offset === 0 ? '' : `OFFSET ${offset}`}`
       : `SELECT * EXCLUDE (n) FROM (SELECT *, row_number() OVER (PARTITION BY g ${order}) AS n FROM (${relation.sql}))
           WHERE n > ${skipped} ${last === undefined ? '' : `AND n <= ${skipped} + ${last}`}`;
   return { ...relation, sql, isSorted: groups.list.length === 1 };

@@ -104,6 +104,14 @@ it.each([1, 2, 60, 100, 120, 3000])('finds a page of %i raw points from either e
   expect(await page('DESC', range)).toEqual(inner.toReversed().slice(0, limit));
 });
 
+it('finds a page of raw points by one statement, where series report alike', async () => {
+  const read = vi.spyOn(Database.prototype, 'read');
+  await answer("SELECT n FROM cpu WHERE host = 'b' ORDER BY time DESC LIMIT 100");
+  expect(read).toHaveBeenCalledTimes(1);
+  expect(read.mock.calls[0]![0]).toMatch(/time BETWEEN/);
+  read.mockRestore();
+});
+
 it('answers nothing of what a query would give beyond a million rows', async () => {
   const query = 'SELECT mean(v) FROM cpu WHERE time >= 0 GROUP BY time(1s)';
   await expect(ask(query)).rejects.toThrow(/^max-select-buckets limit exceeded: \(\d+\/1000000\)$/);

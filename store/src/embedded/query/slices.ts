@@ -1,12 +1,13 @@
+import { walk } from '@tidemark/influxql';
 import { earliestNs } from '../layout.ts';
+import type { Series } from '../series.ts';
+import { spanOfPoints } from '../spans.ts';
 import type { PlanContext } from './context.ts';
 import type { Frame } from './frame.ts';
-import { selectMembers } from './members.ts';
+import { type Member, selectMembers } from './members.ts';
 import { Groups } from './relation.ts';
 import type { ResolvedSelect } from './resolve.ts';
 
-/** What a row stands for in the first slice: most sensors report each minute or more often. */
-const ROW_NS = 60_000_000_000n;
 const GROWTH = 32n;
 
 /**
@@ -20,15 +21,17 @@ export function* slicesOf(select: ResolvedSelect, frame: Frame, context: PlanCon
   if (!isRaw || !isOneGroup || limit === 0 || offset !== 0) return yield frame;
   const query = { driver: undefined, beside: [], filter, frame };
   const { members } = selectMembers([source.name], query, new Groups([]), context);
+  const wanted = driversOf(select, members);
   let lastNs = frame.startNs;
-  for (const { tagSet } of members) {
-    for (const { lastTimeNs } of tagSet.series.values()) if (lastTimeNs > lastNs) lastNs = lastTimeNs;
-  }
+  for (const { lastTimeNs } of wanted.flat()) if (lastTimeNs > lastNs) lastNs = lastTimeNs;
   const earliest = earliestNs(context.layout);
   const firstNs = frame.startNs > earliest ? frame.startNs : earliest;
   if (frame.endNs < lastNs) lastNs = frame.endNs;
   let rest = { ...frame, endNs: lastNs };
-  let spanNs = BigInt(limit) * ROW_NS;
+  const [most = []] = wanted.toSorted((a, b) => b.length - a.length);
+  const { layout, index } = context;
+  const from = frame.isDescending ? 'last' : 'first';
+  let spanNs = spanOfPoints({ layout, index, wanted: most, points: limit, firstNs, lastNs, from });
   for (let leftNs = lastNs - firstNs; leftNs >= spanNs; spanNs *= GROWTH) {
     leftNs -= spanNs;
     const cutNs = frame.isDescending ? firstNs + leftNs : lastNs - leftNs;
@@ -41,4 +44,16 @@ export function* slicesOf(select: ResolvedSelect, frame: Frame, context: PlanCon
     }
   }
   yield rest;
+}
+
+/** For each name that the select has columns of, the series of its fields. */
+function driversOf({ fields }: ResolvedSelect, members: readonly Member[]): Series[][] {
+  const names = new Set<string>();
+  for (const { expression } of fields) {
+    walk(expression, (node) => {
+      if (node.kind === 'reference') names.add(node.name);
+      return true;
+    });
+  }
+  return [...names].map((name) => members.flatMap(({ tagSet }) => tagSet.series.get(name) ?? []));
 }
