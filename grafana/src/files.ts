@@ -3,6 +3,7 @@ import { toJson } from './dashboard.ts';
 import { alerts } from './dashboards/alerts.ts';
 import { dataQuality } from './dashboards/data-quality.ts';
 import { fleet } from './dashboards/fleet.ts';
+import { grpcClient, grpcServer } from './dashboards/grpc.ts';
 import { platform } from './dashboards/platform.ts';
 import { sensor } from './dashboards/sensor.ts';
 import type { DashboardName } from './links.ts';
@@ -20,7 +21,15 @@ const provisioning = {
   'alerting/policy.yaml': policy,
 };
 
-const dashboards = { fleet, sensor, alerts, 'data-quality': dataQuality, platform };
+const dashboards = {
+  fleet,
+  sensor,
+  alerts,
+  'data-quality': dataQuality,
+  platform,
+  'grpc-server': grpcServer,
+  'grpc-client': grpcClient,
+};
 
 /** Every generated file: its path in the folder of provisioning, and its text. */
 export function generatedFiles(): Map<string, string> {

@@ -8,6 +8,8 @@ export const dashboardTitles = {
   alerts: 'Alerts',
   'data-quality': 'Data quality',
   platform: 'Platform',
+  'grpc-server': 'gRPC server',
+  'grpc-client': 'gRPC client',
 } as const;
 
 export type DashboardName = keyof typeof dashboardTitles;

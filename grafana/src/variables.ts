@@ -1,5 +1,5 @@
 import * as dashboard from '@grafana/grafana-foundation-sdk/dashboard';
-import { asVariable, PROMETHEUS_UID, STORE_UID, storeRef } from './targets.ts';
+import { asVariable, PROMETHEUS_UID, prometheusRef, STORE_UID, storeRef } from './targets.ts';
 
 /** Which InfluxDB data source is asked; the provisioned one unless somebody chooses another. */
 export function storeVariable() {
@@ -49,11 +49,22 @@ export function isIn(tag: 'location' | 'sensor' | 'metric'): string {
 
 const all = { text: 'All', value: '$__all' };
 
+/** Values of a label; `label_values(metric, label)`. */
+export function prometheusListVariable(name: string, label: string, query: string) {
+  return chosenFrom(name, label)
+    .datasource(prometheusRef)
+    .query({ query, refId: 'StandardVariableQuery' })
+    .definition(query)
+    .current(all);
+}
+
 function listVariable(name: string, label: string, query: string) {
+  return chosenFrom(name, label).datasource(storeRef).query(query);
+}
+
+function chosenFrom(name: string, label: string) {
   return new dashboard.QueryVariableBuilder(name)
     .label(label)
-    .datasource(storeRef)
-    .query(query)
     .refresh(dashboard.VariableRefresh.OnTimeRangeChanged)
     .sort(dashboard.VariableSort.NaturalAsc)
     .multi(true)
