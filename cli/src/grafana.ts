@@ -79,6 +79,8 @@ function prepareProvisioning(home: string, hasPrometheus: boolean): string {
     'datasources/prometheus.yaml',
     'alerting/platform.yaml',
     'dashboards/tidemark/platform.json',
+    'dashboards/tidemark/grpc-server.json',
+    'dashboards/tidemark/grpc-client.json',
   ];
   if (!hasPrometheus) for (const path of needPrometheus) rmSync(join(target, path));
   return target;

@@ -16,28 +16,60 @@ const ALL_VALUE = '.*';
  * of InfluxQL. Throws where a variable is not known, or asks for no format that is safe in a query.
  */
 export function interpolateInfluxql(query: string, view: View): string {
-  return interpolateVariables(query, view)
+  return interpolateVariables(query, view, ({ all, chosen, format }) => {
+    if (format !== 'regex') throw new Error(`${all} in ${query}`);
+    return oneOf(chosen, (value) => value.replaceAll(/[\\^$*+?.()|[\]{}/]/g, '\\$&'));
+  })
     .replaceAll('$timeFilter', `time >= ${view.fromMs}ms and time <= ${view.toMs}ms`)
     .replaceAll('$__interval_ms', String(view.intervalMs))
     .replaceAll('$__interval', intervalText(view.intervalMs));
 }
 
-/** The same of a query for Prometheus, which is scraped every `scrapeMs`. */
+/**
+ * The same of a query for Prometheus, which is scraped every `scrapeMs`. Its data source escapes what is chosen for a
+ * regular expression within double quotes.
+ */
 export function interpolatePromql(expr: string, view: View, scrapeMs: number): string {
   const rateMs = Math.max(view.intervalMs + scrapeMs, 4 * scrapeMs);
-  return interpolateVariables(expr, view).replaceAll('$__rate_interval', `${Math.ceil(rateMs / 1000)}s`);
+  const filled = interpolateVariables(expr, view, ({ all, chosen, format, before }) => {
+    if (format !== undefined || !before.endsWith('=~"')) throw new Error(`${all} in ${expr}`);
+    return oneOf(chosen, (value) =>
+      value.replaceAll('\\', '\\\\\\\\').replaceAll(/[$^*{}[\]'+?.()|]/g, '\\\\$&'),
+    );
+  });
+  return filled.replaceAll('$__rate_interval', `${Math.ceil(rateMs / 1000)}s`);
 }
 
-function interpolateVariables(text: string, { variables, fromMs, toMs }: View): string {
-  return text.replaceAll(/\$\{(\w+)(?::(\w+))?\}/g, (all, name: string, format: string | undefined) => {
-    if (name === '__from') return String(fromMs);
-    if (name === '__to') return String(toMs);
-    const chosen = variables[name];
-    if (chosen === undefined || format !== 'regex') throw new Error(`${all} in ${text}`);
-    if (chosen === 'all') return ALL_VALUE;
-    const escaped = chosen.map((value) => value.replaceAll(/[\\^$*+?.()|[\]{}/]/g, '\\$&'));
-    return escaped.length === 1 ? escaped[0]! : `(${escaped.join('|')})`;
-  });
+interface Reference {
+  /** As it stands in the text. */
+  all: string;
+  chosen: Chosen;
+  format: string | undefined;
+  /** The text up to it. */
+  before: string;
+}
+
+function interpolateVariables(
+  text: string,
+  { variables, fromMs, toMs }: View,
+  fillIn: (reference: Reference) => string,
+): string {
+  return text.replaceAll(
+    /\$\{(\w+)(?::(\w+))?\}/g,
+    (all, name: string, format: string | undefined, at: number) => {
+      if (name === '__from') return String(fromMs);
+      if (name === '__to') return String(toMs);
+      const chosen = variables[name];
+      if (chosen === undefined) throw new Error(`${all} in ${text}`);
+      return fillIn({ all, chosen, format, before: text.slice(0, at) });
+    },
+  );
+}
+
+function oneOf(chosen: Chosen, escape: (value: string) => string): string {
+  if (chosen === 'all') return ALL_VALUE;
+  const escaped = chosen.map(escape);
+  return escaped.length === 1 ? escaped[0]! : `(${escaped.join('|')})`;
 }
 
 /** Milliseconds as Grafana writes an interval, in its largest whole unit. */

@@ -43,8 +43,8 @@ export interface Panel {
 export interface Variable {
   name: string;
   type: string;
-  query: string;
-  regex?: string;
+  /** An object where Prometheus is asked. */
+  query: string | { query: string };
   includeAll?: boolean;
   allValue?: string;
 }

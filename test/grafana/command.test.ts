@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { grafanaSettings } from '@tidemark/grafana';
 import { expect, it } from 'vitest';
@@ -50,12 +50,14 @@ it('an installed Grafana is started on loopback with all that provisioning asks 
   expect(existsSync(environment.GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH!)).toBe(true);
   expect(existsSync(join(provisioning, 'datasources/store.yaml'))).toBe(true);
   // Without a Prometheus, nothing that would fail for want of one.
-  for (const path of [
-    'datasources/prometheus.yaml',
-    'alerting/platform.yaml',
-    'dashboards/tidemark/platform.json',
-  ])
+  for (const path of ['datasources/prometheus.yaml', 'alerting/platform.yaml'])
     expect(existsSync(join(provisioning, path)), path).toBe(false);
+  const dashboards = readdirSync(join(provisioning, 'dashboards/tidemark'));
+  expect(dashboards).toContain('sensor.json');
+  for (const file of dashboards)
+    expect(readFileSync(join(provisioning, 'dashboards/tidemark', file), 'utf8'), file).not.toContain(
+      '"type": "prometheus"',
+    );
   const password = readFileSync(join(folder, 'secrets/grafana-password'), 'utf8').trim();
   expect(environment.GF_SECURITY_ADMIN_PASSWORD).toBe(password);
   expect(stdout).toContain('http://127.0.0.1:3999');

@@ -16,7 +16,7 @@ import { onBothStores } from '../support/both-stores.ts';
 import { startPlatformInProcess } from '../support/platform-in-process.ts';
 import { awkwardMetric, awkwardSensors, fill, plainSensors } from './demo-data.ts';
 
-const dashboards = readDashboards().filter(({ name }) => name !== 'platform');
+const dashboards = readDashboards().filter(({ panels }) => panels[0]!.targets[0]!.query !== undefined);
 const hourMs = 3_600_000;
 
 /** Targets that have nothing to show on the demo, and why. */
@@ -48,7 +48,7 @@ onBothStores((newStore) => {
 
   /** What a variable offers, with others chosen. */
   async function offered({ query }: Variable, variables: View['variables']): Promise<string[]> {
-    const series = await askStore(store, interpolateInfluxql(query, viewOf(variables)));
+    const series = await askStore(store, interpolateInfluxql(String(query), viewOf(variables)));
     const values = series.flatMap(({ values }) => values.map((row) => String(row[1])));
     return values.toSorted();
   }

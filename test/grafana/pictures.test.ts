@@ -13,6 +13,7 @@ import { chromium } from 'playwright-core';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { findProgram } from '../support/find-program.ts';
 import { startPlatformInProcess } from '../support/platform-in-process.ts';
+import { type Caller, startCaller } from './caller.ts';
 import { fill, plainSensors } from './demo-data.ts';
 import { type Answers, drawDashboard } from './draw.ts';
 import { type Prometheus, startPrometheus } from './prometheus.ts';
@@ -31,11 +32,12 @@ describe.skipIf(!hasTools)('the pictures of docs/grafana.md', () => {
     onTestFinished(platform.stop);
     onTestFinished(() => void vi.restoreAllMocks());
     const host = `127.0.0.1:${platform.address.httpPort}`;
-    const prometheus = await startPrometheus(prometheusPath!, { tidemark: [host] });
+    const caller = await startCaller(platform.address.grpcPort);
+    const prometheus = await startPrometheus(prometheusPath!, { tidemark: [host], edge: [caller.host] });
     const store: Store = { url: `http://${host}`, database: 'tidemark', token: undefined };
     await fill(store.url, store, [...plainSensors, 'cellar', 'roof', 'office']);
 
-    await report(store.url, prometheus);
+    await report(store.url, prometheus, caller);
     const browser = await chromium.launch({
       executablePath: chromiumPath!,
       args: ['--no-sandbox', '--disable-gpu'],
@@ -60,7 +62,7 @@ describe.skipIf(!hasTools)('the pictures of docs/grafana.md', () => {
 });
 
 /** Readings over some scrapes, so that there is a rate to draw. */
-async function report(url: string, prometheus: Prometheus): Promise<void> {
+async function report(url: string, prometheus: Prometheus, caller: Caller): Promise<void> {
   for (let scrapes = 1; scrapes <= 10; scrapes++) {
     const readings = ['cellar', 'roof', 'office'].map((sensor) => ({
       sensor,
@@ -72,6 +74,7 @@ async function report(url: string, prometheus: Prometheus): Promise<void> {
       headers: { 'content-type': 'application/json' },
       body,
     });
+    await caller.call();
     const count = () => prometheus.query('count_over_time(up[10m])');
     const before = (await count())[0]?.values[0]?.[1] ?? 0;
     await vi.waitFor(async () => expect((await count())[0]?.values[0]?.[1]).toBeGreaterThan(Number(before)), {
@@ -87,8 +90,11 @@ function viewOf(name: string): View {
     location: 'all',
     sensor: name === 'sensor' ? ['greenhouse-1'] : 'all',
     metric: ['temperature'],
+    job: 'all',
+    instance: 'all',
+    service: 'all',
   } as const;
-  return name === 'platform'
+  return name === 'platform' || name.startsWith('grpc-')
     ? { fromMs: toMs - 20_000, toMs: toMs + 1000, intervalMs: 1000, variables }
     : { fromMs: toMs - hourMs * 1.1, toMs, intervalMs: 60_000, variables };
 }
