@@ -66,9 +66,9 @@ function interpolateVariables(
   );
 }
 
-function oneOf(chosen: Chosen, escape: (value: string) => string): string {
+function oneOf(chosen: Chosen, toPattern: (value: string) => string): string {
   if (chosen === 'all') return ALL_VALUE;
-  const escaped = chosen.map(escape);
+  const escaped = chosen.map(toPattern);
   return escaped.length === 1 ? escaped[0]! : `(${escaped.join('|')})`;
 }
 

@@ -41,14 +41,7 @@ describe.skipIf(!requireTool('prometheus', binary))('with a real Prometheus', ()
           instance: [caller.host],
           service: ['tidemark.v1.ReadingService'],
         });
-      for (const variables of chosen)
-        for (const { expr, where } of dashboard.panels.flatMap(({ targets }) => targets)) {
-          const view = viewOf(variables);
-          const query = interpolatePromql(expr!, view, scrapeMs);
-          const series = await prometheus.queryRange(query, fromMs, view.toMs, 1);
-          if (emptyHere.some(([pattern]) => pattern.test(where))) continue;
-          expect(countValues(series), where).toBeGreaterThan(0);
-        }
+      for (const variables of chosen) await expectValues(dashboard, prometheus, viewOf(variables));
     }
 
     await expectSameCalls(prometheus);
@@ -59,6 +52,15 @@ describe.skipIf(!requireTool('prometheus', binary))('with a real Prometheus', ()
       expect(countValues(await prometheus.query(data[0]!.model.expr!)), uid).toBeGreaterThan(0);
   });
 });
+
+async function expectValues({ panels }: Dashboard, prometheus: Prometheus, view: View): Promise<void> {
+  for (const { expr, where } of panels.flatMap(({ targets }) => targets)) {
+    const query = interpolatePromql(expr!, view, scrapeMs);
+    const series = await prometheus.queryRange(query, view.fromMs, view.toMs, 1);
+    if (emptyHere.some(([pattern]) => pattern.test(where))) continue;
+    expect(countValues(series), where).toBeGreaterThan(0);
+  }
+}
 
 /** Each side has counted what was called, the stream that is open among it. */
 async function expectSameCalls(prometheus: Prometheus): Promise<void> {
