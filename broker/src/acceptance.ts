@@ -3,13 +3,13 @@ import {
   type Clock,
   type HeartbeatSink,
   type Logger,
+  readBeat,
   TidemarkError,
   type TopicClaims,
 } from '@tidemark/core';
 import type { Client, PublishPacket } from 'aedes';
 import { LimitedLog } from './limited-log.ts';
 import type { BrokerMetrics } from './metrics.ts';
-import { readBeat } from './read-beat.ts';
 
 /** How long a publisher may wait for its fsync before its connection is closed, so that it tries again later. */
 const MAX_HOLD_MS = 5000;

@@ -114,7 +114,12 @@ export class Platform {
         registrar: registry,
         audit,
         incidents: new IncidentLog(shared),
-        topics: { command: (topic, payload) => broker.command(topic, payload) },
+        topics: {
+          command: (topic, payload) => {
+            broker.command(topic, payload);
+            sources.command(topic, payload);
+          },
+        },
       }),
     );
     // The spool and the store have made their folders: before anything is acknowledged, these must be there to stay.
@@ -157,7 +162,7 @@ export class Platform {
       new WatchedFile({ ...shared, file: this.#configFile, rules: alerts, notifications });
     if (watchedFile) await this.#run(watchedFile);
 
-    const sources = new Sources({ ...shared, acceptor, access });
+    const sources = new Sources({ ...shared, acceptor, heartbeats, claims: ingest.mappings.claims, access });
     const localHealth = (): PartHealth[] => [
       broker.health(),
       ...sources.health(),

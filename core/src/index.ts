@@ -31,6 +31,7 @@ export * from './point.ts';
 export * from './point-columns.ts';
 export * from './ports.ts';
 export * from './quarantine-json.ts';
+export * from './read-beat.ts';
 export * from './reading.ts';
 export * from './sensor.ts';
 export * from './series-key.ts';

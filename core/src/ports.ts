@@ -46,7 +46,16 @@ export type QuarantineReason = (typeof quarantineReasons)[number];
 /** A message that claims to hold readings, as a source took it in. */
 export type Submission = (
   | /** An MQTT message; its topic says how to decode it. */
-  { source: 'mqtt'; topic: string; payload: Uint8Array; delivery?: Delivery | undefined }
+  {
+      source: 'mqtt';
+      topic: string;
+      payload: Uint8Array;
+      /** True for what a broker kept and sends again to a new subscriber: of readings without a time nobody knows how old they are. */
+      isRetained?: boolean | undefined;
+      /** Why it cannot be taken whatever it holds, such as that it is too long. */
+      problem?: { reason: QuarantineReason; detail: string } | undefined;
+      delivery?: Delivery | undefined;
+    }
   /** Parsed JSON readings, flat: `{sensor, location?, time?, <metric>: value}`. */
   | { source: 'http' | 'grpc'; topic: string; items: readonly unknown[]; delivery?: Delivery | undefined }
   /** Line protocol, any number of lines; `unit` is that of its timestamps. */

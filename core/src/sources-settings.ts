@@ -1,6 +1,11 @@
 import { z } from 'zod';
 
 const count = z.coerce.number().int().min(1);
+const list = <Item extends string>(item: z.ZodType<Item>) =>
+  z.preprocess(
+    (value) => (typeof value === 'string' ? value.split(',').map((part) => part.trim()) : value),
+    z.array(item),
+  );
 const milliseconds = z.coerce.number().int().min(1);
 
 /** Settings of the TCP gateway for devices that speak lines. */
@@ -37,4 +42,63 @@ export const linesSchema = z.strictObject({
     .default('')
     .describe('File with its private key (PEM)')
     .meta({ env: 'TIDEMARK_LINES_TLS_KEY' }),
+});
+
+/** MQTT 5 section 4.7: `#` is the last level, wildcards are whole levels. */
+const topicFilter = z
+  .string()
+  .max(1024)
+  .regex(/^(?:(?:\+|[^+#/\0]*)\/)*(?:#|\+|[^+#/\0]*)$/, 'is no MQTT topic filter')
+  .refine(
+    (filter) => filter !== '' && !filter.startsWith('$share/'),
+    'must be a filter; the group is `externalMqtt.group`',
+  );
+
+/** Settings of the MQTT broker elsewhere that readings are taken from. */
+export const externalMqttSchema = z.strictObject({
+  url: z
+    .union([z.literal(''), z.url({ protocol: /^mqtts?$/ })])
+    .default('')
+    .describe('MQTT broker to take readings from, as `mqtts://user:password@host:8883`; empty: none')
+    .meta({ env: 'TIDEMARK_MQTT_URL' }),
+  version: z
+    .enum(['5', '3.1.1'])
+    .default('5')
+    .describe('Version of MQTT that is spoken with it')
+    .meta({ env: 'TIDEMARK_MQTT_VERSION' }),
+  topics: list(topicFilter)
+    .default([])
+    .describe('Topic filters to subscribe to; by default all that hold readings')
+    .meta({ env: 'TIDEMARK_MQTT_TOPICS' }),
+  group: z
+    .string()
+    .max(128)
+    .regex(/^[^/+#]*$/, 'may not hold / + #')
+    .default('')
+    .describe('Group of a shared subscription, in which each message goes to one replica; empty: not shared')
+    .meta({ env: 'TIDEMARK_MQTT_SHARED_GROUP' }),
+  clientId: z
+    .string()
+    .max(1024)
+    .default('')
+    .describe('Client id, another for each replica; empty: one that is made once and kept in the data folder')
+    .meta({ env: 'TIDEMARK_MQTT_CLIENT_ID' }),
+  qos: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(2)
+    .default(1)
+    .describe('QoS of the subscriptions; a message comes with its own when that is less')
+    .meta({ env: 'TIDEMARK_MQTT_QOS' }),
+  maxUnacknowledged: count
+    .max(65_535)
+    .default(1000)
+    .describe('Most messages that wait for their acknowledgement; over 1024, a redelivery may not be known')
+    .meta({ env: 'TIDEMARK_MQTT_MAX_UNACKNOWLEDGED' }),
+  sessionExpiryMs: milliseconds
+    .min(1000)
+    .default(7 * 24 * 3600 * 1000)
+    .describe('How long the broker is asked to keep messages while the platform is away (MQTT 5)')
+    .meta({ env: 'TIDEMARK_MQTT_CLIENT_SESSION_EXPIRY_MS' }),
 });

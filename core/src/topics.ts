@@ -35,6 +35,15 @@ const MAX_KNOWN = 100_000;
 /** Longer than any topic of a valid reading; a topic may have 64 KiB. */
 const MAX_KNOWN_LENGTH = 280;
 
+/** Filters of the topics that hold readings, or say that a service is up: what is subscribed to at a broker elsewhere. */
+export const readingFilters: readonly string[] = [
+  'sensors/#',
+  'travellers/#',
+  'lines/#',
+  'spBv1.0/#',
+  'heartbeats/#',
+];
+
 /**
  * Reads what a topic claims to be: `sensors/<sensor>[/<metric>]`, `travellers/<sensor>`, `lines/<anything>` and Sparkplug's births, deaths and data
  * are readings.

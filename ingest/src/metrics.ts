@@ -42,6 +42,8 @@ export class IngestMetrics {
   latePoints = 0;
   /** Points that brought a time and were stamped, since their sensor's clock is not trusted. */
   serverTimedPoints = 0;
+  /** Readings of retained messages whose time nobody knows. */
+  skippedRetained = 0;
   #locationDifferences = 0;
 
   constructor(registry: Registry, quarantine: Pick<QuarantineStore, 'count' | 'evicted'>) {
@@ -78,6 +80,11 @@ export class IngestMetrics {
         'late_points',
         'Points behind the newest of their sensor by more than the allowed lateness; they are stored',
         () => this.latePoints,
+      ],
+      [
+        'skipped_retained_readings',
+        'Readings without a time in retained messages of another broker, which were not stored',
+        () => this.skippedRetained,
       ],
       [
         'server_timed_points',

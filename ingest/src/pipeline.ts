@@ -24,6 +24,7 @@ import {
 } from './decoders/decoded.ts';
 import { decodeItems, decodeMetricMessage, decodeSensorMessage } from './decoders/json.ts';
 import { decodeLines } from './decoders/lines.ts';
+import { withOwnTimes } from './decoders/own-times.ts';
 import { decodeRows } from './decoders/rows.ts';
 import type { Sparkplug } from './decoders/sparkplug/sparkplug.ts';
 import { decodeTcpLine } from './decoders/tcp-line.ts';
@@ -105,7 +106,7 @@ export class Pipeline implements Acceptor {
       const points = this.#plainLines.read(submission, this.#options.clock.nowNs());
       if (points !== undefined) return this.#acceptLines(submission, points, done);
     }
-    const decoded = this.#decode(submission);
+    const decoded = this.#decodeTimed(submission);
     const nowNs = this.#options.clock.nowNs();
     const stamps = new MessageStamps(this.#options, submission, nowNs);
     const settled = this.#settle(decoded, submission, stamps, nowNs);
@@ -125,6 +126,16 @@ export class Pipeline implements Acceptor {
     return { accepted: points.length, ids: [], rejected: [] };
   }
 
+  /** Without the readings whose time nobody knows: those of a retained message would be stored anew at each connection. */
+  #decodeTimed(submission: Submission): Decoded {
+    const decoded = this.#decode(submission);
+    if (submission.source !== 'mqtt' || submission.isRetained !== true) return decoded;
+    const { placement, metrics } = this.#options;
+    const timed = withOwnTimes(decoded, (sensor) => placement.find(sensor)?.sensor.timeFrom === 'server');
+    metrics.skippedRetained += partsOf(decoded) - partsOf(timed);
+    return timed;
+  }
+
   #decode(submission: Submission): Decoded {
     const { limits, mappings } = this.#options;
     if ('items' in submission) return decodeItems(submission.items, limits);
@@ -139,6 +150,8 @@ export class Pipeline implements Acceptor {
       const lines = submission.points.map((point, index) => ({ index, start: 0, end: 0, point }));
       return { readings: [], lines, faults: noFaults };
     }
+    const { problem } = submission;
+    if (problem !== undefined) return onlyFault(problem.reason, problem.detail);
     const claim = mappings.claims.of(submission.topic);
     const payload = asBuffer(submission.payload);
     switch (claim.kind) {
@@ -349,6 +362,10 @@ export class Pipeline implements Acceptor {
 /** What a line was sent as; undefined of a row, and of what comes from the store. */
 function bytesOf({ start, end }: DraftLine, { payload }: Message): Uint8Array | undefined {
   return payload?.subarray(start, end);
+}
+
+function partsOf({ readings, lines, positions = [] }: Decoded): number {
+  return readings.length + lines.length + positions.length;
 }
 
 const noneLate: ReadonlySet<Point> = new Set();

@@ -1,4 +1,5 @@
-import { type Beat, parseJson } from '@tidemark/core';
+import type { Beat } from './heartbeats.ts';
+import { parseJson } from './json.ts';
 
 /**
  * The heartbeat of a message on `heartbeats/<service>`: its payload may be `{"latency_ms", "timeout_ms"}`. Anything
