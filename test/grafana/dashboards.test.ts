@@ -152,6 +152,7 @@ onBothStores((newStore) => {
       ['hot', 'greenhouse-1', 1],
       ['hot', 'greenhouse-2', 0],
       ['odd', 'greenhouse-1', 1],
+      ['service-down', 'mailer', 1],
     ]);
   });
 });

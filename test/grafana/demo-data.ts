@@ -22,7 +22,7 @@ function shiftClock(shiftMs: number): void {
 
 /**
  * What the demo has after a week: sensors at a place with coordinates, readings of the last hours and of a week
- * before, a rule that fired, was acknowledged and resolved, what was refused, and what failed a check. Then a minute
+ * before, a rule that fired, was acknowledged and resolved, what was refused, and what failed a check, a service that is up and one that is down. Then a minute
  * goes by, so that the platform writes its own measurements.
  */
 export async function fill(
@@ -82,6 +82,10 @@ export async function fill(
   const twice = { sensor: 'greenhouse-3', time: nowMs - 7_000_000, temperature: 70 };
   await send(httpUrl, 'POST', 'readings', [twice]);
   await send(httpUrl, 'POST', 'readings', [twice]);
+  await send(httpUrl, 'POST', 'heartbeats', { service: 'billing', latencyMs: 12 });
+  // Silent from here on, it is down.
+  await send(httpUrl, 'POST', 'heartbeats', { service: 'mailer', timeoutMs: 1000 });
+  await untilAlerts(httpUrl, 3);
   shiftClock(-65_000);
   await untilWritten(store, 1);
   shiftClock(-1000);

@@ -45,7 +45,7 @@ function drawPanel(
   if (type === 'stat') return `<div class="big">${round(lines.at(-1)?.points.at(-1)?.[1])}</div>`;
   if (type === 'table') return drawTable(series, transformations);
   if (type === 'bargauge') return drawBars(lines);
-  if (type === 'heatmap') return drawCells(lines, size);
+  if (type === 'heatmap' || type === 'state-timeline') return drawCells(lines, size);
   if (type === 'histogram') return drawCounts(lines, size);
   if (type === 'geomap') return drawMap(series, size);
   return drawLines(lines, size);

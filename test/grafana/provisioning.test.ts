@@ -3,7 +3,16 @@ import { describe, expect, it } from 'vitest';
 
 const dashboards = readDashboards();
 /** What Grafana 9.4 ships with, and every version since. */
-const shippedPanels = ['stat', 'timeseries', 'table', 'bargauge', 'heatmap', 'histogram', 'geomap'];
+const shippedPanels = [
+  'stat',
+  'timeseries',
+  'state-timeline',
+  'table',
+  'bargauge',
+  'heatmap',
+  'histogram',
+  'geomap',
+];
 const shippedSources = ['influxdb', 'prometheus', '__expr__'];
 
 interface PanelJson {

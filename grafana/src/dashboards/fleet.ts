@@ -1,4 +1,5 @@
 import * as common from '@grafana/grafana-foundation-sdk/common';
+import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import * as geomap from '@grafana/grafana-foundation-sdk/geomap';
 import * as heatmap from '@grafana/grafana-foundation-sdk/heatmap';
 import { newDashboard } from '../dashboard.ts';
@@ -6,6 +7,7 @@ import { sensorLink } from '../links.ts';
 import { columns, describe, lines, metricUnits, number, renamed, rows, thresholds } from '../panels.ts';
 import { influx } from '../targets.ts';
 import { isIn, locationVariable, storeVariable } from '../variables.ts';
+import { services } from './services.ts';
 
 /** `sensor_state` is written each minute; what is older is not the state of now. */
 const NOW = 'time > now() - 5m';
@@ -19,7 +21,7 @@ const few = { width: 4, height: 8 };
 
 /** All sensors together: who reports, who is silent, what is wrong, and the newest values. */
 export function fleet() {
-  return newDashboard({
+  const dashboard = newDashboard({
     name: 'fleet',
     description:
       'All sensors together: who reports, who is silent, what is in alert, and the newest values. Start here.',
@@ -94,7 +96,10 @@ export function fleet() {
     )
     .withPanel(latest())
     .withPanel(map())
-    .withPanel(silence());
+    .withPanel(silence())
+    .withRow(new RowBuilder('Services'));
+  for (const panel of services()) dashboard.withPanel(panel);
+  return dashboard;
 }
 
 function latest() {
