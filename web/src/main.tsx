@@ -10,6 +10,7 @@ import './styles/refusals.css';
 import './styles/first-steps.css';
 import './styles/quarantine.css';
 import './styles/alerts.css';
+import './styles/services.css';
 
 const state = new PageState();
 state.start();

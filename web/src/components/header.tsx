@@ -21,6 +21,9 @@ export function Header({ state, view }: { state: PageState; view: View }) {
         <a href="#/quarantine" aria-current={view === 'quarantine' ? 'page' : undefined}>
           Quarantine
         </a>
+        <a href="#/services" aria-current={view === 'services' ? 'page' : undefined}>
+          Services
+        </a>
         {state.health?.flowsPort && <a href={`//${location.hostname}:${state.health.flowsPort}/`}>Flows</a>}
         <a href="/docs">API</a>
         <a href="/metrics">Metrics</a>

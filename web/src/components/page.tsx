@@ -10,6 +10,7 @@ import { Header } from './header.tsx';
 import { Quarantine } from './quarantine.tsx';
 import { Refusals } from './refusals.tsx';
 import { SensorCard } from './sensor-card.tsx';
+import { Services } from './services.tsx';
 import { Storage } from './storage.tsx';
 import { Tiles } from './tiles.tsx';
 import { TokenForm } from './token-form.tsx';
@@ -41,7 +42,9 @@ function Data({ state, view }: { state: PageState; view: View }) {
     return (
       <>
         <ConnectionNotice state={state} />
-        {view === 'alerts' ? <Alerts /> : <Quarantine />}
+        {view === 'alerts' && <Alerts />}
+        {view === 'quarantine' && <Quarantine />}
+        {view === 'services' && <Services />}
       </>
     );
   }

@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'preact/compat';
 
-const views = ['alerts', 'quarantine'] as const;
+const views = ['alerts', 'quarantine', 'services'] as const;
 export type View = 'sensors' | (typeof views)[number];
 
 /** The view that the address names, such as `#/quarantine`; else the sensors. */
