@@ -6,6 +6,7 @@ import { dashboards } from './dashboards.ts';
 import { flows } from './flows.ts';
 import { grpc } from './grpc.ts';
 import { lineProtocol } from './line-protocol.ts';
+import { live } from './live.ts';
 import { mqttPublish } from './mqtt-publish.ts';
 import { queriesBesideInfluxd } from './queries.ts';
 import { rules } from './rules.ts';
@@ -21,6 +22,7 @@ const benchmarks: Record<string, () => Promise<Row[]>> = {
   'line-protocol': lineProtocol,
   grpc,
   rules,
+  live,
   queries: queriesBesideInfluxd,
   'beside-queries': besideQueries,
   flows,
