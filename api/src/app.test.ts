@@ -4,6 +4,7 @@ import { startTestPlatform } from './testing/test-platform.ts';
 const access = {
   isRequired: true,
   checkUser: async () => true,
+  knowsUser: () => true,
   checkToken: (token: string) => token === 'sesame',
   tokenName: (token: string) => (token === 'sesame' ? 'ann' : undefined),
 };

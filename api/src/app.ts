@@ -39,6 +39,7 @@ import { rules } from './routes/rules.ts';
 import { sensorChanges } from './routes/sensor-changes.ts';
 import { sensors } from './routes/sensors.ts';
 import { storage } from './routes/storage.ts';
+import { trace } from './routes/trace.ts';
 import { windows } from './routes/windows.ts';
 import { ParquetTransfers } from './transfer/parquet.ts';
 
@@ -94,6 +95,7 @@ export function createApp(parts: ApiParts): ApiApp {
   heartbeats(app, parts);
   audit(app, parts);
   storage(app, parts);
+  trace(app, parts);
   backup(app, parts);
   health(app, parts, 'ready for queries and writes');
   docs(app, parts);

@@ -3,10 +3,12 @@ import type {
   Access,
   Alerts,
   Backup,
+  BrokerTrace,
   Clock,
   Config,
   Freshness,
   Heartbeats,
+  IngestTrace,
   Journal,
   Logger,
   Notifications,
@@ -46,6 +48,8 @@ export interface ApiParts {
   heartbeats: Heartbeats;
   storage: Storage;
   backup: Backup;
+  brokerTrace: BrokerTrace;
+  ingestTrace: IngestTrace;
   freshness: Freshness;
   access: Access;
   /** State of every part; asks the store, which may take some seconds to give no answer. */

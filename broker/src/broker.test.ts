@@ -43,11 +43,13 @@ const quarantine: Quarantine = {
 const open: Access = {
   isRequired: false,
   checkUser: async () => false,
+  knowsUser: () => true,
   checkToken: () => false,
   tokenName: () => undefined,
 };
 const guarded: Access = {
   isRequired: true,
+  knowsUser: (name) => name === 'ada',
   checkUser: async (name, password) => {
     if (name === 'broken') throw new Error('meta.db is gone');
     return name === 'ada' && Buffer.from(password).toString() === 'lovelace';

@@ -8,6 +8,7 @@ import {
   type Acceptor,
   type Access,
   type AlertTopics,
+  type BrokerTrace,
   type Clock,
   type CommandTopics,
   type Config,
@@ -19,6 +20,8 @@ import {
   type Registry,
   TidemarkError,
   type TopicClaims,
+  type TracedMessage,
+  type TraceStep,
 } from '@tidemark/core';
 import type { Aedes, AuthenticateError, Client } from 'aedes';
 import type { ClassicLevel } from 'classic-level';
@@ -29,6 +32,7 @@ import { PlatformTopics } from './platform-topics.ts';
 import { QuietAedes } from './quiet-aedes.ts';
 import type { SessionLimits } from './session-store.ts';
 import { closeSessions, openSessions } from './sessions.ts';
+import { traceMessage } from './trace-message.ts';
 
 /** A subscriber that takes nothing for this long is disconnected, so that it is gone within 10 s. */
 const DRAIN_TIMEOUT_MS = 8000;
@@ -58,7 +62,7 @@ interface BrokerOptions {
 }
 
 /** The MQTT broker: Aedes over TCP, and over the WebSocket connections that the HTTP server hands on. */
-export class Broker implements AlertTopics, CommandTopics {
+export class Broker implements AlertTopics, BrokerTrace, CommandTopics {
   readonly #options: BrokerOptions;
   readonly #metrics: BrokerMetrics;
   readonly #acceptance: Acceptance;
@@ -183,6 +187,10 @@ export class Broker implements AlertTopics, CommandTopics {
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       this.#aedes?.handle(createWebSocketStream(webSocket), request);
     });
+  }
+
+  traceMessage(message: TracedMessage): TraceStep[] {
+    return traceMessage(message, this.#options);
   }
 
   health(): PartHealth {

@@ -37,7 +37,9 @@ export class Pubacks {
       const goOn = (): void => {
         for (const done of dones) done();
       };
-      if (!client.connected || !client.conn.writable || client.conn.write(encode(messageIds))) goOn();
+      // A client publishes on as soon as it has its CONNACK, when Aedes may not count it as connected yet.
+      const isOpen = (client.connecting || client.connected) && client.conn.writable;
+      if (!isOpen || client.conn.write(encode(messageIds))) goOn();
       else (client as AedesClient).waitForDrain(goOn);
     }
   }

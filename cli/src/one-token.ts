@@ -15,6 +15,10 @@ export class OneToken implements Access {
     return !this.isRequired;
   }
 
+  knowsUser(): boolean {
+    return !this.isRequired;
+  }
+
   checkToken(token: string): boolean {
     return this.#hash !== undefined && timingSafeEqual(this.#hash, hashOf(token));
   }

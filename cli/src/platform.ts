@@ -193,6 +193,8 @@ export class Platform {
       heartbeats,
       storage: retention,
       backup: ingest.backup,
+      brokerTrace: broker,
+      ingestTrace: ingest.tracer,
       freshness,
       access,
       health: async () => [...localHealth(), ...flowsHealth(), await engineHealth(engine)],

@@ -42,6 +42,7 @@ export * from './time-column.ts';
 export * from './topic-claims.ts';
 export type { Placeholders } from './topic-pattern.ts';
 export * from './topics.ts';
+export * from './trace.ts';
 export * from './traveller.ts';
 export * from './unit-conversion.ts';
 export * from './window.ts';

@@ -478,6 +478,8 @@ export interface StorageState {
 }
 
 export interface Storage {
+  /** How long points of a measurement are kept, in ns; undefined: for ever. */
+  maxAgeOf(measurement: string): bigint | undefined;
   /** Asks the store, which may take a second; throws a retryable `store_unavailable`. */
   state(): Promise<StorageState>;
 }
@@ -518,6 +520,8 @@ export interface Access {
   /** True when clients must show credentials. */
   readonly isRequired: boolean;
   checkUser(username: string, password: Uint8Array): Promise<boolean>;
+  /** True when a client with this MQTT user's name and the right password is let in. */
+  knowsUser(username: string): boolean;
   checkToken(token: string): boolean;
   /** The name of an API token, for the audit log; undefined when there is no such token. */
   tokenName(token: string): string | undefined;

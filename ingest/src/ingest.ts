@@ -8,6 +8,7 @@ import type {
   Config,
   Freshness,
   IncidentSink,
+  IngestTrace,
   Journal,
   Logger,
   PartHealth,
@@ -41,6 +42,7 @@ import { QuarantineWriter } from './quarantine/quarantine-writer.ts';
 import { Spool } from './spool/spool.ts';
 import { Stamper } from './stamper.ts';
 import { StoredHistory } from './stored-history.ts';
+import { Tracer } from './trace/tracer.ts';
 import { TravellerPoints } from './travellers/traveller-points.ts';
 
 interface IngestOptions {
@@ -94,6 +96,7 @@ export class Ingest {
   readonly #quality: Quality;
   readonly #sparkplug: Sparkplug;
   #pipeline: Pipeline | undefined;
+  #tracer: Tracer | undefined;
   #desk: Desk | undefined;
 
   constructor(options: IngestOptions) {
@@ -175,23 +178,33 @@ export class Ingest {
       const byMs = Number(byNs / 1_000_000n);
       logger.warn({ byMs }, 'the clock is behind the times given before; readings without one follow it');
     });
-    this.#pipeline = new Pipeline({
-      spool: this.#spool,
+    const parts = {
       stamper,
       deliveries: this.#deliveries,
       lateness: this.#lateness,
+      sparkplug: this.#sparkplug,
+      pins: await this.#loadPins(),
+      mappings: this.mappings,
+      clock,
+      limits: config.ingest,
+    };
+    this.#pipeline = new Pipeline({
+      ...parts,
+      spool: this.#spool,
       clockLimits: new ClockLimits({
         ...config.ingest,
         ...config.lateness,
         offClock: this.#metrics.offClock,
       }),
       placement: new Placement({ registrar, limits: config.registry, metrics: this.#metrics }),
-      sparkplug: this.#sparkplug,
-      pins: await this.#loadPins(),
-      mappings: this.mappings,
-      clock,
       metrics: this.#metrics,
-      limits: config.ingest,
+    });
+    this.#tracer = new Tracer({
+      ...this.#options,
+      parts,
+      registry: registrar,
+      spool: this.#spool,
+      writer: this.#batchWriter,
     });
     this.#desk = new Desk({
       ...this.#options,
@@ -235,6 +248,11 @@ export class Ingest {
   get acceptor(): Acceptor {
     if (!this.#pipeline) throw new Error('ingest has not started');
     return this.#pipeline;
+  }
+
+  get tracer(): IngestTrace {
+    if (!this.#tracer) throw new Error('ingest has not started');
+    return this.#tracer;
   }
 
   get desk(): QuarantineDesk {

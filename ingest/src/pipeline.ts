@@ -47,15 +47,15 @@ import { type RecordKind, recordKinds } from './spool/record.ts';
 import type { Spool } from './spool/spool.ts';
 import type { Stamper } from './stamper.ts';
 
-interface PipelineOptions {
-  spool: Spool;
+export interface PipelineOptions {
+  spool: Pick<Spool, 'append' | 'refusal'>;
   stamper: Stamper;
   deliveries: DeliveryMemory;
   placement: Placement;
   sparkplug: Sparkplug;
-  lateness: Lateness;
+  lateness: Pick<Lateness, 'isLate' | 'watermarkOf'>;
   clockLimits: ClockLimits;
-  pins: FieldPins;
+  pins: Pick<FieldPins, 'isStrict' | 'pin' | 'problemOf' | 'typeOf'>;
   mappings: Mappings;
   clock: Clock;
   metrics: IngestMetrics;

@@ -17,7 +17,7 @@ import type { FieldPins } from './field-pins.ts';
 
 interface PlainLinesOptions {
   clockLimits: ClockLimits;
-  pins: FieldPins;
+  pins: Pick<FieldPins, 'isStrict' | 'pin' | 'typeOf'>;
   maxFields: number;
 }
 

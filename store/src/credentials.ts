@@ -108,6 +108,10 @@ export class Credentials implements Access {
     return verdict;
   }
 
+  knowsUser(username: string): boolean {
+    return (!this.isRequired && !this.hasAny()) || this.#findUser(username) !== undefined;
+  }
+
   /** True when the token is one of those that exist, or when none is asked for and none exist. */
   checkToken(token: string): boolean {
     if (!this.isRequired && !this.hasAny()) return true;

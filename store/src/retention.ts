@@ -91,7 +91,7 @@ export class Retention implements Storage {
     const names = [...new Set((await engine.fields()).map(({ measurement }) => measurement))];
     const today = startOfDay(clock.nowNs());
     const over = names.flatMap((measurement): Expiry[] => {
-      const ageNs = this.#ageOf(measurement);
+      const ageNs = this.maxAgeOf(measurement);
       return ageNs === undefined ? [] : [{ measurement, beforeNs: today - ageNs }];
     });
     if (over.length > 0) await this.#purge('age', over);
@@ -117,7 +117,7 @@ export class Retention implements Storage {
   }
 
   #describe(measurement: string, oldestNs: bigint): StoredMeasurement {
-    const maxAgeNs = this.#ageOf(measurement);
+    const maxAgeNs = this.maxAgeOf(measurement);
     if (maxAgeNs === undefined) return { measurement, oldestNs, maxAgeNs, nextPurgeNs: undefined };
     // It is past the age of a look's day, not of its hour.
     const dueNs = startOfDay(oldestNs + maxAgeNs) + NS_PER_DAY;
@@ -125,7 +125,7 @@ export class Retention implements Storage {
     return { measurement, oldestNs, maxAgeNs, nextPurgeNs };
   }
 
-  #ageOf(measurement: string): bigint | undefined {
+  maxAgeOf(measurement: string): bigint | undefined {
     return this.#ages.get(measurement) ?? this.#ages.get(OTHERS);
   }
 

@@ -60,6 +60,7 @@ const guarded: Overrides = {
   access: {
     isRequired: true,
     checkUser: async () => false,
+    knowsUser: () => true,
     checkToken: (token) => token === 'tm_right',
     tokenName: () => 'test',
   },

@@ -79,6 +79,7 @@ describe('GET /ready and /ping', () => {
     const access = {
       isRequired: true,
       checkUser: async () => true,
+      knowsUser: () => true,
       checkToken: () => false,
       tokenName: () => undefined,
     };

@@ -9,6 +9,7 @@ beforeEach(async () => {
     access: {
       isRequired: true,
       checkUser: async () => true,
+      knowsUser: () => true,
       checkToken: () => true,
       tokenName: (token) => (token === 'sesame' ? 'ann' : undefined),
     },

@@ -24,7 +24,7 @@ let played: Awaited<ReturnType<typeof startTestPlatform>>;
 
 beforeAll(async () => {
   platform = await startTestPlatform();
-  played = await startTestPlatform({ storage: { state: async () => state } });
+  played = await startTestPlatform({ storage: { maxAgeOf: () => undefined, state: async () => state } });
 });
 afterAll(async () => {
   await platform.stop();

@@ -69,6 +69,8 @@ export async function startTestPlatform(
     engine,
     backup: { begin: () => Promise.reject(new Error('played by no test')) },
     storage: new Retention({ ...shared, engine }),
+    brokerTrace: { traceMessage: () => [] },
+    ingestTrace: { trace: () => Promise.reject(new Error('played by no test')) },
     acceptor,
     journal,
     live: new LiveClients({ metrics, journal: overrides.journal ?? journal }),
@@ -92,6 +94,7 @@ export async function startTestPlatform(
     access: {
       isRequired: false,
       checkUser: async () => true,
+      knowsUser: () => true,
       checkToken: () => true,
       tokenName: () => undefined,
     },

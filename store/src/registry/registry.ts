@@ -4,7 +4,6 @@ import {
   idProblem,
   type Location,
   type Logger,
-  type MetricDeclaration,
   messageOf,
   type PartHealth,
   type Registry,
@@ -14,7 +13,8 @@ import {
 } from '@tidemark/core';
 import type { MetaDb } from '../meta-db.ts';
 import { RegistryMetrics } from './metrics.ts';
-import { bareRecord, type Changes, RegistryTables, type Rename } from './tables.ts';
+import { selfRegistered, withMetric, withReportedLocation } from './self-registered.ts';
+import { type Changes, RegistryTables, type Rename } from './tables.ts';
 
 /** How often what registered itself is written down; a crash forgets as much, and it registers again. */
 const WRITE_EVERY_MS = 1000;
@@ -138,15 +138,15 @@ export class SensorRegistry implements SensorRegistrar {
   }
 
   register(id: string, location: string | undefined, metrics: readonly string[]): Sensor | undefined {
-    const limit = this.#limitReached();
+    const limit = this.limitReached();
     if (limit !== undefined) {
       this.#metrics.limited.inc({ limit });
       return undefined;
     }
     this.#minute.sensors++;
     this.#metrics.selfRegistered.inc();
-    const { maxMetricsPerSensor } = this.#options.limits;
-    const sensor = selfRegistered(id, metrics.slice(0, maxMetricsPerSensor), this.#options.clock.nowNs());
+    const { limits, clock } = this.#options;
+    const sensor = selfRegistered(id, metrics, { ...limits, nowNs: clock.nowNs() });
     this.#noteSensor(sensor);
     return location === undefined ? sensor : this.reportLocation(sensor, location);
   }
@@ -154,7 +154,7 @@ export class SensorRegistry implements SensorRegistrar {
   reportLocation({ id }: Sensor, location: string): Sensor {
     const sensor = this.#sensors.get(id)!;
     if (sensor.reportedLocation === location) return sensor;
-    const moved = { ...sensor, reportedLocation: location };
+    const moved = withReportedLocation(sensor, location);
     this.#noteSensor(moved);
     this.#noteLocation(location);
     return moved;
@@ -163,12 +163,11 @@ export class SensorRegistry implements SensorRegistrar {
   reportMetric({ id }: Sensor, metric: string): Sensor | undefined {
     const sensor = this.#sensors.get(id)!;
     if (metric in sensor.metrics) return sensor;
-    const entries = Object.entries(sensor.metrics);
-    if (entries.length >= this.#options.limits.maxMetricsPerSensor) {
+    const learned = withMetric(sensor, metric, this.#options.limits);
+    if (learned === undefined) {
       this.#metrics.limited.inc({ limit: 'metrics' });
       return undefined;
     }
-    const learned = { ...sensor, metrics: bareRecord([...entries, [metric, {}]]) };
     this.#noteSensor(learned);
     return learned;
   }
@@ -203,7 +202,8 @@ export class SensorRegistry implements SensorRegistrar {
   }
 
   /** Which limit forbids one more sensor. */
-  #limitReached(): 'sensors' | 'new_sensors' | undefined {
+  /** Why no sensor can register itself now; undefined when one can. */
+  limitReached(): 'sensors' | 'new_sensors' | undefined {
     const { limits, clock } = this.#options;
     if (this.#sensors.size >= limits.maxSensors) return 'sensors';
     const nowMs = clock.monotonicMs();
@@ -290,27 +290,4 @@ export class SensorRegistry implements SensorRegistrar {
     }
     return found;
   }
-}
-
-const noLabels = bareRecord<string>([]);
-const none: readonly never[] = [];
-
-function selfRegistered(id: string, metrics: readonly string[], nowNs: bigint): Sensor {
-  return {
-    id,
-    kind: undefined,
-    metrics: bareRecord(metrics.map((name): [string, MetricDeclaration] => [name, {}])),
-    stays: none,
-    reportedLocation: undefined,
-    formerIds: none,
-    expectedIntervalMs: undefined,
-    owner: undefined,
-    labels: noLabels,
-    state: 'active',
-    timeFrom: 'device',
-    isSelfRegistered: true,
-    createdNs: nowNs,
-    updatedNs: nowNs,
-    version: 1,
-  };
 }
