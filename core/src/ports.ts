@@ -128,9 +128,10 @@ export interface Outcome {
 }
 
 /**
- * The one way in. Answers at once what becomes of the submission; that holds when `done` is called, exactly
- * once and in the order of the calls, after everything accepted or quarantined is on stable storage. With an
- * error (`spool_full`, `spool_failed`: retryable) nothing was kept.
+ * The one way in. Answers at once what becomes of the submission, or, where a mapping's expression reads it, when
+ * `done` is called; it holds then. That is exactly once and in the order of the calls (of one client's, where such
+ * messages are among them, or of the source's that names none), after everything accepted or quarantined is on stable storage. With an
+ * error (`spool_full`, `spool_failed`, `unavailable`: retryable) nothing was kept.
  */
 export interface Acceptor {
   accept(submission: Submission, done: (error?: TidemarkError) => void): Outcome;

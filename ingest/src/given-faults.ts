@@ -3,6 +3,9 @@ import type { DraftReading, Fault } from './decoders/decoded.ts';
 import { jsonOf } from './decoders/fields.ts';
 import type { MessageStamps } from './message-stamps.ts';
 
+/** What a person needs of them to see what is wrong. */
+const MAX_DETAILS = 10;
+
 /** A fault, and when its part of the message was given. */
 export interface GivenFault extends Fault {
   timeNs: bigint;
@@ -21,6 +24,16 @@ export function giveTimes(
     const timeNs = stampOf.get(fault.index) ?? stamps.next();
     stampOf.set(fault.index, timeNs);
     return { ...fault, timeNs };
+  });
+}
+
+/** Of a message that is refused as a whole: one fault for each reason, since each is kept with all of it. */
+export function giveTimeToWhole(faults: readonly Fault[], stamps: MessageStamps): GivenFault[] {
+  const byReason = Map.groupBy(faults, ({ reason }) => reason);
+  return Array.from(byReason.values(), (alike) => {
+    const details = new Set(alike.slice(0, MAX_DETAILS).map(({ detail }) => detail));
+    const more = alike.length > MAX_DETAILS ? [`and ${alike.length - MAX_DETAILS} more`] : [];
+    return { ...alike[0]!, detail: [...details, ...more].join('; '), timeNs: stamps.first };
   });
 }
 

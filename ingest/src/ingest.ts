@@ -102,7 +102,11 @@ export class Ingest {
   constructor(options: IngestOptions) {
     const { config, logger, metrics, meta } = options;
     this.#options = options;
-    this.mappings = new Mappings({ mappings: config.mappings, limits: config.ingest });
+    this.mappings = new Mappings({
+      mappings: config.mappings,
+      limits: config.ingest,
+      expressions: config.mapping,
+    });
     const store = new QuarantineStore({ ...options, ...config.quarantine, db: meta });
     this.quarantine = store;
     this.#metrics = new IngestMetrics(metrics, store);
@@ -236,6 +240,7 @@ export class Ingest {
 
   /** Ends with everything accepted in the log, and in the store if that takes it in time. Sources must have stopped. */
   async stop(): Promise<void> {
+    await this.mappings.stop();
     await this.#spool.drain();
     this.#history.stop();
     await this.#downsampling.stop();

@@ -16,6 +16,7 @@ export class MessageStamps implements RecordStamps {
   readonly #options: StampSources;
   readonly #submission: Submission;
   readonly #nowNs: bigint;
+  #firstNs: bigint | undefined;
   #lastNs: bigint | undefined;
 
   constructor(options: StampSources, submission: Submission, nowNs: bigint) {
@@ -38,8 +39,13 @@ export class MessageStamps implements RecordStamps {
     return this.areNew ? this.#lastNs! : this.#nowNs;
   }
 
+  /** The first stamp of the message, given before or now. */
+  get first(): bigint {
+    return this.#firstNs ?? this.next();
+  }
+
   next(): bigint {
-    if (this.#lastNs === undefined) this.#lastNs = this.#first();
+    if (this.#lastNs === undefined) this.#lastNs = this.#firstNs = this.#first();
     else if (this.areNew) this.#lastNs = this.#options.stamper.next(this.#nowNs);
     else this.#lastNs = stampAfter(this.#lastNs);
     return this.#lastNs;

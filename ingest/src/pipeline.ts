@@ -8,10 +8,11 @@ import {
   type PointColumns,
   READINGS,
   type Submission,
-  type TidemarkError,
+  TidemarkError,
   TRAVELLERS,
   tagOf,
 } from '@tidemark/core';
+import { AnswerOrder } from './answer-order.ts';
 import type { ClockLimits } from './clock-limits.ts';
 import {
   type Decoded,
@@ -31,11 +32,12 @@ import { decodeTcpLine } from './decoders/tcp-line.ts';
 import { decodeTravellersMessage, positionOf, positionPoint } from './decoders/travellers.ts';
 import type { DeliveryMemory } from './delivery-memory.ts';
 import type { FieldPins } from './field-pins.ts';
-import { type GivenFault, giveTimes, rawOf, stampsByIndex } from './given-faults.ts';
+import { type GivenFault, giveTimes, giveTimeToWhole, rawOf, stampsByIndex } from './given-faults.ts';
 import type { Lateness } from './lateness.ts';
 import type { Mappings } from './mappings/mappings.ts';
 import { MessageStamps } from './message-stamps.ts';
 import type { IngestMetrics } from './metrics.ts';
+import { PendingOutcome } from './pending-outcome.ts';
 import { placeLine } from './place-line.ts';
 import type { KnownSensor, Placement } from './placement.ts';
 import { PlainLines } from './plain-lines.ts';
@@ -90,6 +92,7 @@ interface Message {
 export class Pipeline implements Acceptor {
   readonly #options: PipelineOptions;
   readonly #plainLines: PlainLines;
+  readonly #answers = new AnswerOrder();
 
   constructor(options: PipelineOptions) {
     this.#options = options;
@@ -106,7 +109,32 @@ export class Pipeline implements Acceptor {
       const points = this.#plainLines.read(submission, this.#options.clock.nowNs());
       if (points !== undefined) return this.#acceptLines(submission, points, done);
     }
-    const decoded = this.#decodeTimed(submission);
+    const answers = this.#answers;
+    const decoded = this.#decode(submission);
+    if (decoded instanceof Promise)
+      return this.#acceptLater(decoded, submission, answers.begin(submission, done));
+    return this.#take(decoded, submission, answers.isIdle ? done : answers.follow(submission, done));
+  }
+
+  /** A message that an expression reads, elsewhere: others go before it, and only its own sender waits. */
+  #acceptLater(decoding: Promise<Decoded>, submission: Submission, done: Done): Outcome {
+    const outcome = new PendingOutcome();
+    decoding.then(
+      (decoded) => {
+        const refusal = this.#options.spool.refusal();
+        if (refusal) done(refusal);
+        else outcome.become(this.#take(decoded, submission, done));
+      },
+      (error: unknown) => {
+        if (!(error instanceof TidemarkError)) throw error;
+        done(error);
+      },
+    );
+    return outcome;
+  }
+
+  #take(read: Decoded, submission: Submission, done: Done): Outcome {
+    const decoded = this.#timed(read, submission);
     const nowNs = this.#options.clock.nowNs();
     const stamps = new MessageStamps(this.#options, submission, nowNs);
     const settled = this.#settle(decoded, submission, stamps, nowNs);
@@ -127,8 +155,7 @@ export class Pipeline implements Acceptor {
   }
 
   /** Without the readings whose time nobody knows: those of a retained message would be stored anew at each connection. */
-  #decodeTimed(submission: Submission): Decoded {
-    const decoded = this.#decode(submission);
+  #timed(decoded: Decoded, submission: Submission): Decoded {
     if (submission.source !== 'mqtt' || submission.isRetained !== true) return decoded;
     const { placement, metrics } = this.#options;
     const timed = withOwnTimes(decoded, (sensor) => placement.find(sensor)?.sensor.timeFrom === 'server');
@@ -136,7 +163,8 @@ export class Pipeline implements Acceptor {
     return timed;
   }
 
-  #decode(submission: Submission): Decoded {
+  /** A promise for what an expression reads. */
+  #decode(submission: Submission): Decoded | Promise<Decoded> {
     const { limits, mappings } = this.#options;
     if ('items' in submission) return decodeItems(submission.items, limits);
     const { maxReadingsPerMessage: maxLines, maxFieldsPerReading: maxFields } = limits;
@@ -169,7 +197,7 @@ export class Pipeline implements Acceptor {
       case 'sparkplug':
         return this.#options.sparkplug.decode(claim, payload, submission.firstGivenNs === undefined);
       case 'mapped':
-        return mappings.decode(claim, payload);
+        return mappings.decode(claim, submission.topic, payload);
       default:
         throw new Error(`topic ${submission.topic} claims to hold no readings`);
     }
@@ -198,14 +226,13 @@ export class Pipeline implements Acceptor {
     const { faults, late = noneLate } = message;
     if (faults.length === 0 && decoded.faults.length === 0)
       return { points: all as Point[], late, faults: noFaults };
+    const together = [...decoded.faults, ...faults];
     return {
       points: all.filter((point) => point !== undefined),
       late,
-      faults: giveTimes(
-        [...decoded.faults, ...faults],
-        stampsByIndex(positions ?? decoded.readings, all),
-        stamps,
-      ),
+      faults: decoded.isWhole
+        ? giveTimeToWhole(together, stamps)
+        : giveTimes(together, stampsByIndex(positions ?? decoded.readings, all), stamps),
     };
   }
 
@@ -321,7 +348,7 @@ export class Pipeline implements Acceptor {
     stamps: MessageStamps,
     done: Done,
   ): void {
-    if (points.length === 0 && faults.length === 0) done();
+    if (points.length === 0 && faults.length === 0) this.#options.spool.follow(done);
     const { points: onTime, latePoints } = recordKinds;
     const whenDone = faults.length === 0 ? done : undefined;
     if (late.size === 0) {

@@ -8,6 +8,8 @@ export interface Decoded {
   /** Positions of travellers; undefined where the message was of another kind. */
   positions?: readonly DraftPosition[];
   faults: readonly Fault[];
+  /** Set where a part of the message could not be read again alone: what is refused is the whole message. */
+  isWhole?: boolean | undefined;
 }
 
 export interface DraftLine {
@@ -63,4 +65,20 @@ export function decodedReadings(readings: readonly DraftReading[], faults: reado
 
 export function onlyFault(reason: QuarantineReason, detail: string, sensor?: string): Decoded {
   return { readings: none, lines: none, faults: [{ index: 0, reason, detail, sensor }] };
+}
+
+/**
+ * What came of a message whose parts mean nothing alone: it is refused as a whole, and all its readings come again when
+ * that is replayed. Those without a time could not be known as the same then, so with a fault among them none is taken
+ * yet.
+ */
+export function keptWhole({ readings, faults }: Decoded): Decoded {
+  const isKept = faults.length === 0 || readings.every(({ timeNs }) => timeNs !== undefined);
+  return {
+    ...decodedReadings(
+      isKept ? readings.map((reading) => ({ ...reading, raw: undefined })) : [],
+      faults.map((fault) => ({ ...fault, raw: undefined })),
+    ),
+    isWhole: true,
+  };
 }

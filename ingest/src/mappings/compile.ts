@@ -3,16 +3,14 @@ import {
   type Decoded,
   type DraftReading,
   decodedReadings,
-  type Fault,
+  keptWhole,
   type Limits,
   onlyFault,
 } from '../decoders/decoded.ts';
 import { addValue, nameProblem, type Problem } from '../decoders/fields.ts';
-import { parsePayload } from '../decoders/json.ts';
 import { decodeLines } from '../decoders/lines.ts';
-import { readCbor } from './read-cbor.ts';
-import { readCsv } from './read-csv.ts';
-import { type Part, ReadingMapper } from './reading-mapper.ts';
+import { readParts, unquoted } from './read-parts.ts';
+import { ReadingMapper } from './reading-mapper.ts';
 import { Selection } from './selection.ts';
 import { compileTemplate } from './template.ts';
 
@@ -26,7 +24,7 @@ export function compileMapping(mapping: Mapping, limits: Limits): DecodeMapped {
 }
 
 /** Each fault says which mapping found it. */
-function named(decoded: Decoded, { id }: Mapping): Decoded {
+export function named(decoded: Decoded, { id }: Mapping): Decoded {
   if (decoded.faults.length === 0) return decoded;
   return {
     ...decoded,
@@ -86,16 +84,6 @@ function valueDecoder(mapping: Mapping): DecodeMapped {
   };
 }
 
-/** A JSON string is the text in it. */
-function unquoted(text: string): string {
-  if (!text.startsWith('"')) return text;
-  try {
-    return String(JSON.parse(text));
-  } catch {
-    return text;
-  }
-}
-
 function partsDecoder(mapping: Mapping, limits: Limits): DecodeMapped {
   const mapper = new ReadingMapper(mapping, limits);
   return (payload, placeholders) => {
@@ -105,29 +93,7 @@ function partsDecoder(mapping: Mapping, limits: Limits): DecodeMapped {
     const readings = read.parts
       .map((part) => mapper.map(part, placeholders, faults))
       .filter((reading) => reading !== undefined);
-    return decodedReadings(readings, faults);
+    const decoded = decodedReadings(readings, faults);
+    return read.isWhole ? keptWhole(decoded) : decoded;
   };
-}
-
-/** The parts of a message that make a reading each. */
-function readParts(
-  payload: Buffer,
-  { format, csv }: Mapping,
-  limits: Limits,
-): { parts: Part[]; faults: Fault[] } | Omit<Fault, 'index'> {
-  if (format === 'csv') return readCsv(payload, csv ?? { delimiter: ',' }, limits);
-  const read = format === 'cbor' ? readCbor(payload) : parsePayload(payload);
-  if ('faults' in read) return read.faults[0]!;
-  if ('reason' in read) return read;
-  const { value } = read;
-  if (!Array.isArray(value)) return { parts: [{ root: value, index: 0, raw: undefined }], faults: [] };
-  if (value.length === 0) return { reason: 'empty', detail: 'the array is empty' };
-  if (value.length > limits.maxReadingsPerMessage) {
-    const detail = `${value.length} readings; the limit is ${limits.maxReadingsPerMessage}`;
-    return { reason: 'too_many_readings', detail };
-  }
-  // Of JSON an element alone can be read again; CBOR is kept whole.
-  const isText = format === 'json';
-  const parts = value.map((root: unknown, index) => ({ root, index, raw: isText ? root : undefined }));
-  return { parts, faults: [] };
 }

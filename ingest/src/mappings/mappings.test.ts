@@ -4,8 +4,12 @@ import { expect, it } from 'vitest';
 import { Mappings } from './mappings.ts';
 
 const mappingsOf = (documents: unknown[]) => {
-  const { mappings, ingest } = loadConfig({ overrides: { mappings: documents } });
-  return new Mappings({ mappings, limits: { ...ingest, maxReadingsPerMessage: 5, maxFieldsPerReading: 6 } });
+  const { mappings, ingest, mapping } = loadConfig({ overrides: { mappings: documents } });
+  return new Mappings({
+    mappings,
+    limits: { ...ingest, maxReadingsPerMessage: 5, maxFieldsPerReading: 6 },
+    expressions: mapping,
+  });
 };
 
 async function explain(mapping: object, topic: string, payload: string | Uint8Array) {

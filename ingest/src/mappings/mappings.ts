@@ -4,37 +4,64 @@ import {
   type Mapping,
   type MappingDesk,
   type MappingExplanation,
+  TidemarkError,
   TopicClaims,
 } from '@tidemark/core';
+import jsonata from 'jsonata';
 import type { Decoded, Limits } from '../decoders/decoded.ts';
 import { compileMapping, type DecodeMapped } from './compile.ts';
+import { Expression, type ExpressionLimits } from './expression.ts';
+import { ExpressionDecoder } from './expression-decoder.ts';
 
 interface MappingsOptions {
   mappings: readonly Mapping[];
   limits: Limits;
+  expressions: ExpressionLimits;
 }
 
-/** The user's mappings, ready to read messages. */
+/** What an expression may answer, as JSON. */
+const MAX_RESULT_BYTES = 1024 * 1024;
+
+/** The user's mappings, ready to read messages. Throws `config_invalid` where an expression cannot be read. */
 export class Mappings implements MappingDesk {
   readonly claims: TopicClaims;
-  readonly #decoders = new Map<Mapping, DecodeMapped>();
+  readonly #decoders = new Map<Mapping, DecodeMapped | ExpressionDecoder>();
+  readonly #expressions: Expression[] = [];
 
-  constructor({ mappings, limits }: MappingsOptions) {
-    for (const mapping of mappings) this.#decoders.set(mapping, compileMapping(mapping, limits));
+  constructor({ mappings, limits, expressions }: MappingsOptions) {
     this.claims = new TopicClaims(mappings);
+    for (const mapping of mappings) {
+      const { expression: text, id } = mapping;
+      if (text === undefined) {
+        this.#decoders.set(mapping, compileMapping(mapping, limits));
+        continue;
+      }
+      checkExpression(text, id);
+      const expression = new Expression(id, text, expressions, MAX_RESULT_BYTES);
+      this.#expressions.push(expression);
+      this.#decoders.set(mapping, new ExpressionDecoder(mapping, limits, expression));
+    }
   }
 
-  decode({ mapping, placeholders }: MappedClaim, payload: Uint8Array): Decoded {
-    const decode = this.#decoders.get(mapping);
-    if (decode === undefined) throw new Error(`mapping ${mapping.id} is not compiled`);
-    return decode(asBuffer(payload), placeholders);
+  /** What a message holds; a promise where an expression reads it, which rejects with a retryable `unavailable`. */
+  decode(claim: MappedClaim, topic: string, payload: Buffer): Decoded | Promise<Decoded> {
+    const decoder = this.#decoders.get(claim.mapping);
+    if (decoder === undefined) throw new Error(`mapping ${claim.mapping.id} is not compiled`);
+    return typeof decoder === 'function'
+      ? decoder(payload, claim.placeholders)
+      : decoder.decode(claim, topic, payload);
+  }
+
+  /** Lets expressions answer what they were given, for as long as one message may take. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#expressions.map((expression) => expression.stop()));
   }
 
   async explain(topic: string, payload: Uint8Array): Promise<MappingExplanation | undefined> {
     const claim = this.claims.of(topic);
     if (claim.kind !== 'mapped') return undefined;
     const { mapping, placeholders } = claim;
-    const { readings, lines, faults } = this.decode(claim, payload);
+    const { readings, lines, faults } = await this.decode(claim, topic, asBuffer(payload));
     return {
       mapping: mapping.id,
       topic: mapping.topic,
@@ -48,5 +75,15 @@ export class Mappings implements MappingDesk {
       lines: lines.length,
       rejected: faults.map(({ index, reason, detail }) => ({ index, code: reason, detail })),
     };
+  }
+}
+
+function checkExpression(text: string, id: string): void {
+  try {
+    jsonata(text);
+  } catch (error) {
+    const { message } = error as { message?: string };
+    const issue = { path: `mappings.${id}.expression`, message: message ?? String(error) };
+    throw new TidemarkError('config_invalid', `${issue.path}: ${issue.message}`, { issues: [issue] });
   }
 }

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { messageOf } from '@tidemark/core';
 import { CsvError, parse } from 'csv-parse/sync';
 import type { Fault, Limits } from '../decoders/decoded.ts';
+import type { Parts } from './read-parts.ts';
 import type { Part } from './reading-mapper.ts';
 
 interface CsvSettings {
@@ -17,13 +18,15 @@ interface Row {
 
 /** Columns beside those that become values: sensor, location, time, and some that are left out. */
 const MORE_COLUMNS = 192;
+/** A longer header is not kept with each row that is refused. */
+const MAX_HEADER_LENGTH = 4096;
 
 /** The rows of a message, each as an object of its columns; empty cells hold nothing. */
 export function readCsv(
   payload: Buffer,
   { columns, delimiter }: CsvSettings,
   limits: Limits,
-): { parts: Part[]; faults: Fault[] } | Omit<Fault, 'index'> {
+): Parts | Omit<Fault, 'index'> {
   if (!isUtf8(payload)) return { reason: 'invalid_utf8', detail: 'the payload is no UTF-8' };
   const rows = parseRows(payload, delimiter, limits.maxReadingsPerMessage);
   if (!Array.isArray(rows)) return rows;
@@ -36,18 +39,19 @@ export function readCsv(
     return { reason: 'too_many_fields', detail: `${names.length} columns` };
   if (new Set(names).size < names.length)
     return { reason: 'malformed_csv', detail: 'two columns have one name' };
+  const isWhole = header !== undefined && header.raw.length > MAX_HEADER_LENGTH;
   const parts: Part[] = [];
   const faults: Fault[] = [];
   for (const [index, { record, raw }] of rows.entries()) {
     // A row alone could not be read again without its names.
-    const whole = header === undefined ? raw : ensureEnd(header.raw) + raw;
+    const whole = isWhole ? undefined : (header === undefined ? '' : ensureEnd(header.raw)) + raw;
     if (record.length === names.length) parts.push({ root: objectOf(names, record), index, raw: whole });
     else {
       const detail = `row ${index + 1} has ${record.length} cells; there are ${names.length} columns`;
       faults.push({ index, reason: 'malformed_csv', detail, raw: whole });
     }
   }
-  return { parts, faults };
+  return { parts, faults, isWhole };
 }
 
 /** Up to one row more than may be, behind the header. */

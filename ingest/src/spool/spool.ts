@@ -189,6 +189,14 @@ export class Spool {
     this.#flushing ??= this.#flush();
   }
 
+  /** Calls back behind all that was appended before, in its turn: what leaves nothing to write is answered by it. */
+  follow(done: Done): void {
+    if (this.#flushing === undefined) return done();
+    const batch = this.#pending;
+    if (batch.dones.length === 0) batch.sinceMs = this.#options.clock.monotonicMs();
+    batch.dones.push(done);
+  }
+
   /**
    * Durable entries from `offset` on, about `maxBytes` of them; none at the end. `keepsDamage` is for the
    * durable cursors, which start at entries: what they find unreadable is set aside and counted.
@@ -287,13 +295,13 @@ export class Spool {
   }
 
   async #flush(): Promise<void> {
-    while (this.#pending.block.length > 0) {
+    while (this.#pending.dones.length > 0 || this.#pending.block.length > 0) {
       // What is read from the sockets in the same turn of the event loop goes into the same fdatasync.
       await new Promise(setImmediate);
       this.#committingSinceMs = this.#options.clock.monotonicMs();
       const batch = this.#pending;
       this.#pending = this.#spare;
-      const isDurable = await this.#commit(batch);
+      const isDurable = batch.block.length === 0 || (await this.#commit(batch));
       if (isDurable) this.#acknowledge(batch);
       else this.#giveUp(batch);
       clearBatch(batch);

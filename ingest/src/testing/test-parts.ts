@@ -69,7 +69,7 @@ export async function startSpool(
 
 /** What reads no topics but the platform's own. */
 export function noMappings(): Mappings {
-  return new Mappings({ mappings: [], limits: loadConfig().ingest });
+  return new Mappings({ mappings: [], limits: loadConfig().ingest, expressions: loadConfig().mapping });
 }
 
 export async function openMeta(directory?: string): Promise<MetaDb> {
