@@ -112,8 +112,8 @@ export class Expression {
     const process = this.#process;
     this.#process = undefined;
     process?.kill();
-    if (!this.#isReady) return this.#giveUp(`its process has not started: ${how}`);
-    if (this.#asked > 0) this.#settle({ problem: how, isTimeout });
+    if (!this.#isReady) this.#giveUp(`its process has not started: ${how}`);
+    else if (this.#asked > 0) this.#settle({ problem: how, isTimeout });
     if (this.#waiting.length > 0) this.#process = this.#start();
   }
 

@@ -191,7 +191,10 @@ export class Spool {
 
   /** Calls back behind all that was appended before, in its turn: what leaves nothing to write is answered by it. */
   follow(done: Done): void {
-    if (this.#flushing === undefined) return done();
+    if (this.#flushing === undefined) {
+      done();
+      return;
+    }
     const batch = this.#pending;
     if (batch.dones.length === 0) batch.sinceMs = this.#options.clock.monotonicMs();
     batch.dones.push(done);
