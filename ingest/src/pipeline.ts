@@ -50,7 +50,7 @@ import type { Spool } from './spool/spool.ts';
 import type { Stamper } from './stamper.ts';
 
 export interface PipelineOptions {
-  spool: Pick<Spool, 'append' | 'refusal'>;
+  spool: Pick<Spool, 'append' | 'follow' | 'refusal'>;
   stamper: Stamper;
   deliveries: DeliveryMemory;
   placement: Placement;

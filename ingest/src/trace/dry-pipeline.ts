@@ -5,6 +5,7 @@ import {
   PointColumns,
   Registry,
   type SensorRegistrar,
+  submit,
 } from '@tidemark/core';
 import { ClockLimits } from '../clock-limits.ts';
 import { IngestMetrics } from '../metrics.ts';
@@ -32,9 +33,14 @@ export interface DryRun {
 
 /**
  * What the pipeline would make of a message now: the same code with a log that keeps nothing, and with memories that do
- * not learn. The message counts as one that was given before, whose readings have no effect beyond themselves.
+ * not learn. The message counts as one that was given before, whose readings have no effect beyond themselves. Rejects
+ * with a retryable `unavailable` when a mapping's expression cannot read it now.
  */
-export function runDry(topic: string, payload: Uint8Array, { parts, config, registrar }: DryOptions): DryRun {
+export async function runDry(
+  topic: string,
+  payload: Uint8Array,
+  { parts, config, registrar }: DryOptions,
+): Promise<DryRun> {
   const points: Point[] = [];
   const late = new Set<Point>();
   const metrics = new IngestMetrics(new Registry(), nothingQuarantined);
@@ -50,6 +56,7 @@ export function runDry(topic: string, payload: Uint8Array, { parts, config, regi
         }
         done?.();
       },
+      follow: (done) => done(),
     },
     placement: new Placement({ registrar, limits: config.registry, metrics }),
     lateness: {
@@ -70,7 +77,7 @@ export function runDry(topic: string, payload: Uint8Array, { parts, config, regi
     metrics,
   });
   const firstGivenNs = clock.nowNs();
-  const outcome = pipeline.accept({ source: 'mqtt', topic, payload, firstGivenNs }, () => {});
+  const outcome = await submit(pipeline, { source: 'mqtt', topic, payload, firstGivenNs });
   return { outcome, points, late };
 }
 

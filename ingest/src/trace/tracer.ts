@@ -47,7 +47,7 @@ export class Tracer implements IngestTrace {
     const topicStep = readTopic(topic, parts.mappings.claims.of(topic));
     if (topicStep.status === 'stopped') return { steps: [topicStep], points: [], rejected: [] };
     const registrar = new RegistrarPreview({ registry, limits: config.registry, clock: parts.clock });
-    const run = runDry(topic, payload, { parts, config, registrar });
+    const run = await runDry(topic, payload, { parts, config, registrar });
     const { points, refused } = await this.#fit(run.points);
     const rejected = [...run.outcome.rejected, ...refused];
     const judged = new Judged(rejected, points.length);
