@@ -32,6 +32,9 @@ export interface ReadingsQuery extends ReadingFilter {
   after?: { timeNs: bigint; sensor: string } | undefined;
 }
 
+/** What identifies a reading. */
+export type ReadingKey = Pick<Reading, 'sensor' | 'timeNs'>;
+
 /** The newest value of one metric of one sensor. */
 export interface LatestValue {
   sensor: string;
@@ -164,6 +167,12 @@ export interface Engine {
    * the last in code-point order stands, none being the first, and its value where both have the metric.
    */
   readings(query: ReadingsQuery): Promise<Reading[]>;
+
+  /**
+   * The readings of these sensors at these times, in the order asked for; undefined where there is none. Many at a time
+   * cost little more than one.
+   */
+  readingsAt(keys: readonly ReadingKey[]): Promise<(Reading | undefined)[]>;
 
   /** The newest value of each sensor and metric, by sensor, then metric. */
   latest(filter: ReadingFilter): Promise<LatestValue[]>;

@@ -4,6 +4,7 @@ import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { ApiParts } from '../parts.ts';
 import { invalidFields } from '../problem.ts';
 import { MAX_TIME_NS, MIN_TIME_NS } from '../query.ts';
+import { ReadingLookup } from '../reading-lookup.ts';
 import type { Reading as ReadingMessage } from './generated/tidemark/v1/reading.ts';
 import {
   ListRequest,
@@ -26,36 +27,64 @@ interface Asked extends Omit<ReadingsQuery, 'limit'> {
   pageReadings: number;
 }
 
-/** One page of readings. */
-async function list({ engine }: ApiParts, request: ListRequest): Promise<ListResponse> {
-  const { left, pageReadings, ...query } = readRequest(request);
-  const wanted = Math.min(left, pageReadings);
-  // One more than asked for tells whether there is a next page.
-  const limit = wanted < left ? wanted + 1 : wanted;
-  const found = await engine.readings({ ...query, limit });
-  const readings = firstPage(found, wanted);
-  const last = found[readings.length - 1];
-  const isMore = readings.length < found.length && last !== undefined;
-  return {
-    readings,
-    count: readings.length,
-    isEmpty: readings.length === 0,
-    nextPageToken: isMore ? tokenOf(last, left - readings.length) : '',
-  };
-}
-
-/** Equal lists that are asked for at once are read and encoded once: `list` for many callers. */
-export class SharedLists {
+/** Lists of readings. Equal ones that are asked for at once are read and encoded once, and single readings together. */
+export class Lists {
   readonly #parts: ApiParts;
+  readonly #lookup: ReadingLookup;
   readonly #reads = new SharedReads<ListResponse>();
 
   constructor(parts: ApiParts) {
     this.#parts = parts;
+    this.#lookup = new ReadingLookup(parts);
   }
 
+  /** One page. */
   list(request: ListRequest): Promise<ListResponse> {
+    if (request.selection?.$case === 'id') return this.#page(request);
     const key = Buffer.from(ListRequest.encode(request).finish()).toString('latin1');
-    return this.#reads.ask(key, () => list(this.#parts, request));
+    return this.#reads.ask(key, () => this.#page(request));
+  }
+
+  /** Every page, in order. */
+  async *stream({ list: request = emptyRequest }: ListStreamRequest): AsyncGenerator<ListStreamResponse> {
+    await this.#parts.freshness.flush(flushTimeoutMs);
+    let next = request;
+    for (;;) {
+      const page = await this.#page(next);
+      yield { page };
+      if (page.nextPageToken === '') return;
+      next = { ...next, pageToken: page.nextPageToken };
+    }
+  }
+
+  async #page(request: ListRequest): Promise<ListResponse> {
+    const asked = readRequest(request);
+    const { left, pageReadings } = asked;
+    const wanted = Math.min(left, pageReadings);
+    const found =
+      request.selection?.$case === 'id' ? await this.#one(asked) : await this.#read(asked, wanted);
+    const readings = firstPage(found, wanted);
+    const last = found[readings.length - 1];
+    const isMore = readings.length < found.length && last !== undefined;
+    return {
+      readings,
+      count: readings.length,
+      isEmpty: readings.length === 0,
+      nextPageToken: isMore ? tokenOf(last, left - readings.length) : '',
+    };
+  }
+
+  #read({ left, pageReadings, ...query }: Asked, wanted: number): Promise<Reading[]> {
+    // One more than asked for tells whether there is a next page.
+    return this.#parts.engine.readings({ ...query, limit: wanted < left ? wanted + 1 : wanted });
+  }
+
+  async #one(asked: Asked): Promise<Reading[]> {
+    const { sensors = [], locations = [], metrics = [], fromNs, after, left } = asked;
+    if (left === 0) return [];
+    if (locations.length > 0 || metrics.length > 0 || after !== undefined) return this.#read(asked, 1);
+    const found = await this.#lookup.find({ sensor: sensors[0]!, timeNs: fromNs });
+    return found === undefined ? [] : [found];
   }
 }
 
@@ -68,21 +97,6 @@ export function encodeList(response: ListResponse): Buffer {
   const bytes = Buffer.from(ListResponse.encode(response).finish());
   encoded.set(response, bytes);
   return bytes;
-}
-
-/** Every page of the list, in order. */
-export async function* listStream(
-  parts: ApiParts,
-  { list: request }: ListStreamRequest,
-): AsyncGenerator<ListStreamResponse> {
-  await parts.freshness.flush(flushTimeoutMs);
-  let next = request ?? emptyRequest;
-  for (;;) {
-    const page = await list(parts, next);
-    yield { page };
-    if (page.nextPageToken === '') return;
-    next = { ...next, pageToken: page.nextPageToken };
-  }
 }
 
 const emptyRequest: ListRequest = { filter: undefined, selection: undefined, pageSize: 0, pageToken: '' };

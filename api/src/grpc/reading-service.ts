@@ -3,7 +3,7 @@ import type { Freshness } from '@tidemark/core';
 import type { ApiParts } from '../parts.ts';
 import type { CallContext, Calls } from './calls.ts';
 import { type ReadingServiceServer, ReadingServiceService } from './generated/tidemark/v1/reading_service.ts';
-import { encodeList, listStream, SharedLists } from './list.ts';
+import { encodeList, Lists } from './list.ts';
 import { record, recordStream } from './record.ts';
 import { watch } from './watch.ts';
 import { windows } from './windows.ts';
@@ -18,12 +18,12 @@ export const readingServiceDefinition = {
 
 /** `tidemark.v1.ReadingService`. */
 export function readingService(parts: ApiParts, calls: Calls): ReadingServiceServer {
-  const lists = new SharedLists(parts);
+  const lists = new Lists(parts);
   return {
     record: calls.unary((request) => record(parts, request)),
     recordStream: recordStream(parts, calls),
     list: calls.unary(fresh(parts, (request) => lists.list(request))),
-    listStream: calls.serverStream((request) => listStream(parts, request)),
+    listStream: calls.serverStream((request) => lists.stream(request)),
     windows: calls.unary(fresh(parts, (request) => windows(parts, request))),
     watch: calls.serverStream((request, signal) => watch(request, parts, signal)),
   };

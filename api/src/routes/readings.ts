@@ -1,6 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { idProblem, parseReadingId, type Reading, readingToJson, TidemarkError } from '@tidemark/core';
-import type { ReadingsQuery } from '@tidemark/store';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
 import { invalidFields } from '../problem.ts';
@@ -14,6 +13,7 @@ import {
   toFilter,
   toRange,
 } from '../query.ts';
+import { ReadingLookup } from '../reading-lookup.ts';
 import { jsonContent, listOf, listSchema, problems, type ReadingJson, readingSchema } from '../schemas.ts';
 
 const range = rangeParameters('the oldest reading', 'after the newest reading');
@@ -66,6 +66,7 @@ const oneRoute = createRoute({
 
 /** `GET /api/v1/readings`, `/first`, `/last`, `/{id}`. */
 export function readings(app: OpenAPIHono<ApiEnv>, { engine, clock }: ApiParts): void {
+  const lookup = new ReadingLookup({ engine });
   const toTimes = (query: { from?: string | undefined; to?: string | undefined }) =>
     toRange(query, { nowNs: clock.nowNs(), fromNs: () => MIN_TIME_NS, toNs: MAX_TIME_NS });
 
@@ -89,23 +90,20 @@ export function readings(app: OpenAPIHono<ApiEnv>, { engine, clock }: ApiParts):
   for (const { end, order, summary } of endRoutes) {
     app.openapi(endRoute(end, summary), async (c) => {
       const query = c.req.valid('query');
-      return c.json(toJson(await one({ ...toFilter(query), ...toTimes(query), order })), 200);
+      const [reading] = await engine.readings({ ...toFilter(query), ...toTimes(query), order, limit: 1 });
+      return c.json(toJson(existing(reading)), 200);
     });
   }
 
   app.openapi(oneRoute, async (c) => {
-    const { sensor, timeNs } = readId(c.req.valid('param').id);
-    return c.json(
-      toJson(await one({ sensors: [sensor], fromNs: timeNs, toNs: timeNs + 1n, order: 'asc' })),
-      200,
-    );
+    const reading = await lookup.find(readId(c.req.valid('param').id));
+    return c.json(toJson(existing(reading)), 200);
   });
+}
 
-  async function one(query: Omit<ReadingsQuery, 'limit'>): Promise<Reading> {
-    const [reading] = await engine.readings({ ...query, limit: 1 });
-    if (reading === undefined) throw new TidemarkError('not_found', 'there is no such reading');
-    return reading;
-  }
+function existing(reading: Reading | undefined): Reading {
+  if (reading === undefined) throw new TidemarkError('not_found', 'there is no such reading');
+  return reading;
 }
 
 function endRoute(end: 'first' | 'last', summary: string) {

@@ -221,8 +221,14 @@ class Model {
   async compare(store: EmbeddedEngine): Promise<void> {
     const expected = this.#sorted();
     expect(shown(await store.readings(everything))).toEqual(shown(expected));
-    const newest = await store.readings({ ...everything, order: 'desc', limit: 7 });
-    expect(shown(newest)).toEqual(shown(expected.toReversed().slice(0, 7)));
+    for (const limit of [1, 7]) {
+      const newest = await store.readings({ ...everything, order: 'desc', limit });
+      expect(shown(newest)).toEqual(shown(expected.toReversed().slice(0, limit)));
+    }
+    const byKey = await store.readingsAt(expected);
+    expect(byKey.flatMap((reading) => (reading === undefined ? [] : shown([reading])))).toEqual(
+      shown(expected),
+    );
     const query = {
       ...everything,
       fromNs: startNs - NS_PER_DAY,

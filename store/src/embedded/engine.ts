@@ -23,6 +23,7 @@ import type {
   QueryOptions,
   QuerySeries,
   ReadingFilter,
+  ReadingKey,
   ReadingsQuery,
   RejectedPoint,
   StorageReport,
@@ -44,6 +45,7 @@ import { scanPoints } from './points.ts';
 import { Purge } from './purge.ts';
 import { Reader } from './reader.ts';
 import { latestValues, queryReadings } from './readings.ts';
+import { queryReadingsAt } from './readings-at.ts';
 import { renewFile } from './renew-file.ts';
 import { createPoints, MAX_TIME_NS } from './schema.ts';
 import { SensorChanges } from './sensor-changes.ts';
@@ -209,6 +211,10 @@ export class EmbeddedEngine implements Engine {
 
   async readings(query: ReadingsQuery): Promise<Reading[]> {
     return this.#read((reader) => queryReadings(reader, query));
+  }
+
+  async readingsAt(keys: readonly ReadingKey[]): Promise<(Reading | undefined)[]> {
+    return this.#read((reader) => queryReadingsAt(reader, keys));
   }
 
   async latest(filter: ReadingFilter): Promise<LatestValue[]> {

@@ -153,6 +153,11 @@ export function timesOf({ startDay, widthDays }: Pick<Partition, 'startDay' | 'w
   };
 }
 
+/** A time before which, and one after which, a table holds nothing. */
+export function timesOfTable(table: ArrivalTable | Partition): { firstNs: bigint; lastNs: bigint } {
+  return isPartition(table) ? timesOf(table) : { firstNs: table.minNs, lastNs: table.maxNs };
+}
+
 export function isPartition(table: ArrivalTable | Partition): table is Partition {
   return 'startDay' in table;
 }

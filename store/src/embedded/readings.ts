@@ -8,13 +8,14 @@ import {
 } from '@tidemark/core';
 import type { LatestValue, ReadingFilter, ReadingsQuery } from '../engine.ts';
 import { compareText } from '../order.ts';
-import { earliestNs } from './layout.ts';
+import type { Columns } from './database.ts';
+import { earliestNs, timesOfTable } from './layout.ts';
 import type { Reader } from './reader.ts';
 import { valueTypes } from './schema.ts';
 import type { Series, SeriesIndex } from './series.ts';
 
 /** One value of a reading. */
-interface Row {
+export interface Row {
   series: Series;
   timeNs: bigint;
   value: MetricValue;
@@ -25,8 +26,11 @@ interface Slice {
   toNs: bigint;
 }
 
-const FIRST_SLICE_NS = 3_600_000_000_000n;
+const MAX_FIRST_SLICE_NS = 3_600_000_000_000n;
+const MIN_FIRST_SLICE_NS = 1000n;
 const SLICE_GROWTH = 8n;
+/** A first slice that is somewhat too long is cheaper than a second one. */
+const SLICE_SPARE = 4;
 
 /**
  * Readings in order. The range is read in slices that grow from the end where the answer begins, so that
@@ -34,6 +38,8 @@ const SLICE_GROWTH = 8n;
  */
 export async function queryReadings(reader: Reader, query: ReadingsQuery): Promise<Reading[]> {
   const wanted = reader.series.select(query);
+  const newest = newestReading(wanted, query);
+  if (newest !== undefined) return [newest];
   const byType = new Map(fieldTypes.map((type) => [type, wanted.filter((series) => series.type === type)]));
   const compare = compareRows(query.order);
   const found: Reading[] = [];
@@ -95,6 +101,24 @@ function toLatest({ tagSet, metric, lastValue, lastTimeNs }: Series): LatestValu
   return { sensor, location, metric, value: toMetricValue(lastValue), timeNs: lastTimeNs };
 }
 
+/** The answer where the newest reading of all is asked for: the newest point of each series is in memory. */
+function newestReading(wanted: readonly Series[], query: ReadingsQuery): Reading | undefined {
+  const { order, limit, after, fromNs, toNs } = query;
+  if (order === 'asc' || limit !== 1 || after !== undefined) return undefined;
+  let newestNs = fromNs - 1n;
+  let rows: Row[] = [];
+  for (const series of wanted) {
+    const timeNs = series.lastTimeNs;
+    if (timeNs < newestNs) continue;
+    if (timeNs > newestNs) rows = [];
+    newestNs = timeNs;
+    rows.push({ series, timeNs, value: toMetricValue(series.lastValue) });
+  }
+  if (newestNs < fromNs || newestNs >= toNs) return undefined;
+  const [newest] = groupRows(rows.sort(compareRows(order)));
+  return newest;
+}
+
 function* slicesOf(reader: Reader, wanted: readonly Series[], query: ReadingsQuery): Generator<Slice> {
   const { order, after } = query;
   const firstNs = earliestNs(reader.layout);
@@ -103,7 +127,7 @@ function* slicesOf(reader: Reader, wanted: readonly Series[], query: ReadingsQue
   let toNs = smaller(query.toNs, endNs);
   if (after !== undefined && order === 'asc') fromNs = larger(fromNs, after.timeNs);
   if (after !== undefined && order === 'desc') toNs = smaller(toNs, after.timeNs + 1n);
-  let lengthNs = FIRST_SLICE_NS;
+  let lengthNs = firstSliceNs(reader, wanted, query, order === 'asc' ? fromNs : toNs - 1n);
   while (fromNs < toNs) {
     if (order === 'asc') {
       const middleNs = smaller(fromNs + lengthNs, toNs);
@@ -116,6 +140,27 @@ function* slicesOf(reader: Reader, wanted: readonly Series[], query: ReadingsQue
     }
     lengthNs *= SLICE_GROWTH;
   }
+}
+
+/** A length that the limit is likely to be reached in, by how dense the tables are where the answer begins. */
+function firstSliceNs(
+  { layout, series }: Reader,
+  wanted: readonly Series[],
+  { limit }: ReadingsQuery,
+  startNs: bigint,
+): bigint {
+  let rowsPerNs = 0;
+  for (const { hot, late, partitions } of layout.types.values()) {
+    for (const table of [...hot, ...late, ...partitions]) {
+      const { firstNs, lastNs } = timesOfTable(table);
+      if (startNs < firstNs || startNs > lastNs) continue;
+      rowsPerNs += table.rows / Number(lastNs - firstNs + 1n);
+    }
+  }
+  const wantedRows = SLICE_SPARE * limit * mostPerSensor(wanted);
+  const lengthNs = wantedRows / ((rowsPerNs * wanted.length) / series.size);
+  if (!(lengthNs < Number(MAX_FIRST_SLICE_NS))) return MAX_FIRST_SLICE_NS;
+  return larger(BigInt(Math.ceil(lengthNs)), MIN_FIRST_SLICE_NS);
 }
 
 interface RowsQuery {
@@ -139,17 +184,25 @@ async function readRows(reader: Reader, { query, type, series, slice, found }: R
     ({ sql }) => ({
       sql: `SELECT series, time, value FROM ${sql} ORDER BY time ${query.order} LIMIT ${limit}`,
     }),
-    ([ids = [], times = [], values = []]) => {
-      for (let row = 0; row < ids.length; row++) {
-        rows.push({
-          series: reader.series.byId(ids[row] as number),
-          timeNs: times[row] as bigint,
-          value: toMetricValue(valueTypes[type].fromStore(values[row]!)),
-        });
-      }
-    },
+    (columns) => pushRows(rows, reader.series, type, columns),
   );
   return rows;
+}
+
+/** Adds rows (series, time, value) of one type. */
+export function pushRows(
+  rows: Row[],
+  index: SeriesIndex,
+  type: FieldType,
+  [ids = [], times = [], values = []]: Columns,
+): void {
+  for (let row = 0; row < ids.length; row++) {
+    rows.push({
+      series: index.byId(ids[row] as number),
+      timeNs: times[row] as bigint,
+      value: toMetricValue(valueTypes[type].fromStore(values[row]!)),
+    });
+  }
 }
 
 function mostPerSensor(series: readonly Series[]): number {
@@ -163,7 +216,8 @@ function mostPerSensor(series: readonly Series[]): number {
   return most;
 }
 
-function compareRows(order: 'asc' | 'desc'): (a: Row, b: Row) => number {
+/** Rows by time, then sensor, then location. */
+export function compareRows(order: 'asc' | 'desc'): (a: Row, b: Row) => number {
   const sign = order === 'asc' ? 1 : -1;
   return (a, b) => {
     if (a.timeNs !== b.timeNs) return a.timeNs < b.timeNs ? -sign : sign;
@@ -175,7 +229,7 @@ function compareRows(order: 'asc' | 'desc'): (a: Row, b: Row) => number {
 }
 
 /** Joins the values of one sensor at one time; of two locations, the later in order counts. */
-function* groupRows(rows: readonly Row[]): Generator<Reading> {
+export function* groupRows(rows: readonly Row[]): Generator<Reading> {
   for (let start = 0; start < rows.length; ) {
     const { timeNs, series } = rows[start]!;
     const { sensor } = series.tagSet;

@@ -9,6 +9,7 @@ import {
   partitionsIn,
   tablesIn,
   timesOf,
+  timesOfTable,
 } from './layout.ts';
 import { MAX_TIME_NS, MIN_TIME_NS, quote } from './schema.ts';
 import type { Series, SeriesIndex } from './series.ts';
@@ -23,8 +24,15 @@ export interface SourceQuery {
   toNs: bigint;
   /** Partitions that are left out; no late row is in their time. */
   except?: ReadonlyMap<Partition, unknown>;
+  /** Only about these times of these series: what is told of one may come with another's time. */
+  points?: readonly SourcePoint[];
   /** Begins the names of the parameters, where a statement has several sources. */
   prefix?: string;
+}
+
+export interface SourcePoint {
+  timeNs: bigint;
+  series: readonly Series[];
 }
 
 /** A FROM clause that yields each wanted point once, as (series, time, value). Numbers stand in it in digits. */
@@ -47,13 +55,19 @@ export function buildSource(layout: Layout, index: SeriesIndex, query: SourceQue
   if (fromNs > lastNs) return undefined;
   const { hot, late, partitions } = layout.of(query.type);
   const read = partitionsIn(partitions, fromNs, lastNs).filter((one) => query.except?.has(one) !== true);
-  const base = [...read, ...tablesIn(hot, fromNs, lastNs)];
-  const late_ = tablesIn(late, fromNs, lastNs);
+  const { points } = query;
+  const isAsked = (table: ArrivalTable | Partition) =>
+    points === undefined || pointsIn(table, points).length > 0;
+  const base = [...read, ...tablesIn(hot, fromNs, lastNs)].filter(isAsked);
+  const late_ = tablesIn(late, fromNs, lastNs).filter(isAsked);
   if (base.length === 0 && late_.length === 0) return undefined;
-  const { condition, parameters } = wantedSeries(index, query);
+  const { condition, parameters } =
+    points === undefined ? wantedSeries(index, query) : { condition: '', parameters: {} };
   const inRange = `time BETWEEN ${fromNs} AND ${lastNs}`;
-  const whereOf: WhereOf = (table) =>
-    `WHERE ${isWithin(table, fromNs, lastNs) ? 'TRUE' : inRange}${condition}`;
+  const whereOf: WhereOf = (table) => {
+    if (points !== undefined) return `WHERE ${isOneOf(pointsIn(table, points))}`;
+    return `WHERE ${isWithin(table, fromNs, lastNs) ? 'TRUE' : inRange}${condition}`;
+  };
   const sql = late_.length === 0 ? `(${rowsOf(base, whereOf)})` : withLate(base, late_, whereOf);
   return { sql, parameters };
 }
@@ -67,6 +81,19 @@ export function storableRange({ fromNs, toNs }: { fromNs: bigint; toNs: bigint }
     fromNs: fromNs < MIN_TIME_NS ? MIN_TIME_NS : fromNs,
     lastNs: toNs > MAX_TIME_NS ? MAX_TIME_NS : toNs - 1n,
   };
+}
+
+function pointsIn(table: ArrivalTable | Partition, points: readonly SourcePoint[]): SourcePoint[] {
+  const { firstNs, lastNs } = timesOfTable(table);
+  return points.filter(({ timeNs }) => timeNs >= firstNs && timeNs <= lastNs);
+}
+
+/** A condition on times, and on series where they are few: both let whole row groups be skipped. */
+function isOneOf(points: readonly SourcePoint[]): string {
+  const times = points.map(({ timeNs }) => timeNs).sort((a, b) => (a < b ? -1 : 1));
+  const range = `time BETWEEN ${times[0]} AND ${times.at(-1)} AND time IN (${times.join(', ')})`;
+  const ids = new Set(points.flatMap(({ series }) => series.map(({ id }) => id)));
+  return ids.size > MAX_IDS_IN_CONDITION ? range : `${range} AND series IN (${[...ids].join(', ')})`;
 }
 
 type WhereOf = (table: ArrivalTable | Partition) => string;
@@ -100,9 +127,7 @@ function withLate(
   )`;
   // Looking each row up among the late ones costs more than reading it.
   const touched = base.filter((table) => {
-    const { firstNs, lastNs } = isPartition(table)
-      ? timesOf(table)
-      : { firstNs: table.minNs, lastNs: table.maxNs };
+    const { firstNs, lastNs } = timesOfTable(table);
     return tablesIn(late, firstNs, lastNs).length > 0;
   });
   const others = base.filter((table) => !touched.includes(table));

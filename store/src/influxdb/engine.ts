@@ -15,6 +15,7 @@ import type {
   PassedQuery,
   PointsQuery,
   ReadingFilter,
+  ReadingKey,
   ReadingsQuery,
   RejectedPoint,
   StorageReport,
@@ -30,7 +31,7 @@ import { FieldTypes } from './field-types.ts';
 import { queryLatest } from './latest.ts';
 import { queryPoints } from './points.ts';
 import { oldestTimes, purge } from './purge.ts';
-import { queryReadings } from './readings.ts';
+import { queryReadings, queryReadingsAt } from './readings.ts';
 import { type FieldInfo, loadFields } from './schema.ts';
 import { countSensor, deleteSensor, renameSensor } from './sensor-changes.ts';
 import { queryWindows } from './windows.ts';
@@ -100,6 +101,10 @@ export class InfluxEngine implements Engine {
 
   readings(query: ReadingsQuery): Promise<Reading[]> {
     return this.#run(() => queryReadings(this.#connection, query));
+  }
+
+  readingsAt(keys: readonly ReadingKey[]): Promise<(Reading | undefined)[]> {
+    return this.#run(() => queryReadingsAt(this.#connection, keys));
   }
 
   latest(filter: ReadingFilter): Promise<LatestValue[]> {

@@ -1,5 +1,5 @@
 import type { MetricValue, Reading } from '@tidemark/core';
-import type { ReadingsQuery } from '../engine.ts';
+import type { ReadingFilter, ReadingKey, ReadingsQuery } from '../engine.ts';
 import { compareText } from '../order.ts';
 import { metricValueOf, tagOf, timeOf } from './cells.ts';
 import type { Connection } from './connection.ts';
@@ -10,6 +10,7 @@ type Order = ReadingsQuery['order'];
 
 /** Most rows of one request: a page, or all sensors at one instant. */
 const maxRows = 1_000_000;
+const maxStatements = 100;
 
 interface Rows extends TimeRange {
   limit?: number;
@@ -55,7 +56,30 @@ export async function queryReadings(connection: Connection, query: ReadingsQuery
   return found.slice(0, limit);
 }
 
-function select(fields: readonly MetricField[], query: ReadingsQuery, rows: Rows): string {
+/** Readings by what identifies them, with a statement for each and some of them in a request. */
+export async function queryReadingsAt(
+  connection: Connection,
+  keys: readonly ReadingKey[],
+): Promise<(Reading | undefined)[]> {
+  const fields = await loadMetrics(connection, undefined);
+  const found: (Reading | undefined)[] = [];
+  if (fields.length === 0) return keys.map(() => undefined);
+  for (let start = 0; start < keys.length; start += maxStatements) {
+    const statements = keys
+      .slice(start, start + maxStatements)
+      .map(({ sensor, timeNs }) =>
+        select(fields, { sensors: [sensor], order: 'asc' }, { fromNs: timeNs, toNs: timeNs + 1n }),
+      );
+    const answers = await connection.query(statements, maxRows);
+    for (const series of answers) {
+      const rows = series.flatMap(({ values }) => values).map((row) => toReading(row, fields));
+      found.push(merge(rows, 'asc')[0]);
+    }
+  }
+  return found;
+}
+
+function select(fields: readonly MetricField[], query: ReadingFilter & { order: Order }, rows: Rows): string {
   const columns = fields.map(({ field, cast }) => fieldExpression(field, cast)).join(', ');
   const limit = rows.limit === undefined ? '' : ` LIMIT ${rows.limit}`;
   const source = fromReadings(rows, query);

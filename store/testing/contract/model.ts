@@ -41,6 +41,9 @@ async function compare(subject: Subject, written: readonly Reading[], fromNs: bi
   const expected = lastWritten(written);
   const range = { fromNs, toNs: fromNs + 41_000_000_000n };
   expect(shown(await subject.readings(range))).toEqual(shown(expected));
+  expect(shown((await subject.engine.readingsAt(expected)).map((reading) => reading!))).toEqual(
+    shown(expected),
+  );
   const query = { ...range, everyNs: 7_000_000_000n, timeZone: undefined, fill: 'none' as const };
   const asked = {
     ...query,

@@ -129,8 +129,40 @@ export function readingsContract(subject: Subject): void {
       }
     }, 60_000);
 
+    test('are found by sensor and time, in the order asked for', async () => {
+      await subject.write(...written);
+      const absent = [readingAt(1, 'b', {}), readingAt(0, 'nobody', {}), readingAt(9, 'a', {})];
+      const keys = [written[7]!, absent[0]!, ...inOrder, written[7]!, absent[1]!, absent[2]!];
+      const found = await subject.engine.readingsAt(keys.map(({ sensor, timeNs }) => ({ sensor, timeNs })));
+      expect(found.map((reading) => reading && shown([reading]))).toEqual([
+        shown([written[7]!]),
+        undefined,
+        ...inOrder.map((reading) => shown([reading])),
+        shown([written[7]!]),
+        undefined,
+        undefined,
+      ]);
+    });
+
+    test('are found among many, wherever they are, as they were written last', async () => {
+      const days = Array.from({ length: 600 }, (_, n) =>
+        readingAt(n * 40_000, `s${n % 150}`, { x: n, y: -n }),
+      );
+      await subject.write(...days);
+      const again = days
+        .filter((_, n) => n % 7 === 0)
+        .map((reading) => ({ ...reading, values: [['x', 0.5]] }) as Reading);
+      await subject.write(...again);
+      const found = await subject.engine.readingsAt(days.map(({ sensor, timeNs }) => ({ sensor, timeNs })));
+      expect(found).toHaveLength(days.length);
+      found.forEach((reading, n) => {
+        expect(Object.fromEntries(reading!.values)).toEqual({ x: n % 7 === 0 ? 0.5 : n, y: -n });
+      });
+    });
+
     test('of an empty store are none', async () => {
       expect(await subject.readings()).toEqual([]);
+      expect(await subject.engine.readingsAt([{ sensor: 'a', timeNs: baseNs }])).toEqual([undefined]);
       expect(await subject.engine.latest({})).toEqual([]);
       expect(await subject.windows()).toEqual([]);
       expect(await subject.engine.fields()).toEqual([]);
