@@ -41,7 +41,7 @@ export async function runLoad(channels: readonly Channel[], workload: Workload):
   };
   if (kind !== 'record' && kind !== 'stream') await seed(channels[0]!, nextNs);
   const isLong = kind === 'stream' || kind === 'list';
-  const warmUp = isLong ? { workers: Math.min(2, workers), requests: 1 } : WARM_UP;
+  const warmUp = isLong ? { workers: 2, requests: 1 } : WARM_UP;
   await run(channels, warmUp, await prepare(warmUp.workers, warmUp.requests));
   return run(channels, { workers, requests }, await prepare(workers, requests));
 }
@@ -77,25 +77,38 @@ async function run(
   return { calls: tookMs.length, readings, seconds, p50Ms: quantile(0.5), p99Ms: quantile(0.99) };
 }
 
+/** Each worker is some devices of its own, which send in the order of time as devices do. */
 function writing(kind: 'record' | 'stream', fromNs: bigint, workers: number, requests: number): Call {
-  const at = (n: number) => readingAt(fromNs, n);
-  if (kind === 'record') {
-    const frames = Array.from({ length: workers * requests }, (_, n) =>
-      frame(record.requestSerialize({ reading: at(n), idempotencyKey: '' })),
+  if (kind === 'stream') {
+    const streams = Array.from({ length: workers }, (_, worker) =>
+      streamOf({ fromNs, worker, workers, requests: requests * STREAM_REQUESTS }),
     );
-    return async (channel, worker, request) => {
-      await channel.unary(record.path, frames[worker * requests + request]!);
-      return 1;
-    };
+    return (channel, worker) => sendStream(channel, streams[worker]!);
   }
-  const streams = Array.from({ length: workers * requests }, (_, n) => streamOf(at, n, STREAM_REQUESTS));
-  return (channel, worker, request) => sendStream(channel, streams[worker * requests + request]!);
+  const frames = Array.from({ length: workers * requests }, (_, n) => {
+    const reading = readingOf(n % workers, fromNs + BigInt(n));
+    return frame(record.requestSerialize({ reading, idempotencyKey: '' }));
+  });
+  return async (channel, worker, request) => {
+    await channel.unary(record.path, frames[request * workers + worker]!);
+    return 1;
+  };
 }
 
-function streamOf(at: (n: number) => ReturnType<typeof readingAt>, stream: number, length: number): Buffer[] {
-  return Array.from({ length }, (_, request) => {
-    const start = (stream * STREAM_REQUESTS + request) * STREAM_READINGS;
-    const readings = Array.from({ length: STREAM_READINGS }, (_, index) => at(start + index));
+interface StreamParts {
+  fromNs: bigint;
+  worker: number;
+  workers: number;
+  requests: number;
+}
+
+function streamOf({ fromNs, worker, workers, requests }: StreamParts): Buffer[] {
+  const devices = SENSORS / workers;
+  return Array.from({ length: requests }, (_, request) => {
+    const readings = Array.from({ length: STREAM_READINGS }, (_, index) => {
+      const n = request * STREAM_READINGS + index;
+      return readingOf(worker * devices + (n % devices), fromNs + BigInt(n));
+    });
     return frame(recordStream.requestSerialize({ readings }));
   });
 }
@@ -111,18 +124,14 @@ async function sendStream(channel: Channel, frames: readonly Buffer[]): Promise<
 /** As many readings as the reading workloads ask for. */
 async function seed(channel: Channel, fromNs: bigint): Promise<void> {
   const requests = LIST_ROWS / STREAM_READINGS;
-  await sendStream(
-    channel,
-    streamOf((n) => readingAt(fromNs, n), 0, requests),
-  );
+  await sendStream(channel, streamOf({ fromNs, worker: 0, workers: 1, requests }));
 }
 
-function readingAt(fromNs: bigint, n: number) {
-  const values = new Map([['temperature', 15 + (n % 2000) / 100]]);
-  const timeNs = fromNs + BigInt(n);
+function readingOf(device: number, timeNs: bigint) {
+  const values = new Map([['temperature', 15 + Number(timeNs % 2000n) / 100]]);
   return {
     id: '',
-    sensor: `bench-${n % SENSORS}`,
+    sensor: `bench-${device % SENSORS}`,
     location: undefined,
     timeNs,
     values,

@@ -105,9 +105,9 @@ export function rowsOf(tables: readonly Pick<ArrivalTable, 'rows'>[]): number {
 export function earliestNs({ types }: Layout): bigint {
   let earliest = MAX_TIME_NS;
   for (const { hot, late, partitions } of types.values()) {
-    const starts = [...hot, ...late].map(({ minNs }) => minNs);
-    for (const startNs of [...starts, ...partitions.map((partition) => timesOf(partition).firstNs)]) {
-      if (startNs < earliest) earliest = startNs;
+    for (const table of [...hot, ...late, ...partitions]) {
+      const { firstNs } = timesOfTable(table);
+      if (firstNs < earliest) earliest = firstNs;
     }
   }
   return earliest;
@@ -117,9 +117,9 @@ export function earliestNs({ types }: Layout): bigint {
 export function latestNs({ types }: Layout): bigint {
   let latest = MIN_TIME_NS;
   for (const { hot, late, partitions } of types.values()) {
-    const ends = [...hot, ...late].map(({ maxNs }) => maxNs);
-    for (const endNs of [...ends, ...partitions.map((partition) => timesOf(partition).lastNs)]) {
-      if (endNs > latest) latest = endNs;
+    for (const table of [...hot, ...late, ...partitions]) {
+      const { lastNs } = timesOfTable(table);
+      if (lastNs > latest) latest = lastNs;
     }
   }
   return latest;
@@ -133,9 +133,7 @@ export function tablesIn<T extends ArrivalTable>(tables: readonly T[], fromNs: b
 /** Partitions that may have a row in the range, both ends inclusive: by their rows' times where these are known. */
 export function partitionsIn(partitions: readonly Partition[], fromNs: bigint, lastNs: bigint): Partition[] {
   return partitions.filter((partition) => {
-    const { sums } = partition;
-    if (sums !== undefined) return sums.minNs <= lastNs && sums.maxNs >= fromNs;
-    const { firstNs, lastNs: endNs } = timesOf(partition);
+    const { firstNs, lastNs: endNs } = timesOfTable(partition);
     return firstNs <= lastNs && endNs >= fromNs;
   });
 }
@@ -153,9 +151,10 @@ export function timesOf({ startDay, widthDays }: Pick<Partition, 'startDay' | 'w
   };
 }
 
-/** A time before which, and one after which, a table holds nothing. */
+/** A time before which, and one after which, a table holds nothing: those of its rows where these are known. */
 export function timesOfTable(table: ArrivalTable | Partition): { firstNs: bigint; lastNs: bigint } {
-  return isPartition(table) ? timesOf(table) : { firstNs: table.minNs, lastNs: table.maxNs };
+  const times = isPartition(table) ? table.sums : table;
+  return times === undefined ? timesOf(table as Partition) : { firstNs: times.minNs, lastNs: times.maxNs };
 }
 
 export function isPartition(table: ArrivalTable | Partition): table is Partition {
