@@ -222,6 +222,8 @@ class Model {
     const expected = this.#sorted();
     expect(shown(await store.readings(everything))).toEqual(shown(expected));
     for (const limit of [1, 7]) {
+      const oldest = await store.readings({ ...everything, limit });
+      expect(shown(oldest)).toEqual(shown(expected.slice(0, limit)));
       const newest = await store.readings({ ...everything, order: 'desc', limit });
       expect(shown(newest)).toEqual(shown(expected.toReversed().slice(0, limit)));
     }

@@ -34,6 +34,7 @@ import type {
 } from '../engine.ts';
 import { Turns } from '../turns.ts';
 import type { TypePolicy } from '../type-policy.ts';
+import { Beginnings } from './beginnings.ts';
 import { insertCatalog, newArrivalTable } from './catalog.ts';
 import { Compaction, type CompactionLimits, defaultLimits } from './compaction.ts';
 import { Database, isInvalidated, isSyncFailure } from './database.ts';
@@ -313,7 +314,15 @@ export class EmbeddedEngine implements Engine {
       const layout = await loadLayout(database);
       await createArrivalTables(database, layout);
       const series = await loadSeries(database, layout);
-      const writer = new Writer({ connection: database.writer, layout, series, typePolicy, maxSeries });
+      const beginnings = new Beginnings();
+      const writer = new Writer({
+        connection: database.writer,
+        layout,
+        series,
+        beginnings,
+        typePolicy,
+        maxSeries,
+      });
       const sums = new SumTables({
         database,
         series,
@@ -329,7 +338,7 @@ export class EmbeddedEngine implements Engine {
         onSealed: (names) => writer.release(names),
       });
       const compaction = new Compaction({ steps, sums, layout, limits, clock, logger });
-      const reader = new Reader({ database, layout, series });
+      const reader = new Reader({ database, layout, series, beginnings });
       const parts = { database, layout, series };
       const purge = new Purge({
         ...parts,

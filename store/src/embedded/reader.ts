@@ -1,5 +1,6 @@
 import type { DuckDBDataChunk } from '@duckdb/node-api';
 import { messageOf, TidemarkError } from '@tidemark/core';
+import type { Beginnings } from './beginnings.ts';
 import type { Columns, Database, Parameters } from './database.ts';
 import type { Layout } from './layout.ts';
 import { isDamage, openingError } from './opening.ts';
@@ -16,6 +17,7 @@ interface ReaderOptions {
   database: Database;
   layout: Layout;
   series: SeriesIndex;
+  beginnings: Beginnings;
 }
 
 /** A table can go only once for each step of compaction, and steps take longer than the start of a query. */
@@ -25,10 +27,12 @@ const MAX_TRIES = 20;
 export class Reader {
   readonly layout: Layout;
   readonly series: SeriesIndex;
+  readonly beginnings: Beginnings;
   readonly #database: Database;
 
-  constructor({ database, layout, series }: ReaderOptions) {
+  constructor({ database, layout, series, beginnings }: ReaderOptions) {
     this.#database = database;
+    this.beginnings = beginnings;
     this.layout = layout;
     this.series = series;
   }

@@ -41,6 +41,19 @@ export async function queryReadings(reader: Reader, query: ReadingsQuery): Promi
   const wanted = reader.series.select(query);
   const newest = newestReading(wanted, query);
   if (newest !== undefined) return [newest];
+  if (query.order === 'desc' || query.after !== undefined) return readSlices(reader, wanted, query);
+  return reader.beginnings.learn(query, async () => {
+    const isFromStart = query.fromNs <= larger(reader.beginnings.of(query), earliestNs(reader.layout));
+    const answer = await readSlices(reader, wanted, query);
+    return { firstNs: isFromStart ? answer[0]?.timeNs : undefined, answer };
+  });
+}
+
+async function readSlices(
+  reader: Reader,
+  wanted: readonly Series[],
+  query: ReadingsQuery,
+): Promise<Reading[]> {
   const byType = new Map(fieldTypes.map((type) => [type, wanted.filter((series) => series.type === type)]));
   const compare = compareRows(query.order);
   const found: Reading[] = [];
@@ -122,7 +135,7 @@ function newestReading(wanted: readonly Series[], query: ReadingsQuery): Reading
 
 function* slicesOf(reader: Reader, wanted: readonly Series[], query: ReadingsQuery): Generator<Slice> {
   const { order, after } = query;
-  const firstNs = earliestNs(reader.layout);
+  const firstNs = larger(earliestNs(reader.layout), reader.beginnings.of(query));
   const endNs = wanted.reduce((end, { lastTimeNs }) => (lastTimeNs >= end ? lastTimeNs + 1n : end), firstNs);
   let fromNs = larger(query.fromNs, firstNs);
   let toNs = smaller(query.toNs, endNs);

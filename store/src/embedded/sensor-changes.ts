@@ -73,6 +73,7 @@ export class SensorChanges {
       }
     });
     index.rename(tagSets, to);
+    this.#reader.beginnings.forget();
   }
 
   /** Values that queries find, so that one that was written twice counts once. */

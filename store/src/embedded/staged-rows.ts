@@ -46,9 +46,14 @@ export class StagedRows {
     if (this.#isBefore(this.#last, row)) this.#last = row;
   }
 
+  /** The least time; there must be a row. */
+  get leastNs(): bigint {
+    return this.times[this.#first]!;
+  }
+
   /** Counts the rows among those of the table. */
   addTo(table: ArrivalTable): void {
-    const minNs = this.times[this.#first]!;
+    const minNs = this.leastNs;
     const maxNs = this.times[this.#last]!;
     table.rows += this.length;
     if (minNs < table.minNs) table.minNs = minNs;

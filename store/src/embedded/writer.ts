@@ -10,6 +10,7 @@ import {
 import type { FieldType, PointColumns } from '@tidemark/core';
 import type { RejectedPoint } from '../engine.ts';
 import type { TypePolicy } from '../type-policy.ts';
+import type { Beginnings } from './beginnings.ts';
 import { appendColumns, type Columns } from './chunk.ts';
 import { isInvalidated } from './database.ts';
 import type { ArrivalTable, Layout } from './layout.ts';
@@ -22,6 +23,7 @@ interface WriterOptions {
   connection: DuckDBConnection;
   layout: Layout;
   series: SeriesIndex;
+  beginnings: Beginnings;
   typePolicy: TypePolicy;
   maxSeries?: number | undefined;
 }
@@ -34,6 +36,7 @@ interface WriterOptions {
 export class Writer {
   readonly #connection: DuckDBConnection;
   readonly #series: SeriesIndex;
+  readonly #beginnings: Beginnings;
   readonly #staging: Staging;
   readonly #appenders = new Map<string, DuckDBAppender>();
   readonly #chunks = new Map<FieldType, DuckDBDataChunk>();
@@ -45,11 +48,13 @@ export class Writer {
     connection,
     layout,
     series,
+    beginnings,
     typePolicy,
     maxSeries = Number.POSITIVE_INFINITY,
   }: WriterOptions) {
     this.#connection = connection;
     this.#series = series;
+    this.#beginnings = beginnings;
     this.#staging = new Staging({ layout, series, typePolicy, maxSeries });
     this.#firstUnsavedId = series.nextId;
   }
@@ -71,6 +76,7 @@ export class Writer {
     await this.#appendSeries(nextId);
     for (const [table, rows] of changes) await this.#appendRows(table, rows);
     await this.#commit(changes);
+    for (const [, rows] of changes) this.#beginnings.written(rows.leastNs);
     this.#isIntact = true;
     this.#firstUnsavedId = nextId;
     return rejected;

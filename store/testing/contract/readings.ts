@@ -129,6 +129,28 @@ export function readingsContract(subject: Subject): void {
       }
     }, 60_000);
 
+    test('of each sensor begin with the oldest, also when it came last', async () => {
+      await subject.write(...written);
+      for (const reading of [
+        readingAt(-5, 'b', { x: 9 }),
+        readingAt(-7, 'a', { x: 10 }),
+        readingAt(-6, 'new', { x: 1 }),
+      ]) {
+        const { sensor } = reading;
+        await subject.readings({ sensors: [sensor], limit: 1 });
+        await subject.readings({ limit: 1 });
+        await subject.write(reading);
+        expect(shown(await subject.readings({ sensors: [sensor], limit: 1 }))).toEqual(shown([reading]));
+      }
+      await subject.engine.renameSensor('a', 'c');
+      expect((await subject.readings({ limit: 1 }))[0]).toMatchObject({ sensor: 'c', values: [['x', 10]] });
+      await subject.readings({ sensors: ['c', 'b'], limit: 1 });
+      await subject.engine.deleteSensor('c');
+      expect(await subject.readings({ sensors: ['c', 'b'], limit: 1 })).toMatchObject([{ sensor: 'b' }]);
+      await subject.engine.renameSensor('new', 'c');
+      expect(await subject.readings({ sensors: ['c', 'b'], limit: 1 })).toMatchObject([{ sensor: 'c' }]);
+    });
+
     test('are found by sensor and time, in the order asked for', async () => {
       await subject.write(...written);
       const absent = [readingAt(1, 'b', {}), readingAt(0, 'nobody', {}), readingAt(9, 'a', {})];
