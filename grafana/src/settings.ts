@@ -1,7 +1,7 @@
 import type { EnvironmentName } from './provisioning/environment.ts';
 
 /** The version that docker-compose.yml and `tidemark grafana` run. */
-export const GRAFANA_IMAGE = 'grafana/grafana:12.2.0';
+export const GRAFANA_IMAGE = 'grafana/grafana:12.4.5';
 
 /** Grafana's own settings that are not its defaults: who is not logged in may look, and nobody outside is asked. */
 export const grafanaSettings = {

@@ -13,6 +13,11 @@ const shippedPanels = [
   'histogram',
   'geomap',
 ];
+/** Of its reference, "InfluxQL feature support": what is used here, and not all that there is. */
+const influxdb3 = {
+  functions: ['count', 'distinct', 'sum', 'mean', 'min', 'max', 'last', 'first', 'now', 'time', 'fill'],
+  metaqueries: ['TAG VALUES', 'TAG KEYS', 'FIELD KEYS', 'MEASUREMENTS', 'RETENTION POLICIES'],
+};
 const shippedSources = ['influxdb', 'prometheus', '__expr__'];
 
 interface PanelJson {
@@ -68,6 +73,21 @@ describe.each(dashboards)('$name', ({ name, json, panels, variables, annotations
     for (const { type, includeAll, allValue } of variables)
       if (type === 'query') expect({ includeAll, allValue }).toEqual({ includeAll: true, allValue: '.*' });
   });
+});
+
+it('every statement is within what InfluxDB 3 documents of InfluxQL', () => {
+  const targets = dashboards.flatMap(({ panels, annotations }) => [
+    ...panels.flatMap((panel) => panel.targets),
+    ...annotations,
+  ]);
+  const asked = dashboards.flatMap(({ variables }) => variables.map(({ query }) => String(query)));
+  const statements = [...targets.map(({ query = '' }) => query), ...asked];
+  const used = (pattern: RegExp) => [
+    ...new Set(statements.flatMap((text) => Array.from(text.matchAll(pattern), ([, name]) => name))),
+  ];
+  expect(influxdb3.functions).toEqual(expect.arrayContaining(used(/\b([a-z_]+)\(/g)));
+  expect(influxdb3.metaqueries).toEqual(expect.arrayContaining(used(/^SHOW ([A-Z ]+?) (?:FROM|WITH|ON)\b/g)));
+  for (const text of statements) expect(text).not.toMatch(/\b(INTO|SLIMIT|SOFFSET|EXPLAIN|DROP|DELETE)\b/);
 });
 
 it('alert rules have UIDs of their own, none of which is deleted, and evaluate no threshold of a metric', () => {
