@@ -6,6 +6,7 @@ import { fleet } from './dashboards/fleet.ts';
 import { grpcClient, grpcServer } from './dashboards/grpc.ts';
 import { platform } from './dashboards/platform.ts';
 import { sensor } from './dashboards/sensor.ts';
+import { travellers } from './dashboards/travellers.ts';
 import type { DashboardName } from './links.ts';
 import { alertsRules, contactPoint, platformRules, policy } from './provisioning/alerting.ts';
 import { prometheusDataSource, storeDataSource } from './provisioning/data-sources.ts';
@@ -24,6 +25,7 @@ const provisioning = {
 const dashboards = {
   fleet,
   sensor,
+  travellers,
   alerts,
   'data-quality': dataQuality,
   platform,

@@ -5,6 +5,7 @@ import { asVariable } from './targets.ts';
 export const dashboardTitles = {
   fleet: 'Fleet',
   sensor: 'Sensor',
+  travellers: 'Travellers',
   alerts: 'Alerts',
   'data-quality': 'Data quality',
   platform: 'Platform',

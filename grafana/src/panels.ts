@@ -83,6 +83,24 @@ export function lines(text: PanelText): timeseries.PanelBuilder {
     );
 }
 
+/** Fills what lies between the series `lowest` and `highest`, and draws neither of them. */
+export function withBand(panel: timeseries.PanelBuilder): timeseries.PanelBuilder {
+  const thin = [
+    { id: 'custom.lineWidth', value: 0 },
+    { id: 'custom.showPoints', value: 'never' },
+    { id: 'color', value: { mode: 'fixed', fixedColor: 'semi-dark-blue' } },
+    { id: 'custom.hideFrom', value: { legend: true, tooltip: false, viz: false } },
+  ];
+  return panel
+    .fillOpacity(0)
+    .overrideByName('lowest', thin)
+    .overrideByName('highest', [
+      ...thin,
+      { id: 'custom.fillBelowTo', value: 'lowest' },
+      { id: 'custom.fillOpacity', value: 15 },
+    ]);
+}
+
 /** Bars over time, one upon the other: counts. */
 export function stackedBars(text: PanelText): timeseries.PanelBuilder {
   return lines(text)
@@ -107,14 +125,36 @@ export function rows(text: PanelText): table.PanelBuilder {
   return describe(new table.PanelBuilder(), text).filterable(true);
 }
 
-/** Leaves columns out of a table and puts the others in an order. */
-export function columns(order: readonly string[], hidden: readonly string[] = []) {
+/** Leaves columns out of a table, puts the others in an order, and calls some by other names. */
+export function columns(
+  order: readonly string[],
+  hidden: readonly string[] = [],
+  names: Readonly<Record<string, string>> = {},
+) {
   return {
     id: 'organize',
     options: {
       excludeByName: Object.fromEntries(hidden.map((name) => [name, true])),
       indexByName: Object.fromEntries(order.map((name, index) => [name, index])),
-      renameByName: {},
+      renameByName: names,
+    },
+  };
+}
+
+type Calculation = 'min' | 'max' | 'mean' | 'count';
+
+/** One row for all rows that have the same in some columns, with the others summed up as `<column> (<calculation>)`. */
+export function grouped(by: readonly string[], sums: Readonly<Record<string, readonly Calculation[]>>) {
+  return {
+    id: 'groupBy',
+    options: {
+      fields: Object.fromEntries([
+        ...by.map((name) => [name, { aggregations: [], operation: 'groupby' }]),
+        ...Object.entries(sums).map(([name, aggregations]) => [
+          name,
+          { aggregations, operation: 'aggregate' },
+        ]),
+      ]),
     },
   };
 }

@@ -33,6 +33,21 @@ export function sensorVariable() {
   );
 }
 
+export function travellerSensorVariable() {
+  return listVariable('sensor', 'Camera', 'SHOW TAG VALUES FROM "travellers" WITH KEY = "sensor"').current(
+    all,
+  );
+}
+
+/** Types of travellers that the cameras chosen have seen. */
+export function travellerTypeVariable() {
+  return listVariable(
+    'type',
+    'Type',
+    `SHOW TAG VALUES FROM "travellers" WITH KEY = "type" WHERE ${isIn('sensor')}`,
+  ).current(all);
+}
+
 /** Numbers that the sensors chosen report; texts are among the newest readings. */
 export function metricVariable() {
   return listVariable(
@@ -43,7 +58,7 @@ export function metricVariable() {
 }
 
 /** A condition: the tag is one of those chosen. `.*`, which `All` stands for, takes points without the tag as well. */
-export function isIn(tag: 'location' | 'sensor' | 'metric'): string {
+export function isIn(tag: 'location' | 'sensor' | 'metric' | 'type'): string {
   return `"${tag}" =~ /^${asVariable(tag, 'regex')}$/`;
 }
 

@@ -25,6 +25,12 @@ interface TransformationOptions {
   renamePattern?: string;
   /** Of `organize`. */
   excludeByName?: Record<string, boolean>;
+  renameByName?: Record<string, string>;
+  /** Of `groupBy`. */
+  fields?: Record<
+    string,
+    { operation: 'groupby' | 'aggregate'; aggregations: ('min' | 'max' | 'mean' | 'count')[] }
+  >;
 }
 
 export interface Panel {

@@ -53,7 +53,7 @@ onBothStores((newStore) => {
     return values.toSorted();
   }
 
-  const chooseAll = { location: 'all', sensor: 'all', metric: 'all' } as const;
+  const chooseAll = { location: 'all', sensor: 'all', metric: 'all', type: 'all' } as const;
 
   it('variables offer what there is, chained', async () => {
     const { variables } = dashboards.find(({ name }) => name === 'sensor')!;
@@ -78,6 +78,31 @@ onBothStores((newStore) => {
     const view = viewOf({ location: 'all', sensor: ['greenhouse-1'], metric: [awkwardMetric] });
     const series = await askStore(store, interpolateInfluxql(targets[0]!.query!, view));
     expect(series.flatMap(({ values }) => values.map((row) => row[1]))).toEqual([400]);
+  });
+
+  it('the variables of Travellers offer cameras, and the types that they have seen', async () => {
+    const { variables } = dashboards.find(({ name }) => name === 'travellers')!;
+    const named = Object.fromEntries(variables.map((variable) => [variable.name, variable]));
+    const cameras = ['gate', `it's "far"`];
+    expect(await offered(named.sensor!, {})).toEqual(cameras);
+    const types = ['car "fast"', 'cyclist', 'pedestrian'];
+    for (const camera of cameras) expect(await offered(named.type!, { sensor: [camera] })).toEqual(types);
+    expect(await offered(named.type!, { sensor: ['nobody'] })).toEqual([]);
+  });
+
+  it('Travellers counts each traveller once, and shows speeds as they were', async () => {
+    const { panels } = dashboards.find(({ name }) => name === 'travellers')!;
+    const shown = async (title: string, type: Chosen) => {
+      const { targets } = panels.find((panel) => panel.title === title)!;
+      const view = viewOf({ sensor: ['gate', `it's "far"`], type });
+      const [series] = await askStore(store, interpolateInfluxql(targets[0]!.query!, view));
+      return series?.values[0]?.[1];
+    };
+    expect(await shown('Travellers', 'all')).toBe(3);
+    expect(await shown('Travellers', ['car "fast"', 'cyclist'])).toBe(2);
+    expect(await shown('Positions', ['car "fast"'])).toBe(40);
+    expect(await shown('Highest speed', ['car "fast"', 'cyclist'])).toBeCloseTo(12);
+    expect(await shown('Mean speed', ['pedestrian'])).toBeCloseTo(1.4);
   });
 
   describe.each(dashboards)('$name', ({ panels, annotations }: Dashboard) => {

@@ -22,7 +22,7 @@ function shiftClock(shiftMs: number): void {
 
 /**
  * What the demo has after a week: sensors at a place with coordinates, readings of the last hours and of a week
- * before, a rule that fired, was acknowledged and resolved, what was refused, and what failed a check, a service that is up and one that is down. Then a minute
+ * before, a rule that fired, was acknowledged and resolved, what was refused, and what failed a check, travellers, a service that is up and one that is down. Then a minute
  * goes by, so that the platform writes its own measurements.
  */
 export async function fill(
@@ -82,6 +82,7 @@ export async function fill(
   const twice = { sensor: 'greenhouse-3', time: nowMs - 7_000_000, temperature: 70 };
   await send(httpUrl, 'POST', 'readings', [twice]);
   await send(httpUrl, 'POST', 'readings', [twice]);
+  await seeTravellers(httpUrl, store.database, nowMs - hourMs / 2);
   await send(httpUrl, 'POST', 'heartbeats', { service: 'billing', latencyMs: 12 });
   // Silent from here on, it is down.
   await send(httpUrl, 'POST', 'heartbeats', { service: 'mailer', timeoutMs: 1000 });
@@ -90,6 +91,29 @@ export async function fill(
   await untilWritten(store, 1);
   shiftClock(-1000);
   await untilWritten(store, 2);
+}
+
+/** Somebody of each type passes two cameras, side by side. */
+async function seeTravellers(httpUrl: string, database: string, fromMs: number): Promise<void> {
+  const speeds = { pedestrian: 1.4, cyclist: 5, 'car "fast"': 12 };
+  const lines = ['gate', `it's "far"`].flatMap((camera, away) =>
+    Object.entries(speeds).flatMap(([type, speed], index) =>
+      Array.from({ length: 20 }, (_, step) => {
+        const timeMs = fromMs + (away * 600 + step * 15) * 1000;
+        const tags = `sensor=${escaped(camera)},type=${escaped(type)}`;
+        return `travellers,${tags} traveller="t${index}",x=${speed * step * 15},y=${index} ${timeMs}000000`;
+      }),
+    ),
+  );
+  const response = await fetch(`${httpUrl}/write?db=${encodeURIComponent(database)}`, {
+    method: 'POST',
+    body: lines.join('\n'),
+  });
+  if (!response.ok) throw new Error(`travellers: ${response.status} ${await response.text()}`);
+}
+
+function escaped(tag: string): string {
+  return tag.replaceAll(/[ ,=]/g, '\\$&');
 }
 
 async function send(httpUrl: string, method: string, path: string, body: unknown): Promise<void> {
@@ -114,9 +138,9 @@ async function untilAlerts(httpUrl: string, count: number): Promise<void> {
 
 /** Until the platform's own measurements of `minutes` minutes are in the store, and the metrics of sensors. */
 async function untilWritten(store: Store, minutes: number): Promise<void> {
-  const least = { sensor_state: minutes, rule_thresholds: minutes, sensor_metrics: 1 };
+  const least = { sensor_state: minutes, rule_thresholds: minutes, sensor_metrics: 1, travellers: 57 };
   const of = (name: string) =>
-    `SELECT count(/up|upper|known/) FROM "${name}" WHERE "sensor" = 'greenhouse-1' GROUP BY "rule", "metric"`;
+    `SELECT count(/^(up|upper|known|speed)$/) FROM "${name}" WHERE "sensor" =~ /^(greenhouse-1|gate)$/ GROUP BY "rule", "metric"`;
   await vi.waitFor(
     async () => {
       for (const [name, points] of Object.entries(least)) {

@@ -23,6 +23,9 @@ export function drawDashboard({ json, panels }: Dashboard, answers: Answers, vie
   return `<!doctype html><meta charset="utf-8"><style>${style}</style><h1>Tidemark / ${toHtml(json.title)}</h1>${drawn.join('')}`;
 }
 
+type Row = Record<string, unknown>;
+type Fields = NonNullable<NonNullable<Panel['transformations']>[number]['options']['fields']>;
+
 interface Size {
   width: number;
   height: number;
@@ -117,31 +120,57 @@ function drawTable(
   series: readonly Series[],
   transformations: NonNullable<Panel['transformations']>,
 ): string {
-  const rows = series.flatMap(({ columns, tags = {}, values }) =>
+  const rows: Row[] = series.flatMap(({ columns, tags = {}, values }) =>
     values.map((row) => ({
       ...tags,
       ...Object.fromEntries(columns.map((column, index) => [column, row[index]])),
     })),
   );
+  const summed = transformations.reduce(
+    (all, { options: { fields } }) => (fields ? group(all, fields) : all),
+    rows,
+  );
   const isHidden = (name: string) => transformations.some(({ options }) => options.excludeByName?.[name]);
-  const columns = [...new Set(rows.flatMap(Object.keys))].filter((name) => !isHidden(name));
+  const columns = [...new Set(summed.flatMap(Object.keys))].filter((name) => !isHidden(name));
   const renamed = (name: string) =>
     transformations.reduce(
-      (text, { options: { regex, renamePattern } }) =>
-        regex === undefined ? text : text.replace(new RegExp(regex), renamePattern!),
+      (text, { options: { regex, renamePattern, renameByName } }) =>
+        renameByName?.[text] ??
+        (regex === undefined ? text : text.replace(new RegExp(regex), renamePattern!)),
       name,
     );
   const cell = (column: string, value: unknown) =>
-    column === 'time' && typeof value === 'number' && value > 0
+    /^time( |$)/.test(column) && typeof value === 'number' && value > 0
       ? new Date(value).toISOString().slice(0, 19)
       : round(value);
-  const body = rows
+  const body = summed
     .slice(0, 14)
     .map(
-      (row: Record<string, unknown>) =>
+      (row) =>
         `<tr>${columns.map((column) => `<td>${toHtml(String(cell(column, row[column])))}</td>`).join('')}</tr>`,
     );
   return `<table><tr>${columns.map((column) => `<th>${toHtml(renamed(column))}</th>`).join('')}</tr>${body.join('')}</table>`;
+}
+
+/** As Grafana's `groupBy`. */
+function group(rows: readonly Row[], fields: Fields): Row[] {
+  const by = Object.keys(fields).filter((name) => fields[name]!.operation === 'groupby');
+  const groups = Map.groupBy(rows, (row) => JSON.stringify(by.map((name) => row[name])));
+  return [...groups.values()].map((members) => {
+    const sums = Object.entries(fields).flatMap(([name, { aggregations }]) => {
+      const values = members.map((row) => row[name]).filter((value) => typeof value === 'number');
+      if (values.length === 0) return [];
+      const sum = values.reduce((total, value) => total + value, 0);
+      const all = {
+        min: Math.min(...values),
+        max: Math.max(...values),
+        mean: sum / values.length,
+        count: values.length,
+      };
+      return aggregations.map((one): [string, number] => [`${name} (${one})`, all[one]]);
+    });
+    return Object.fromEntries([...by.map((name) => [name, members[0]![name]]), ...sums]);
+  });
 }
 
 function drawBars(lines: readonly Line[]): string {

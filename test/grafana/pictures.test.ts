@@ -90,6 +90,7 @@ function viewOf(name: string): View {
     location: 'all',
     sensor: name === 'sensor' ? ['greenhouse-1'] : 'all',
     metric: ['temperature'],
+    type: 'all',
     job: 'all',
     instance: 'all',
     service: 'all',

@@ -3,7 +3,7 @@ import * as dashboard from '@grafana/grafana-foundation-sdk/dashboard';
 import * as histogram from '@grafana/grafana-foundation-sdk/histogram';
 import { marks } from '../annotations.ts';
 import { newDashboard } from '../dashboard.ts';
-import { bars, columns, describe, lines, metricUnits, rows } from '../panels.ts';
+import { bars, columns, describe, lines, metricUnits, rows, withBand } from '../panels.ts';
 import { asVariable, influx, lastOf, math } from '../targets.ts';
 import { isIn, locationVariable, metricVariable, sensorVariable, storeVariable } from '../variables.ts';
 
@@ -128,23 +128,6 @@ function threshold(side: 'upper' | 'lower', refId: string) {
 }
 
 type Lines = ReturnType<typeof lines>;
-
-function withBand(panel: Lines): Lines {
-  const thin = [
-    { id: 'custom.lineWidth', value: 0 },
-    { id: 'custom.showPoints', value: 'never' },
-    { id: 'color', value: { mode: 'fixed', fixedColor: 'semi-dark-blue' } },
-    { id: 'custom.hideFrom', value: { legend: true, tooltip: false, viz: false } },
-  ];
-  return panel
-    .fillOpacity(0)
-    .overrideByName('lowest', thin)
-    .overrideByName('highest', [
-      ...thin,
-      { id: 'custom.fillBelowTo', value: 'lowest' },
-      { id: 'custom.fillOpacity', value: 15 },
-    ]);
-}
 
 /** The metric's name stands in the series' name, and for the band in the panel's variable alone. */
 function withUnits(panel: Lines): Lines {
