@@ -13,26 +13,46 @@ export const mappingPresets = {
   'the-things-stack': theThingsStack,
 } satisfies Record<string, (settings: Settings) => MappingInput[]>;
 
+/** What Zigbee2MQTT adds of a device itself (`include_device_information`) and of its firmware: no readings. */
+const zigbeeInformation = [
+  ...[
+    'update',
+    'update_*',
+    'elapsed',
+    'device_friendlyName',
+    'device_model',
+    'device_type',
+    'device_*Version',
+  ],
+  ...['device_ieeeAddr', 'device_networkAddress', 'device_manufacturer*', 'device_powerSource'],
+  ...['device_dateCode', 'device_softwareBuildID'],
+];
+
 /** https://www.zigbee2mqtt.io/guide/usage/mqtt_topics_and_messages.html */
 function zigbee2mqtt({ base = 'zigbee2mqtt', zone, ...settings }: Settings): MappingInput[] {
   return [
     apply(settings, {
       topic: `${base}/{sensor}`,
       time: { path: '$.last_seen', zone },
-      exclude: ['update*', 'elapsed', 'device_*'],
+      exclude: zigbeeInformation,
       texts: switches,
     }),
   ];
 }
 
+/** Texts that say how a device is set up, and its times. */
+const tasmotaInformation = [
+  ...['Time', '*Unit', 'Uptime', 'SleepMode', '*TotalStartTime', '*_Id', 'Wifi_SSId', 'Wifi_BSSId'],
+  ...['Wifi_Mode', 'Wifi_Downtime'],
+];
+
 /** https://tasmota.github.io/docs/MQTT/; its times are local ones, and of no use until the zone is told. */
 function tasmota({ base = 'tele/{sensor}', zone, ...settings }: Settings): MappingInput[] {
-  const time = zone === undefined ? {} : { time: { path: '$.Time', zone } };
   return ['SENSOR', 'STATE'].map((last) =>
     apply(settings, {
       topic: `${base}/${last}`,
-      ...time,
-      exclude: ['Time', '*Unit', 'Uptime', '*TotalStartTime', 'Wifi_SSId', 'Wifi_BSSId', 'Wifi_Mode', '*_Id'],
+      time: zone === undefined ? 'acceptance' : { path: '$.Time', zone },
+      exclude: tasmotaInformation,
       texts: switches,
     }),
   );
@@ -63,7 +83,10 @@ function shellyValues(settings: Omit<Settings, 'base' | 'zone'>): MappingInput[]
       name,
       name,
     ]),
-    ...['relay', 'input'].map((kind): [string, string] => [`${kind}/{channel}`, `${kind}_{channel}`]),
+    ...['relay', 'input', 'adc', 'ext_temperature', 'ext_humidity'].map((kind): [string, string] => [
+      `${kind}/{channel}`,
+      `${kind}_{channel}`,
+    ]),
     ...channels.flatMap(([kind, names]) =>
       names.map((name): [string, string] => [`${kind}/{channel}/${name}`, `${kind}_{channel}_${name}`]),
     ),
@@ -79,15 +102,31 @@ function shellyValues(settings: Omit<Settings, 'base' | 'zone'>): MappingInput[]
   );
 }
 
-/** https://shelly-api-docs.shelly.cloud/gen2/General/RPCProtocol: notifications, and the status of a component. */
+/** What components tell of themselves and of the network, and what others tell of the same. */
+const shellyInformation = [
+  ...[
+    '*_id',
+    '*_source',
+    '*_by_minute_*',
+    '*_minute_ts',
+    '*_tF',
+    '*_errors_*',
+    'ble*',
+    'cloud*',
+    'mqtt*',
+    'ws*',
+  ],
+  ...['sys_*', 'wifi_*ip*', 'wifi_status', 'wifi_ssid', 'wifi_bssid'],
+];
+
+/**
+ * https://shelly-api-docs.shelly.cloud/gen2/General/Notifications and …/ComponentsAndServices/Mqtt: notifications, and
+ * the status of a component, whose metrics have the same names.
+ */
 function shellyComponents(
   settings: Omit<Settings, 'base' | 'zone'>,
   { base, sensor }: { base: string; sensor?: string },
 ): MappingInput[] {
-  const exclude = [
-    ...['*id', '*_source', '*by_minute*', '*minute_ts', '*_tF', 'tF', 'source', '*errors*'],
-    ...['ble*', 'cloud*', 'mqtt*', 'ws*', 'sys_*', 'wifi_*ip*', 'wifi_status', 'wifi_ssid', 'wifi_bssid'],
-  ];
   return [
     apply(settings, {
       topic: `${base}/events/rpc`,
@@ -95,14 +134,15 @@ function shellyComponents(
       when: { '$.method': ['NotifyStatus', 'NotifyFullStatus'] },
       time: { path: '$.params.ts', unit: 's' },
       values: '$.params',
-      exclude: ['ts', ...exclude],
+      exclude: ['ts', ...shellyInformation],
       texts: switches,
     }),
     apply(settings, {
       topic: `${base}/status/{component}`,
       sensor,
       prefix: '{component}_',
-      exclude,
+      time: 'acceptance',
+      exclude: shellyInformation,
       texts: switches,
     }),
   ];

@@ -29,7 +29,7 @@ it('a preset is replaced by what it stands for, with the settings beside it', ()
   });
   expect(mappings).toMatchObject([{ id: 'zigbee2mqtt', topic: 'zb/{sensor}', location: 'attic' }]);
   expect(mappings[0]!.exclude).toContain('voltage');
-  expect(mappings[0]!.exclude).toContain('update*');
+  expect(mappings[0]!.exclude).toContain('update_*');
 });
 
 it.each([

@@ -33,12 +33,13 @@ const hasTools = [
 
 describe.skipIf(!hasTools)('examples', () => {
   it.each(pages.filter((page) => runnableOf(page).length > 0))('%s', async (page) => {
-    const { httpUrl, run } = await startReader();
+    const { httpUrl, run } = await startReader(page);
     for (const command of runnableOf(page)) {
       const { isEndless, ...result } = await run(command);
       expect(result, command).toMatchObject({ code: isEndless ? curlTimedOut : 0 });
       const isSilent = /^(printf .* \| )?mosquitto_pub/.test(command) || isEndless;
       if (!isSilent) expect(result.stdout, command).not.toBe('');
+      if (command.includes('/readings?sensor=')) expect(result.stdout, command).toContain('"isEmpty":false');
     }
     // What an example publishes is stored; a refusal is acknowledged too.
     const quarantine = await fetch(`${httpUrl}/api/v1/quarantine`);
@@ -71,14 +72,30 @@ function commandsOf(page: string): string[] {
   );
 }
 
+/** The mappings of all examples of a page, together, without those that another one has already. */
+function mappingsOf(page: string): string {
+  const markdown = readFileSync(join(root, page), 'utf8');
+  const blocks = [...markdown.matchAll(/^```yaml\nmappings:\n(.*?)^```/gms)].map(([, block]) => block!);
+  const documents = blocks.flatMap((block) => block.split(/^(?= {2}- )/m));
+  const nameOf = (document: string) => document.split('\n')[0]!;
+  return documents
+    .filter(
+      (document, index) => documents.findLastIndex((other) => nameOf(other) === nameOf(document)) === index,
+    )
+    .join('');
+}
+
 /** A platform on free ports, and the shell of somebody who reads beside it. */
-async function startReader() {
+async function startReader(page: string) {
   const dataDir = await tempDir();
   const folder = await tempDir();
   copyFileSync(join(root, 'test/fixtures/cellar.csv'), join(folder, 'recording.csv'));
   const [, registry] = /^```yaml\n(.*?)^```/ms.exec(readFileSync(join(root, 'docs/registry.md'), 'utf8'))!;
   writeFileSync(join(folder, 'registry.yaml'), registry!);
-  const platform = await startPlatform({ dataDir });
+  const mappings = mappingsOf(page);
+  const file = join(folder, 'tidemark.yaml');
+  if (mappings !== '') writeFileSync(file, `mappings:\n${mappings}`);
+  const platform = await startPlatform({ dataDir, env: mappings === '' ? {} : { TIDEMARK_CONFIG: file } });
   onTestFinished(async () => void (await platform.end('SIGTERM')));
   const { port: mqttPort } = new URL(platform.mqttUrl);
   const { port: httpPort } = new URL(platform.httpUrl);
