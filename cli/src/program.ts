@@ -9,6 +9,7 @@ import type { DemoOptions } from './demo.ts';
 import type { GrafanaOptions } from './grafana.ts';
 import type { BenchGrpcOptions } from './grpc-bench/bench-grpc.ts';
 import type { InitOptions } from './init.ts';
+import type { LiveCommandOptions } from './live/live.ts';
 import {
   durationOption,
   integerOption,
@@ -44,6 +45,7 @@ export function createProgram(): Command {
   addPlatformCommands(program);
   addPublishingCommands(program);
   addQueryCommand(program);
+  addLiveCommand(program);
   addBenchCommand(program);
   addQualityCommand(program);
   addQuarantineCommands(program);
@@ -174,6 +176,17 @@ function addBenchCommand(program: Command): void {
     .action(async (options: BenchGrpcOptions) =>
       (await import('./grpc-bench/bench-grpc.ts')).benchGrpc(options),
     );
+}
+
+function addLiveCommand(program: Command): void {
+  withHttp(program.command('live'))
+    .description('count, mean, min, max, last and rate of each series, as readings come')
+    .option('--sensor <list>', 'only these sensors', listOption)
+    .option('--location <list>', 'only at these locations', listOption)
+    .option('--metric <list>', 'only these metrics', listOption)
+    .option('--after <id>', 'first what came behind this place of the log; 0 is the oldest that is held')
+    .option('--json', 'print a JSON line for each series that has changed, each second')
+    .action(async (options: LiveCommandOptions) => (await import('./live/live.ts')).live(options));
 }
 
 function addQualityCommand(program: Command): void {

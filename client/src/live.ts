@@ -20,6 +20,8 @@ export interface LiveOptions extends ReadingFilter {
   after?: string;
   /** Ends it. */
   signal?: AbortSignal;
+  /** Told when the stream is open, and when it is lost and tried again. */
+  onConnection?: (isOpen: boolean) => void;
   /** Most events that wait for a caller that is slow; then it connects anew and goes on behind what it has. */
   maxWaiting?: number;
 }
@@ -32,7 +34,7 @@ const KEEP_ALIVE_MS = 3_600_000;
  */
 export async function* liveEvents(
   http: Http,
-  { after, signal, maxWaiting = 10_000, ...filter }: LiveOptions,
+  { after, signal, onConnection, maxWaiting = 10_000, ...filter }: LiveOptions,
 ): AsyncGenerator<LiveEvent> {
   const waiting: LiveEvent[] = [];
   let last = after;
@@ -56,6 +58,7 @@ export async function* liveEvents(
       if (waiting.length >= maxWaiting) opened.close();
       wake();
     };
+    opened.addEventListener('open', () => onConnection?.(true));
     opened.addEventListener('message', ({ data, lastEventId: id }) =>
       take({ kind: 'reading', id, reading: JSON.parse(data) }),
     );
@@ -63,6 +66,7 @@ export async function* liveEvents(
       take({ kind: 'gap', id, gap: JSON.parse(data) }),
     );
     opened.addEventListener('error', ({ code, message }) => {
+      onConnection?.(false);
       // Without a code it connects again by itself.
       if (opened.readyState === opened.CLOSED)
         fault = new Error(`the live stream was refused: ${code} ${message}`);
