@@ -15,8 +15,8 @@ const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `do
   name.endsWith('.md'),
 );
 
-/** What starts or installs the platform, or Grafana; the tests of starting them are elsewhere. */
-const setUp = /^(?:[A-Z_]+=\S+ )*(?:npm |docker compose |npx tidemark grafana$)/;
+/** What starts or installs the platform or Grafana, or follows it without an end; their tests are elsewhere. */
+const setUp = /^(?:[A-Z_]+=\S+ )*(?:npm |docker compose |npx tidemark grafana$|npx tidemark live)/;
 
 // What differs from a reader's shell: the ports, the checkout's own tidemark, and an end for what has none.
 const prelude = `
