@@ -1,13 +1,18 @@
-import { knownLocation, type Rule, type Sensor, type SensorDirectory } from '@tidemark/core';
+import {
+  createPattern,
+  knownLocation,
+  type NameMatcher,
+  type Rule,
+  type Sensor,
+  type SensorDirectory,
+} from '@tidemark/core';
 
 /** Places nest; a circle of them must not hold anybody up. */
 const MAX_DEPTH = 100;
 
-type Matcher = (text: string) => boolean;
-
 /** Which sensors a rule is about. */
 export class Scope {
-  readonly #patterns: readonly Matcher[] | undefined;
+  readonly #patterns: readonly NameMatcher[] | undefined;
   readonly #location: string | undefined;
   readonly #labels: readonly (readonly [string, string])[];
   readonly #directory: SensorDirectory;
@@ -39,25 +44,4 @@ export class Scope {
     }
     return false;
   }
-}
-
-/** Matches texts against a pattern in which `*` stands for any text, in time linear in both. */
-export function createPattern(pattern: string): Matcher {
-  const parts = pattern.split('*');
-  const first = parts[0]!;
-  if (parts.length === 1) return (text) => text === first;
-  const last = parts.at(-1)!;
-  const middle = parts.slice(1, -1).filter((part) => part !== '');
-  return (text) => {
-    if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last))
-      return false;
-    const end = text.length - last.length;
-    let at = first.length;
-    for (const part of middle) {
-      const found = text.indexOf(part, at);
-      if (found === -1 || found + part.length > end) return false;
-      at = found + part.length;
-    }
-    return true;
-  };
 }

@@ -1,6 +1,12 @@
-import { type Alert, type Clock, type Severity, type Silence, TidemarkError } from '@tidemark/core';
+import {
+  type Alert,
+  type Clock,
+  createPattern,
+  type Severity,
+  type Silence,
+  TidemarkError,
+} from '@tidemark/core';
 import type { MetaDb } from '@tidemark/store';
-import { createPattern } from './scope.ts';
 
 /** Each is compared with each firing alert, once a second. */
 const MAX_SILENCES = 1000;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { channelsSchema } from './channels.ts';
+import { derivedSchema } from './derived.ts';
 import { downsampleWidths } from './downsample.ts';
 import { type Issue, TidemarkError } from './errors.ts';
 import { flowsSchema, roles, rolesProblem } from './flows-settings.ts';
@@ -417,6 +418,17 @@ export const configSchema = z.strictObject({
         .default([])
         .describe('Widths of windows that readings are summed up in: `1h` makes measurement `readings_1h`')
         .meta({ env: 'TIDEMARK_DOWNSAMPLE_EVERY' }),
+    })
+    .prefault({}),
+  derived: derivedSchema
+    .default([])
+    .describe('Metrics that are computed from others of the same sensor, as docs/derived.md says'),
+  derivation: z
+    .strictObject({
+      maxSeries: count
+        .default(100_000)
+        .describe('Sensors, for each derived rate, counter or speed, whose newest readings are in memory')
+        .meta({ env: 'TIDEMARK_DERIVATION_MAX_SERIES' }),
     })
     .prefault({}),
   alerts: z

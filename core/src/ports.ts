@@ -411,6 +411,14 @@ export interface SensorRegistrar extends SensorDirectory {
   reportMetric(sensor: Sensor, metric: string): Sensor | undefined;
 }
 
+/** How the registry hears of metrics that are computed; nothing here waits for a disk. */
+export interface DerivedRegistrar extends SensorDirectory {
+  /** Grows whenever a sensor is declared, changed or deleted. */
+  readonly changes: number;
+  /** Notes it, unless the sensor has as many as it may: then undefined. `unit` stands where nobody declared another. */
+  reportDerived(sensor: Sensor, metric: string, unit: string | undefined): Sensor | undefined;
+}
+
 /** What the store holds of a sensor, changed in turn with the writing of what was accepted. */
 export interface SensorHistory {
   /** Values that the store holds, one for each field and time. Throws `store_unavailable`. */

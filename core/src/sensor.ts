@@ -6,6 +6,8 @@ export interface MetricDeclaration {
   min?: number | undefined;
   /** Inclusive. */
   max?: number | undefined;
+  /** True when the platform computes it from others. */
+  derived?: boolean | undefined;
 }
 
 /** A sensor is at `location` from `fromNs` on, until the next stay begins; undefined: nowhere known. */

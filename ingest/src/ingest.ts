@@ -25,6 +25,7 @@ import { BatchWriter } from './batch-writer.ts';
 import { ClockLimits } from './clock-limits.ts';
 import { Sparkplug } from './decoders/sparkplug/sparkplug.ts';
 import { DeliveryMemory } from './delivery-memory.ts';
+import { Deriver } from './derived/deriver.ts';
 import { Downsampling } from './downsampling/downsampling.ts';
 import { FieldPins } from './field-pins.ts';
 import { SpoolJournal } from './journal.ts';
@@ -95,6 +96,7 @@ export class Ingest {
   readonly #downsampling: Downsampling;
   readonly #quality: Quality;
   readonly #sparkplug: Sparkplug;
+  readonly #deriver: Deriver;
   #pipeline: Pipeline | undefined;
   #tracer: Tracer | undefined;
   #desk: Desk | undefined;
@@ -153,6 +155,7 @@ export class Ingest {
       renamedIds: options.registrar.renamedIds,
     });
     this.freshness = this.#batchWriter;
+    this.#deriver = new Deriver({ ...options, spool: this.#spool, freshness: this.freshness });
     this.#backup = new Backup({
       ...options,
       dataDir: config.dataDir,
@@ -224,6 +227,7 @@ export class Ingest {
     this.#quarantineWriter.start();
     this.#quality.start();
     this.#downsampling.start();
+    this.#deriver.start();
   }
 
   /** What is not known while the store is out, the store finds when it is written. */
@@ -242,6 +246,7 @@ export class Ingest {
   async stop(): Promise<void> {
     await this.mappings.stop();
     await this.#spool.drain();
+    await this.#deriver.stop();
     this.#history.stop();
     await this.#downsampling.stop();
     await this.#batchWriter.stop();
@@ -273,6 +278,7 @@ export class Ingest {
       this.#downsampling.health(),
       this.#quarantineWriter.health(),
       this.#quality.health(),
+      ...this.#deriver.health(),
     ];
   }
 }

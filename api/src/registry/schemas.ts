@@ -6,6 +6,7 @@ const metricSchema = z.object({
   unit: z.string().optional().openapi({ example: '°C' }),
   min: z.number().optional().openapi({ description: 'Least plausible value, inclusive.', example: -20 }),
   max: z.number().optional().openapi({ description: 'Greatest plausible value, inclusive.', example: 60 }),
+  derived: z.boolean().optional().openapi({ description: 'True when the platform computes it from others.' }),
 });
 
 /** Members that may be declared; all may be left out, and null is the same as absent. */

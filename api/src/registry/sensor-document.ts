@@ -35,16 +35,18 @@ const metricInput = z
     unit: textMember(32).nullish(),
     min: numberMember().nullish(),
     max: numberMember().nullish(),
+    derived: z.boolean().nullish(),
   })
   .superRefine(({ min, max }, c) => {
     if (typeof min === 'number' && typeof max === 'number' && min > max)
       c.addIssue({ code: 'custom', path: ['min'], message: 'is greater than max' });
   })
   .transform(
-    ({ unit, min, max }): MetricDeclaration => ({
+    ({ unit, min, max, derived }): MetricDeclaration => ({
       ...(typeof unit === 'string' && { unit }),
       ...(typeof min === 'number' && { min }),
       ...(typeof max === 'number' && { max }),
+      ...(derived === true && { derived }),
     }),
   );
 

@@ -56,12 +56,14 @@ export class ReadingChecks {
   readonly #jumpWithinMs: number;
   readonly #rulesOf: (metric: string) => MetricRules;
   readonly #times = new KnownTimes();
+  readonly #derived: ReadonlySet<string>;
   #unsureRuns: UnsureRun[] = [];
   /** Metrics whose values are compared with the one before. */
   readonly comparedMetrics: readonly string[];
 
   constructor(options: ReadingChecksOptions) {
-    const { quality, lateness } = options.config;
+    const { quality, lateness, derived } = options.config;
+    this.#derived = new Set(derived.map(({ metric }) => metric));
     this.#options = options;
     this.#isOn = new Set(quality.checks);
     this.#skewMs = lateness.skewMs;
@@ -82,7 +84,7 @@ export class ReadingChecks {
   ): string | undefined {
     if (points.measurementOf(index) !== READINGS) return undefined;
     const sensor = sensorOf(points.tagsOf(index));
-    if (sensor === undefined) return undefined;
+    if (sensor === undefined || this.#isDerived(points, index)) return undefined;
     const { times } = points;
     const state = this.#options.states.of(sensor);
     // What has to be exact is compared as it is.
@@ -118,6 +120,11 @@ export class ReadingChecks {
     // What is only remembered was counted when it was checked.
     if (seenAtMs !== Number.NEGATIVE_INFINITY) state.readings++;
     return sensor;
+  }
+
+  /** What the platform computed is no sign of life, and is told again whenever it has changed. */
+  #isDerived(points: PointColumns, index: number): boolean {
+    return this.#derived.size > 0 && this.#derived.has(points.fieldAt(points.firstFieldOf(index)));
   }
 
   /** The sensor whose death the point at `index` tells, which was not known to be dead. */

@@ -4,7 +4,7 @@ import { messageOf, syncPath } from '@tidemark/core';
 import type { DamageKeeper } from './damage.ts';
 
 /** Who must have passed an offset before the log may drop what lies before it. */
-export const cursorNames = ['store', 'quarantine', 'quality', 'alerts'] as const;
+export const cursorNames = ['store', 'quarantine', 'quality', 'alerts', 'derived'] as const;
 export type CursorName = (typeof cursorNames)[number];
 export type CursorOffsets = Record<CursorName, number>;
 
@@ -32,12 +32,13 @@ export class Cursors {
   static async load({ directory, firstOffset, endOffset, damage }: LoadOptions): Promise<Cursors> {
     const saved = await readSaved(directory, damage);
     const within = (offset = firstOffset): number => Math.min(Math.max(offset, firstOffset), endOffset);
-    const { store, quarantine, quality, alerts } = saved;
+    const { store, quarantine, quality, alerts, derived } = saved;
     return new Cursors(directory, {
       store: within(store),
       quarantine: within(quarantine),
       quality: within(quality),
       alerts: within(alerts),
+      derived: within(derived),
     });
   }
 
@@ -55,6 +56,11 @@ export class Cursors {
     this.#offsets = { ...this.#offsets, [name]: offset };
   }
 
+  /** Lets the log drop what nobody reads behind a cursor; when somebody does again, it begins at the oldest record. */
+  release(name: CursorName): void {
+    this.#offsets = { ...this.#offsets, [name]: Number.POSITIVE_INFINITY };
+  }
+
   async set(name: CursorName, offset: number): Promise<void> {
     this.#offsets = { ...this.#offsets, [name]: offset };
     const path = join(this.#directory, 'cursors.json');
@@ -63,7 +69,8 @@ export class Cursors {
     await rm(newPath, { force: true });
     const handle = await open(newPath, 'wx');
     try {
-      await handle.writeFile(JSON.stringify(this.#offsets));
+      const held = Object.entries(this.#offsets).filter(([, at]) => Number.isFinite(at));
+      await handle.writeFile(JSON.stringify(Object.fromEntries(held)));
       await handle.sync();
     } finally {
       await handle.close();

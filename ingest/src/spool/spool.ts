@@ -80,7 +80,7 @@ export class Spool {
   #spare: Batch = newBatch();
   #flushing: Promise<void> | undefined;
   readonly #waiters = new Waiters();
-  readonly #passed: CursorOffsets = { store: 0, quarantine: 0, quality: 0, alerts: 0 };
+  readonly #passed: CursorOffsets = { store: 0, quarantine: 0, quality: 0, alerts: 0, derived: 0 };
   #fault: string | undefined;
   /** When the group commit began that is under way. */
   #committingSinceMs: number | undefined;
@@ -91,7 +91,7 @@ export class Spool {
     this.#damage = new DamageKeeper(options);
     this.#metrics = new SpoolMetrics(options.metrics, {
       usedBytes: () => this.usedBytes,
-      backlogBytes: (name) => this.#endOffset - this.#cursors.get(name),
+      backlogBytes: (name) => Math.max(0, this.#endOffset - this.#cursors.get(name)),
       backlogAgeMs: (name) => this.#backlogAgeMs(name),
     });
   }
@@ -257,6 +257,12 @@ export class Spool {
   /** Takes a durable cursor back to `offset`, or to where the log now begins. Before anything reads behind it. */
   rewind(name: CursorName, offset: number): void {
     this.#cursors.rewind(name, Math.max(offset, this.firstOffset));
+  }
+
+  /** Nobody reads behind the cursor in this run: it holds nothing. */
+  release(name: CursorName): void {
+    this.#cursors.release(name);
+    this.passed(name, Number.POSITIVE_INFINITY);
   }
 
   /** Notes how far a durable cursor's reader has come; what all have read leaves the memory. */

@@ -1,6 +1,7 @@
 import {
   type Clock,
   type Config,
+  type DerivedRegistrar,
   idProblem,
   type Location,
   type Logger,
@@ -37,7 +38,7 @@ interface RegistryOptions {
  * Sensors and locations: all of them in memory, where they are asked for with each reading, and in meta.db.
  * What people declare is on stable storage when the call returns; what registers itself is written behind.
  */
-export class SensorRegistry implements SensorRegistrar {
+export class SensorRegistry implements SensorRegistrar, DerivedRegistrar {
   changes = 0;
   readonly #options: RegistryOptions;
   readonly #tables: RegistryTables;
@@ -162,8 +163,18 @@ export class SensorRegistry implements SensorRegistrar {
 
   reportMetric({ id }: Sensor, metric: string): Sensor | undefined {
     const sensor = this.#sensors.get(id)!;
-    if (metric in sensor.metrics) return sensor;
-    const learned = withMetric(sensor, metric, this.#options.limits);
+    return metric in sensor.metrics ? sensor : this.#learn(withMetric(sensor, metric, this.#options.limits));
+  }
+
+  reportDerived({ id }: Sensor, metric: string, unit: string | undefined): Sensor | undefined {
+    const sensor = this.#sensors.get(id)!;
+    const declared = sensor.metrics[metric];
+    if (declared?.derived) return sensor;
+    const declaration = { ...(unit !== undefined && { unit }), ...declared, derived: true };
+    return this.#learn(withMetric(sensor, metric, this.#options.limits, declaration));
+  }
+
+  #learn(learned: Sensor | undefined): Sensor | undefined {
     if (learned === undefined) {
       this.#metrics.limited.inc({ limit: 'metrics' });
       return undefined;

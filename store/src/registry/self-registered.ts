@@ -37,13 +37,14 @@ export function withReportedLocation(sensor: Sensor, location: string): Sensor {
   return { ...sensor, reportedLocation: location };
 }
 
-/** The sensor with a metric more; undefined when it has as many as it may. */
+/** The sensor with a metric more, or with another declaration of one; undefined when it has as many as it may. */
 export function withMetric(
   sensor: Sensor,
   metric: string,
   { maxMetricsPerSensor }: MetricLimit,
+  declaration: MetricDeclaration = {},
 ): Sensor | undefined {
-  const entries = Object.entries(sensor.metrics);
+  const entries = Object.entries(sensor.metrics).filter(([name]) => name !== metric);
   if (entries.length >= maxMetricsPerSensor) return undefined;
-  return { ...sensor, metrics: bareRecord([...entries, [metric, {}]]) };
+  return { ...sensor, metrics: bareRecord([...entries, [metric, declaration]]) };
 }

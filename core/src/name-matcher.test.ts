@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { createPattern } from './scope.ts';
+import { createPattern } from './name-matcher.ts';
 
 it('matches as a regular expression would', () => {
   const text = fc.string({ unit: fc.constantFrom('a', 'b', '.'), maxLength: 8 });
