@@ -29,7 +29,7 @@ interface Shared {
 }
 
 /** Computed from each reading by itself. */
-export interface ExpressionDefinition extends Shared {
+interface ExpressionDefinition extends Shared {
   kind: 'expression';
   compute(values: readonly number[]): number;
 }
