@@ -131,12 +131,12 @@ describe('Spool', () => {
     // The entries of this file were accepted at 1000 ns and after.
     const nowS = Date.now() / 1000;
     spool.passed('quarantine', spool.endOffset);
-    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([1, 0, 1, 1]);
+    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([1, 0, 1, 1, 1]);
     await spool.advance('store', second!.offset);
     spool = await reopen(spool);
-    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([1, 1, 1, 1]);
+    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([1, 1, 1, 1, 1]);
     spool.passed('store', spool.endOffset);
-    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([0, 1, 1, 1]);
+    expect((await ages()).map(({ value }) => Math.round(value / nowS))).toEqual([0, 1, 1, 1, 1]);
   });
 
   it('goes on behind the old end after a restart, and never writes into an old segment', async () => {
@@ -165,6 +165,21 @@ describe('Spool', () => {
     expect(await metric('tidemark_spool_damaged_bytes_total')).toBe(0);
   });
 
+  it('holds nothing for a cursor that nobody reads behind, also when another one is saved', async () => {
+    let spool = await openSpool();
+    await fill(spool, 0, 30);
+    for (const name of cursorNames) {
+      if (name === 'derived') spool.release(name);
+      else await spool.advance(name, spool.endOffset);
+    }
+    const held = async () => (await metrics.getSingleMetric('tidemark_spool_backlog_bytes')!.get()).values;
+    expect((await held()).map(({ value }) => value)).toEqual(cursorNames.map(() => 0));
+    spool = await reopen(spool);
+    expect(spool.cursor('store')).toBe(spool.endOffset);
+    // Whoever reads behind it again begins with what there is.
+    expect(spool.cursor('derived')).toBe(spool.firstOffset);
+  });
+
   it('rolls segments and drops those that every cursor has passed, but for the newest quarter of its limit', async () => {
     const sizes = { segmentBytes: 2000, maxBytes: 16_000 };
     let spool = await openSpool(sizes);
@@ -176,6 +191,7 @@ describe('Spool', () => {
     const middle = (await readAll(spool))[100]!.offset;
     await spool.advance('quality', spool.endOffset);
     await spool.advance('alerts', spool.endOffset);
+    await spool.advance('derived', spool.endOffset);
     await spool.advance('quarantine', middle);
     expect((await segments()).length).toBeLessThan(before.length);
     spool = await reopen(spool, sizes);
@@ -222,6 +238,7 @@ describe('Spool', () => {
       await spool.advance('quarantine', spool.endOffset);
       await spool.advance('quality', spool.endOffset);
       await spool.advance('alerts', spool.endOffset);
+      await spool.advance('derived', spool.endOffset);
       if (
         (await Promise.race([
           appending.then(() => 'done'),
