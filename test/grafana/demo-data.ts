@@ -63,8 +63,9 @@ export async function fill(
   );
   await send(httpUrl, 'POST', 'readings', readings.slice(0, 500));
   await send(httpUrl, 'POST', 'readings', readings.slice(500));
+  const isAwkward = sensors.some((sensor) => awkwardSensors.includes(sensor));
   await send(httpUrl, 'POST', 'readings', [
-    { sensor: 'greenhouse-1', [awkwardMetric]: 400 },
+    { sensor: 'greenhouse-1', [isAwkward ? awkwardMetric : 'co2']: 400 },
     { sensor: 'greenhouse-3', voltage: 3.1 },
   ]);
   const hot = (sensor: string, temperature: number) => ({ sensor, temperature });
@@ -82,7 +83,7 @@ export async function fill(
   const twice = { sensor: 'greenhouse-3', time: nowMs - 7_000_000, temperature: 70 };
   await send(httpUrl, 'POST', 'readings', [twice]);
   await send(httpUrl, 'POST', 'readings', [twice]);
-  await seeTravellers(httpUrl, store.database, nowMs - hourMs / 2);
+  await seeTravellers(httpUrl, store.database, { isAwkward, fromMs: nowMs - hourMs / 2 });
   await send(httpUrl, 'POST', 'heartbeats', { service: 'billing', latencyMs: 12 });
   // Silent from here on, it is down.
   await send(httpUrl, 'POST', 'heartbeats', { service: 'mailer', timeoutMs: 1000 });
@@ -93,13 +94,21 @@ export async function fill(
   await untilWritten(store, 2);
 }
 
-/** Somebody of each type passes two cameras, side by side. */
-async function seeTravellers(httpUrl: string, database: string, fromMs: number): Promise<void> {
-  const speeds = { pedestrian: 1.4, cyclist: 5, 'car "fast"': 12 };
-  const lines = ['gate', `it's "far"`].flatMap((camera, away) =>
+export const awkwardCamera = `it's "far"`;
+export const awkwardType = 'car "fast"';
+
+/** Somebody of each type passes two cameras, one after the other. */
+async function seeTravellers(
+  httpUrl: string,
+  database: string,
+  { isAwkward, fromMs }: { isAwkward: boolean; fromMs: number },
+): Promise<void> {
+  const cameras = ['gate', isAwkward ? awkwardCamera : 'bridge'];
+  const speeds = { pedestrian: 1.4, cyclist: 5, [isAwkward ? awkwardType : 'car']: 12 };
+  const lines = cameras.flatMap((camera, away) =>
     Object.entries(speeds).flatMap(([type, speed], index) =>
       Array.from({ length: 20 }, (_, step) => {
-        const timeMs = fromMs + (away * 600 + step * 15) * 1000;
+        const timeMs = fromMs + (away * 300 + index * 60 + step * 15) * 1000;
         const tags = `sensor=${escaped(camera)},type=${escaped(type)}`;
         return `travellers,${tags} traveller="t${index}",x=${speed * step * 15},y=${index} ${timeMs}000000`;
       }),

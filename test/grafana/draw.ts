@@ -48,7 +48,10 @@ function drawPanel(
   if (type === 'stat') return `<div class="big">${round(lines.at(-1)?.points.at(-1)?.[1])}</div>`;
   if (type === 'table') return drawTable(series, transformations);
   if (type === 'bargauge') return drawBars(lines);
-  if (type === 'heatmap' || type === 'state-timeline') return drawCells(lines, size);
+  if (type === 'heatmap')
+    return drawCells(lines, size, (_, share) => `hsl(${30 - 30 * share},90%,${30 + 30 * share}%)`);
+  if (type === 'state-timeline')
+    return drawCells(lines, size, (value) => (value === 1 ? '#73bf69' : '#f2495c'));
   if (type === 'histogram') return drawCounts(lines, size);
   if (type === 'geomap') return drawMap(series, size);
   return drawLines(lines, size);
@@ -184,14 +187,18 @@ function drawBars(lines: readonly Line[]): string {
     .join('');
 }
 
-function drawCells(lines: readonly Line[], { width, height }: Size): string {
+function drawCells(
+  lines: readonly Line[],
+  { width, height }: Size,
+  colorOf: (value: number, share: number) => string,
+): string {
   const times = [...new Set(lines.flatMap(({ points }) => points.map(([time]) => time)))].toSorted();
   const [cell, row] = [width / times.length, height / lines.length];
   const most = Math.max(...lines.flatMap(({ points }) => points.map(([, value]) => value)));
   const cells = lines.flatMap(({ points, name }, line) => [
     ...points.map(
       ([time, value]) =>
-        `<rect x="${times.indexOf(time) * cell}" y="${line * row}" width="${cell - 1}" height="${row - 1}" fill="hsl(${30 - (30 * value) / most},90%,${30 + (30 * value) / most}%)"/>`,
+        `<rect x="${times.indexOf(time) * cell}" y="${line * row}" width="${cell - 1}" height="${row - 1}" fill="${colorOf(value, value / most)}"/>`,
     ),
     `<text x="4" y="${line * row + 14}" fill="#fff" font-size="11">${toHtml(name)}</text>`,
   ]);
