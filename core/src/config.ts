@@ -7,7 +7,7 @@ import { flowsSchema, roles, rolesProblem } from './flows-settings.ts';
 import { mappingsSchema } from './mappings.ts';
 import { parseMaxAge } from './max-age.ts';
 import { qualityChecks } from './ports.ts';
-import { externalMqttSchema, linesSchema } from './sources-settings.ts';
+import { externalMqttSchema, kafkaSchema, linesSchema } from './sources-settings.ts';
 import { travellersSchema } from './travellers-settings.ts';
 import { readYaml } from './yaml.ts';
 
@@ -178,6 +178,7 @@ export const configSchema = z.strictObject({
     .prefault({}),
   lines: linesSchema.prefault({}),
   externalMqtt: externalMqttSchema.prefault({}),
+  kafka: kafkaSchema.prefault({}),
   ingest: z
     .strictObject({
       maxReadingsPerMessage: count

@@ -45,9 +45,11 @@ export type QuarantineReason = (typeof quarantineReasons)[number];
 
 /** A message that claims to hold readings, as a source took it in. */
 export type Submission = (
-  | /** An MQTT message; its topic says how to decode it. */
-  {
-      source: 'mqtt';
+  | /**
+   * An MQTT message, or a record of Kafka under a topic as MQTT has them, which says how to decode it. A record whose
+   * topic says nothing holds flat readings, as HTTP takes them.
+   */
+  (({ source: 'mqtt' } | { source: 'kafka' }) & {
       topic: string;
       payload: Uint8Array;
       /** True for what a broker kept and sends again to a new subscriber: of readings without a time nobody knows how old they are. */
@@ -55,7 +57,7 @@ export type Submission = (
       /** Why it cannot be taken whatever it holds, such as that it is too long. */
       problem?: { reason: QuarantineReason; detail: string } | undefined;
       delivery?: Delivery | undefined;
-    }
+    })
   /** Parsed JSON readings, flat: `{sensor, location?, time?, <metric>: value}`. */
   | { source: 'http' | 'grpc'; topic: string; items: readonly unknown[]; delivery?: Delivery | undefined }
   /** Line protocol, any number of lines; `unit` is that of its timestamps. */
@@ -108,6 +110,8 @@ export interface Delivery {
   clientId: string;
   messageId: number;
   isDuplicate: boolean;
+  /** When its source first had it, where that says the same at each delivery: the time of readings that bring none. */
+  firstNs?: bigint | undefined;
 }
 
 /** One refused part of a submission; it is in the quarantine. */

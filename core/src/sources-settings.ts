@@ -102,3 +102,40 @@ export const externalMqttSchema = z.strictObject({
     .describe('How long the broker is asked to keep messages while the platform is away (MQTT 5)')
     .meta({ env: 'TIDEMARK_MQTT_CLIENT_SESSION_EXPIRY_MS' }),
 });
+
+/** Settings of the consumer of Kafka. */
+export const kafkaSchema = z.strictObject({
+  brokers: list(z.string().regex(/^[^/@\s]+:\d+$/, 'must be HOST:PORT'))
+    .default([])
+    .describe('Kafka brokers to begin with, as `kafka-1:9092,kafka-2:9092`; empty: none')
+    .meta({ env: 'TIDEMARK_KAFKA_BROKERS' }),
+  topics: list(z.string().regex(/^[\w.-]{1,249}(?:=[^+#]+)?$/, 'must be TOPIC, or TOPIC=TOPIC-OF-MQTT'))
+    .default(['readings', 'travellers=travellers/{key}'])
+    .describe(
+      'Topics, each with the topic that MQTT would have for its records (`{key}`, `{topic}`); without one they hold flat readings',
+    )
+    .meta({ env: 'TIDEMARK_KAFKA_TOPICS' }),
+  groupId: z
+    .string()
+    .min(1)
+    .max(249)
+    .default('tidemark')
+    .describe('Consumer group, the same for all replicas')
+    .meta({ env: 'TIDEMARK_KAFKA_GROUP' }),
+  maxUnacknowledged: count
+    .default(5000)
+    .describe('Most records that wait to be durable; then no more are read')
+    .meta({ env: 'TIDEMARK_KAFKA_MAX_UNACKNOWLEDGED' }),
+  tls: z
+    .union([z.boolean(), z.stringbool()])
+    .default(false)
+    .describe('Whether the brokers speak TLS')
+    .meta({ env: 'TIDEMARK_KAFKA_TLS' }),
+  saslMechanism: z
+    .enum(['none', 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'])
+    .default('none')
+    .describe('How the brokers ask for user name and password')
+    .meta({ env: 'TIDEMARK_KAFKA_SASL_MECHANISM' }),
+  username: z.string().default('').describe('User name for them').meta({ env: 'TIDEMARK_KAFKA_USERNAME' }),
+  password: z.string().default('').describe('Password for them').meta({ env: 'TIDEMARK_KAFKA_PASSWORD' }),
+});

@@ -18,6 +18,8 @@ export class MessageStamps implements RecordStamps {
   readonly #nowNs: bigint;
   #firstNs: bigint | undefined;
   #lastNs: bigint | undefined;
+  /** True when the source says which time it is: whether the message came before is not known then. */
+  #isGiven = false;
 
   constructor(options: StampSources, submission: Submission, nowNs: bigint) {
     this.#options = options;
@@ -27,7 +29,8 @@ export class MessageStamps implements RecordStamps {
 
   /** True when the message came before, and its readings have the times they were given then. */
   get areRepeated(): boolean {
-    return this.#lastNs !== undefined && !this.areNew && this.#submission.firstGivenNs === undefined;
+    const isKnown = this.#lastNs !== undefined && !this.areNew && !this.#isGiven;
+    return isKnown && this.#submission.firstGivenNs === undefined;
   }
 
   /** True for points that were accepted before, here or elsewhere, with the times that they have. */
@@ -56,7 +59,11 @@ export class MessageStamps implements RecordStamps {
     if (submission.firstGivenNs !== undefined) return submission.firstGivenNs;
     if (submission.delivery) {
       const { delivery, topic } = submission;
-      const payload = submission.source === 'mqtt' ? submission.payload : bytesOf(submission.items);
+      if (delivery.firstNs !== undefined) {
+        this.#isGiven = true;
+        return delivery.firstNs;
+      }
+      const payload = 'payload' in submission ? submission.payload : bytesOf(submission.items);
       this.delivery = this.#options.deliveries.placeOf(delivery, topic, payload, this.#nowNs);
       if (this.delivery.firstNs >= 0n) return this.delivery.firstNs;
     }

@@ -11,7 +11,16 @@ import {
 import type { QuarantineStore } from './quarantine/quarantine-store.ts';
 
 type Source = Submission['source'];
-const sources: readonly Source[] = ['mqtt', 'http', 'grpc', 'line_protocol', 'tcp', 'import', 'store'];
+const sources: readonly Source[] = [
+  'mqtt',
+  'kafka',
+  'http',
+  'grpc',
+  'line_protocol',
+  'tcp',
+  'import',
+  'store',
+];
 
 /** What ingest tells Prometheus; the quarantine's counts are by reason, never by sensor. */
 export class IngestMetrics {
@@ -26,6 +35,7 @@ export class IngestMetrics {
   // Plain numbers, told when Prometheus asks: on the acceptance path each counter of a library shows.
   readonly #counts: Record<Source, { messages: number; points: number }> = {
     mqtt: { messages: 0, points: 0 },
+    kafka: { messages: 0, points: 0 },
     http: { messages: 0, points: 0 },
     grpc: { messages: 0, points: 0 },
     line_protocol: { messages: 0, points: 0 },

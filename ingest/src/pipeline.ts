@@ -23,7 +23,7 @@ import {
   type Limits,
   onlyFault,
 } from './decoders/decoded.ts';
-import { decodeItems, decodeMetricMessage, decodeSensorMessage } from './decoders/json.ts';
+import { decodeItemMessage, decodeItems, decodeMetricMessage, decodeSensorMessage } from './decoders/json.ts';
 import { decodeLines } from './decoders/lines.ts';
 import { withOwnTimes } from './decoders/own-times.ts';
 import { decodeRows } from './decoders/rows.ts';
@@ -199,6 +199,7 @@ export class Pipeline implements Acceptor {
       case 'mapped':
         return mappings.decode(claim, submission.topic, payload);
       default:
+        if (submission.source === 'kafka') return decodeItemMessage(payload, limits);
         throw new Error(`topic ${submission.topic} claims to hold no readings`);
     }
   }

@@ -29,6 +29,8 @@ export function submissionOf(
       return { source, topic, points: pointsOf(payload, firstGivenNs), firstGivenNs };
     case 'import':
       return { source, topic, rows: rowsOf(payload), firstGivenNs };
+    case 'kafka':
+      return { source, topic, payload, firstGivenNs };
     case 'tcp':
       return { source, topic, payload, line: 1, firstGivenNs };
     case 'line_protocol':

@@ -55,6 +55,10 @@ export class Sources {
       this.#externalBroker = new ExternalBroker(this.#options);
       await this.#begin(this.#externalBroker);
     }
+    if (config.kafka.brokers.length > 0) {
+      const { KafkaSource } = await import('./kafka/kafka-source.ts');
+      await this.#begin(new KafkaSource(this.#options));
+    }
   }
 
   /** Passes a command on to devices that are behind another broker. */

@@ -12,15 +12,12 @@ import {
   type TopicClaims,
 } from '@tidemark/core';
 import { Outage } from '../../outage.ts';
+import { keepTrying } from '../keep-trying.ts';
 import { MqttConnection } from './connection.ts';
 import { Intake } from './intake.ts';
 import { ExternalMqttMetrics } from './metrics.ts';
 import { type MqttSession, readSession, writeSession } from './session-file.ts';
 
-const FIRST_RETRY_MS = 250;
-const MAX_RETRY_MS = 30_000;
-/** A connection that held for so long was a good one: the next is made soon after it. */
-const STEADY_MS = 10_000;
 /** How long what was taken has to become durable when the platform stops. */
 const STOP_GRACE_MS = 1500;
 
@@ -81,7 +78,12 @@ export class ExternalBroker {
     const { clientId } = this.#options.config.externalMqtt;
     this.#session = clientId === '' || clientId === kept.clientId ? kept : { clientId, filters: [], qos: 0 };
     await writeSession(this.#path, this.#session);
-    this.#running = this.#run();
+    const { signal } = this.#stopping;
+    const session = (): Promise<Error> =>
+      this.#connectOnce().finally(() => {
+        this.#current = undefined;
+      });
+    this.#running = keepTrying(session, { outage: this.#outage, signal });
   }
 
   /** Takes nothing more, and acknowledges what was taken, for 1.5 s at most. The session stays. */
@@ -109,22 +111,6 @@ export class ExternalBroker {
 
   get #path(): string {
     return join(this.#options.config.dataDir, 'external-mqtt.json');
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stopping;
-    let retryMs = FIRST_RETRY_MS;
-    while (!signal.aborted) {
-      const startedMs = performance.now();
-      const fault = await this.#connectOnce().catch((error: unknown) => error);
-      this.#current = undefined;
-      if (signal.aborted) return;
-      this.#outage.failed(fault);
-      if (performance.now() - startedMs > STEADY_MS) retryMs = FIRST_RETRY_MS;
-      // Not all replicas at once when a broker is back.
-      await delay(retryMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
-      retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
-    }
   }
 
   /** One connection, from its beginning to its end; answers what ended it. */
