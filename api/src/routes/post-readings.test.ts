@@ -92,6 +92,45 @@ describe('POST /api/v1/readings', () => {
     expect((await response.json()).ids).toEqual(['Wärme@7000000000', '温度@7000000000']);
   });
 
+  it('reads a long stream no further ahead than it is accepted, and refusals keep their place in it', async () => {
+    const pieces = 40;
+    const lines = 300;
+    const padding = ' '.repeat(200);
+    const long = await startTestPlatform({}, { 'ingest.maxReadingsPerMessage': lines });
+    let [piece, lead] = [0, 0];
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          lead = Math.max(lead, piece - long.acceptor.submissions.length);
+          const items = Array.from({ length: lines }, (_, n) =>
+            n === 7
+              ? `{"sensor":"long"}`
+              : `{"sensor":"long","n":${piece * lines + n},"time":${piece * lines + n + 1}}`,
+          );
+          controller.enqueue(Buffer.from(items.map((item) => `${item}${padding}\n`).join('')));
+          if (++piece === pieces) controller.close();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const request = {
+      method: 'POST',
+      body,
+      headers: { ...ndjson, prefer: 'return=minimal' },
+      duplex: 'half',
+    };
+    const response = await long.app.request('/api/v1/readings', request as RequestInit);
+    const { accepted, ids, rejected } = await response.json();
+    await long.stop();
+    expect(response.headers.get('preference-applied')).toBe('return=minimal');
+    expect([accepted, ids]).toEqual([pieces * (lines - 1), []]);
+    expect(rejected.map(({ index }: { index: number }) => index)).toEqual(
+      Array.from({ length: pieces }, (_, n) => n * lines + 7),
+    );
+    // A piece of 70 KB or two are read ahead, never the stream.
+    expect(lead).toBeLessThan(5);
+  });
+
   it('reads gzip', async () => {
     const { status } = await post(new Uint8Array(gzipSync('{"sensor":"zipped","v":1}')), {
       'content-encoding': 'gzip',

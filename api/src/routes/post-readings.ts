@@ -1,11 +1,12 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { type Acceptor, type Delivery, parseJson, type Refusal, submit, TidemarkError } from '@tidemark/core';
+import { type Acceptor, type Delivery, parseJson, submit, TidemarkError } from '@tidemark/core';
 import { readLines } from '../body/lines.ts';
 import { readBody, readText } from '../body/read-body.ts';
 import { jsonFaultOf, parseJsonBody } from '../body/read-json.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
 import { problemOf } from '../problem.ts';
 import { problems, writeResultSchema } from '../schemas.ts';
+import { textBody } from '../text-stream.ts';
 
 const path = '/api/v1/readings';
 const ndjsonTypes = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
@@ -85,10 +86,12 @@ export function postReadings(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
         `content type ${JSON.stringify(contentType)} is not read here; send application/json or application/x-ndjson`,
       );
     }
+    const isMinimal = wantsMinimal(c.req.header('prefer'));
     const intake = new Intake(
       parts.acceptor,
       ingest.maxReadingsPerMessage,
       keyOf(c.req.header('idempotency-key')),
+      !isMinimal,
     );
     try {
       if (isStream) await intake.takeLines(readBody(c.req.raw, http.maxBodyBytes));
@@ -98,7 +101,10 @@ export function postReadings(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
       if (error instanceof TidemarkError && intake.hasAnswers) return problemOf(error, intake.result());
       throw error;
     }
-    if (intake.accepted > 0) return c.json(intake.result());
+    if (intake.accepted > 0) {
+      if (isMinimal) c.header('preference-applied', 'return=minimal');
+      return c.body(textBody(intake.text()), 200, { 'content-type': 'application/json' });
+    }
     const nothing = new TidemarkError(
       'nothing_accepted',
       'none of the readings was accepted; rejected says why',
@@ -112,24 +118,36 @@ class Intake {
   accepted = 0;
   readonly #acceptor: Acceptor;
   readonly #maxItems: number;
+  // As the JSON that is answered, a text for each chunk: an object for each of a million readings takes eight times as much.
   readonly #ids: string[] = [];
-  readonly #rejected: Refusal[] = [];
+  readonly #rejected: string[] = [];
   readonly #key: string | undefined;
+  readonly #tellsIds: boolean;
   #taken = 0;
   #chunks = 0;
 
-  constructor(acceptor: Acceptor, maxItems: number, key: string | undefined) {
+  constructor(acceptor: Acceptor, maxItems: number, key: string | undefined, tellsIds: boolean) {
     this.#acceptor = acceptor;
     this.#maxItems = maxItems;
     this.#key = key;
+    this.#tellsIds = tellsIds;
   }
 
   get hasAnswers(): boolean {
     return this.accepted > 0 || this.#rejected.length > 0;
   }
 
-  result() {
-    return { accepted: this.accepted, ids: this.#ids, rejected: this.#rejected };
+  result(): Record<string, unknown> {
+    return JSON.parse([...this.text()].join(''));
+  }
+
+  /** What became of it, as JSON in parts. */
+  *text(): Generator<string> {
+    yield `{"accepted":${this.accepted},"ids":[`;
+    yield* separated(this.#ids);
+    yield '],"rejected":[';
+    yield* separated(this.#rejected);
+    yield ']}';
   }
 
   async take(items: readonly unknown[]): Promise<void> {
@@ -164,18 +182,33 @@ class Intake {
     const start = this.#taken;
     this.#taken += items.length;
     const submission = { source: 'http' as const, topic: path, items, delivery: this.#nextDelivery() };
-    const { accepted, ids, rejected } = await submit(this.#acceptor, submission);
-    this.accepted += accepted;
-    for (const id of ids) this.#ids.push(id);
-    for (const { index, code, detail } of rejected) {
+    const outcome = await submit(this.#acceptor, submission);
+    this.accepted += outcome.accepted;
+    if (this.#tellsIds) keep(this.#ids, outcome.ids);
+    const rejected = outcome.rejected.map(({ index, code, detail }) => {
       const fault = faults.get(index);
-      this.#rejected.push(
-        fault === undefined
-          ? { index: start + index, code, detail }
-          : { index: start + index, code: 'malformed_json', detail: fault },
-      );
-    }
+      return fault === undefined
+        ? { index: start + index, code, detail }
+        : { index: start + index, code: 'malformed_json', detail: fault };
+    });
+    keep(this.#rejected, rejected);
   }
+}
+
+/** Keeps the items as the text that stands between the brackets of their array. */
+function keep(texts: string[], items: readonly unknown[]): void {
+  if (items.length > 0) texts.push(JSON.stringify(items).slice(1, -1));
+}
+
+function* separated(texts: readonly string[]): Generator<string> {
+  for (const [index, text] of texts.entries()) yield index === 0 ? text : `,${text}`;
+}
+
+/** Whether the header `Prefer` asks for no ids in the answer (RFC 7240 section 4.2). */
+function wantsMinimal(header: string | undefined): boolean {
+  return (
+    header?.split(',').some((one) => one.split(';')[0]!.trim().toLowerCase() === 'return=minimal') ?? false
+  );
 }
 
 /** The value of the header `Idempotency-Key`; throws `bad_request` when it is none. */
