@@ -5,6 +5,7 @@ import { findInfluxd, requireTool, startInfluxd } from '@tidemark/store/testing'
 import { connectAsync, type MqttClient } from 'mqtt';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { allReadings } from '../support/all-readings.ts';
+import { findProgram } from '../support/find-program.ts';
 import { Mosquitto, mosquittoBinary, persistence } from '../support/mosquitto.ts';
 import { type PlatformProcess, startPlatform } from '../support/platform-process.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -160,6 +161,30 @@ describe.skipIf(!hasMosquitto)('readings of a Mosquitto', () => {
     await start({ TIDEMARK_MQTT_URL: broker.url.replace('//', '//ingest:p%40ss%2Fword@') });
   });
 });
+
+describe.skipIf(!hasMosquitto || !requireTool('openssl', findProgram('openssl')))(
+  'a Mosquitto with TLS',
+  () => {
+    it('is taken from when its certificate is known, and not when it is not', async () => {
+      const folder = await tempDir();
+      const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+      const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+      const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
+      execFileSync('openssl', [...request, ...names, '-keyout', key, '-out', cert, '-days', '2'], {
+        stdio: 'ignore',
+      });
+      const tls = [`certfile ${cert}`, `keyfile ${key}`];
+      const broker = await Mosquitto.start(['allow_anonymous true', ...tls]);
+      const url = broker.url.replace('mqtt:', 'mqtts:');
+      await start({ TIDEMARK_MQTT_URL: url, NODE_EXTRA_CA_CERTS: cert });
+      const stranger = await startPlatform({ dataDir: await tempDir(), env: { TIDEMARK_MQTT_URL: url } });
+      onTestFinished(async () => void (await stranger.end('SIGKILL')));
+      await expect
+        .poll(() => healthOf(stranger))
+        .toMatchObject({ status: 'fail', message: expect.stringContaining('self-signed certificate') });
+    });
+  },
+);
 
 describe.skipIf(!hasMosquitto || !hasInfluxd)('two replicas that share a subscription', () => {
   it('store every reading though one is killed, and every window equals that of one process', async () => {

@@ -60,12 +60,12 @@ const upTo = (count: number): number[] => Array.from({ length: count }, (_, inde
 async function sendNumbers(
   send: (messages: Sent[]) => Promise<void>,
   count: number,
-  valueOf: (n: number, sensor: string) => string,
+  payloadOf: (n: number, sensor: string) => string,
   onSent: (n: number) => void = () => {},
 ): Promise<void> {
   for (let from = 1; from <= count; from += 20) {
     const batch = upTo(Math.min(20, count - from + 1)).map((index) => from + index - 1);
-    await send(batch.map((n) => ({ topic: 'readings', key: `s${n % 7}`, value: valueOf(n, `s${n % 7}`) })));
+    await send(batch.map((n) => ({ topic: 'readings', key: `s${n % 7}`, value: payloadOf(n, `s${n % 7}`) })));
     onSent(from + batch.length - 1);
   }
 }
@@ -141,14 +141,14 @@ describe.skipIf(!hasKafka)('readings of Kafka', { timeout }, () => {
   it.each([
     ['with times', (n: number, sensor: string) => JSON.stringify({ sensor, n, time: 1_700_000_000_000 + n })],
     ['without times', (n: number, sensor: string) => JSON.stringify({ sensor, n })],
-  ])('%s are stored once each after kill -9 of the platform', async (_name, valueOf) => {
+  ])('%s are stored once each after kill -9 of the platform', async (_name, payloadOf) => {
     const count = 4000;
     const kafka = await Kafka.start([{ topic: 'readings', partitions: 3 }]);
     const send = await producerOf(kafka);
     const dataDir = await tempDir();
     const env = { TIDEMARK_KAFKA_BROKERS: kafka.brokers, TIDEMARK_KAFKA_TOPICS: 'readings' };
     const first = await start(env, dataDir);
-    const sending = sendNumbers(send, count, valueOf);
+    const sending = sendNumbers(send, count, payloadOf);
     await expect
       .poll(async () => (await stored(first)).length, { timeout: 30_000 })
       .toBeGreaterThan(count / 10);
@@ -167,12 +167,13 @@ describe.skipIf(!hasKafka)('readings of Kafka', { timeout }, () => {
       TIDEMARK_KAFKA_BROKERS: kafka.brokers,
       TIDEMARK_KAFKA_TOPICS: 'readings',
     });
-    const valueOf = (n: number, sensor: string) => JSON.stringify({ sensor, n, time: 1_700_000_000_000 + n });
-    await sendNumbers(send, count / 2, valueOf);
+    const payloadOf = (n: number, sensor: string) =>
+      JSON.stringify({ sensor, n, time: 1_700_000_000_000 + n });
+    await sendNumbers(send, count / 2, payloadOf);
     await expect.poll(async () => (await stored(platform)).length, { timeout: 30_000 }).toBeGreaterThan(0);
     await kafka.kill();
     await kafka.run();
-    await sendNumbers(send, count, valueOf);
+    await sendNumbers(send, count, payloadOf);
     await expect.poll(() => stored(platform), { timeout: 60_000 }).toEqual(upTo(count));
   });
 });
@@ -200,10 +201,10 @@ describe.skipIf(!hasKafka || !hasInfluxd)('two replicas in one group', { timeout
     const alone = await start({ ...shared, TIDEMARK_KAFKA_GROUP: 'alone', ...(await storeOf('alone')) });
     const recordsOf = async (platform: PlatformProcess) =>
       (await metricsOf(platform))('tidemark_kafka_records_total');
-    const valueOf = (n: number, sensor: string) =>
+    const payloadOf = (n: number, sensor: string) =>
       JSON.stringify({ sensor, n: n * 0.5, time: 1_700_000_000_000 + n * 100 });
     let sent = 0;
-    const sending = sendNumbers(send, count, valueOf, (n) => {
+    const sending = sendNumbers(send, count, payloadOf, (n) => {
       sent = n;
     });
     while (sent < count / 4 || (await recordsOf(killed)) === 0) await delay(5);

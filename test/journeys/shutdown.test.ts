@@ -63,6 +63,19 @@ it('ends although InfluxDB takes connections and never answers, and has kept wha
   await again.end('SIGTERM');
 });
 
+it('ends although the brokers that it takes readings from take connections and never answer', async () => {
+  const silent = createServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const env = { TIDEMARK_MQTT_URL: `mqtt://127.0.0.1:${port}`, TIDEMARK_KAFKA_BROKERS: `127.0.0.1:${port}` };
+  const asked = Promise.all([once(silent, 'connection'), once(silent, 'connection')]);
+  const platform = await startPlatform({ dataDir: await tempDir(), env });
+  await asked;
+  const stopped = await Promise.race([platform.end('SIGTERM'), delay(STOP_LIMIT_MS, 'still running')]);
+  expect(stopped).toBe(0);
+  silent.close();
+});
+
 function childrenOf(pid: number): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

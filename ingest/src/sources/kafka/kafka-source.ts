@@ -23,7 +23,9 @@ const LAG_EVERY_MS = 5000;
 /** What one answer of a broker may hold: it is in memory whole. */
 const MAX_FETCH_BYTES = 4 * 1024 * 1024;
 /** How long what was taken has to become durable, and the group to be left, when the platform stops. */
-const STOP_GRACE_MS = 1500;
+const STOP_GRACE_MS = 700;
+/** A commit that takes longer is tried again. */
+const COMMIT_MS = 10_000;
 
 type RecordConsumer = Consumer<Buffer, Buffer, Buffer, Buffer>;
 type RecordStream = MessagesStream<Buffer, Buffer, Buffer, Buffer>;
@@ -97,12 +99,13 @@ export class KafkaSource {
     this.#stopping.signal.addEventListener('abort', stop, { once: true });
     const consumer = this.#createConsumer();
     try {
-      const stream = await consumer.consume({
+      const joining = consumer.consume({
         topics: topics.map((text) => parseTopicTemplate(text).topic),
         mode: 'committed',
         // A group that is new takes all that is there; one whose place is gone, what is left.
         fallbackMode: 'earliest',
       });
+      const stream = await unlessAborted(joining, over.signal);
       stream.on('error', end);
       stream.on('close', () => end(new Error('the stream of records has ended')));
       const intake = this.#takeFrom(stream, end);
@@ -168,16 +171,20 @@ export class KafkaSource {
 
   /** Commits again and again until the signal aborts; then once more what has become durable by then. */
   async #commitDurable(consumer: RecordConsumer, intake: KafkaIntake, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    for (let isLast = false; !isLast; ) {
       await delay(COMMIT_EVERY_MS, undefined, { signal }).catch(() => {});
-      if (signal.aborted) await intake.finish(STOP_GRACE_MS);
+      isLast = signal.aborted;
+      if (isLast) await intake.finish(STOP_GRACE_MS);
       const isOurs = ({ topic, partition }: Committable): boolean =>
         (consumer.assignments ?? []).some((one) => one.topic === topic && one.partitions.includes(partition));
       const offsets = intake.committable().filter(isOurs);
       if (offsets.length === 0 || !consumer.isActive()) continue;
       try {
-        const isCommitted = consumer.commit({ offsets });
-        await (signal.aborted ? Promise.race([isCommitted, delay(STOP_GRACE_MS)]) : isCommitted);
+        const inTime = AbortSignal.timeout(isLast ? STOP_GRACE_MS : COMMIT_MS);
+        await unlessAborted(
+          consumer.commit({ offsets }),
+          isLast ? inTime : AbortSignal.any([inTime, signal]),
+        );
         intake.noteCommitted(offsets);
         this.#metrics.commits.inc();
       } catch (error) {
@@ -185,5 +192,19 @@ export class KafkaSource {
         this.#options.logger.debug({ err: error }, 'offsets were not committed; it is tried again');
       }
     }
+  }
+}
+
+/** What it resolves with; throws the signal's reason when that aborts before. */
+async function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+    promise.catch(() => {});
   }
 }

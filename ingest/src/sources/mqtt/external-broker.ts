@@ -19,7 +19,7 @@ import { ExternalMqttMetrics } from './metrics.ts';
 import { type MqttSession, readSession, writeSession } from './session-file.ts';
 
 /** How long what was taken has to become durable when the platform stops. */
-const STOP_GRACE_MS = 1500;
+const STOP_GRACE_MS = 700;
 
 interface ExternalBrokerOptions {
   config: Pick<Config, 'dataDir' | 'externalMqtt' | 'mqtt'>;
@@ -86,7 +86,7 @@ export class ExternalBroker {
     this.#running = keepTrying(session, { outage: this.#outage, signal });
   }
 
-  /** Takes nothing more, and acknowledges what was taken, for 1.5 s at most. The session stays. */
+  /** Takes nothing more, and acknowledges what was taken, for a second at most. The session stays. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
