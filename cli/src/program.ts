@@ -6,6 +6,7 @@ import { addBackupCommands } from './backup-commands.ts';
 import { withConfig, withHttp, withOutput, withRange } from './command-options.ts';
 import { httpUrlOption, mqttUrlOption } from './connection.ts';
 import type { DemoOptions } from './demo.ts';
+import type { DoctorOptions } from './doctor/doctor.ts';
 import type { GrafanaOptions } from './grafana.ts';
 import type { BenchGrpcOptions } from './grpc-bench/bench-grpc.ts';
 import type { InitOptions } from './init.ts';
@@ -46,6 +47,7 @@ export function createProgram(): Command {
   addPublishingCommands(program);
   addQueryCommand(program);
   addLiveCommand(program);
+  addDoctorCommand(program);
   addBenchCommand(program);
   addQualityCommand(program);
   addQuarantineCommands(program);
@@ -187,6 +189,24 @@ function addLiveCommand(program: Command): void {
     .option('--after <id>', 'first what came behind this place of the log; 0 is the oldest that is held')
     .option('--json', 'print a JSON line for each series that has changed, each second')
     .action(async (options: LiveCommandOptions) => (await import('./live/live.ts')).live(options));
+}
+
+function addDoctorCommand(program: Command): void {
+  withHttp(program.command('doctor'))
+    .description('why is my message not in the chart? follows a message, or checks a running platform')
+    .argument(
+      '[topic]',
+      'wait for the next message on it, and say each step that it takes; may hold wildcards',
+    )
+    .option('--payload <text>', 'tell of this payload on the topic, without waiting')
+    .option('--user <name>', 'MQTT user that publishes it (default: the one this command connects as)')
+    .addOption(new Option('--username <name>', 'MQTT user to connect as').env('TIDEMARK_USERNAME'))
+    .addOption(new Option('--password <password>', 'its password').env('TIDEMARK_PASSWORD'))
+    .option('--wait <seconds>', 'longest to wait for a message', integerOption(1, 86_400), 60)
+    .option('--json', 'print JSON lines')
+    .action(async (topic: string | undefined, options: DoctorOptions) =>
+      (await import('./doctor/doctor.ts')).doctor(topic, options),
+    );
 }
 
 function addQualityCommand(program: Command): void {

@@ -1,14 +1,11 @@
 import { TidemarkError } from '@tidemark/core';
-import { connect, type MqttClient } from 'mqtt';
+import type { MqttClient } from 'mqtt';
+import { connectMqtt } from './connect-mqtt.ts';
 import type { MqttConnection } from './connection.ts';
 
-const connectTimeoutMs = 10_000;
 const goodbyeTimeoutMs = 1000;
 const firstRetryMs = 200;
 const longestRetryMs = 5000;
-// CONNACK codes that no retry heals: protocol, client id, user or password, not authorized (3.1.1, then 5).
-const finalRefusals = new Set([1, 2, 4, 5, 0x84, 0x85, 0x86, 0x87, 0x8a, 0x8c]);
-const credentialRefusals = new Set([4, 5, 0x86, 0x87]);
 
 interface Message {
   topic: string;
@@ -93,20 +90,7 @@ export class Publisher {
   }
 
   async #connect(): Promise<void> {
-    const { url, username, password } = this.#parts.connection;
-    // mqtt.js would resend one message at a time; reconnecting here resends the whole window at once.
-    const client = connect(url, {
-      reconnectPeriod: 0,
-      connectTimeout: connectTimeoutMs,
-      ...(username === undefined ? {} : { username }),
-      ...(password === undefined ? {} : { password }),
-    });
-    try {
-      await connected(client, url);
-    } catch (error) {
-      client.end(true);
-      throw error;
-    }
+    const client = await connectMqtt(this.#parts.connection);
     if (this.#isStopping) return void client.end(true);
     this.#client = client;
     client.on('error', () => undefined);
@@ -160,25 +144,4 @@ export class Publisher {
     this.#wakers = [];
     for (const wake of wakers) wake();
   }
-}
-
-function connected(client: MqttClient, url: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    client.once('connect', () => resolve());
-    client.once('error', (error) => reject(connectFailure(url, error)));
-    client.once('close', () => reject(connectFailure(url, new Error('the connection was closed'))));
-  });
-}
-
-function connectFailure(secretUrl: string, error: Error): TidemarkError {
-  const url = secretUrl.replace(/\/\/[^/@]*@/, '//');
-  const reason = 'code' in error && typeof error.code === 'number' ? error.code : undefined;
-  if (reason !== undefined && credentialRefusals.has(reason)) {
-    const message = `${url} refuses the user name or password; give --username and --password`;
-    return new TidemarkError('unauthorized', message, { cause: error });
-  }
-  const isFinal = reason !== undefined && finalRefusals.has(reason);
-  const detail = error.message || String((error as NodeJS.ErrnoException).code);
-  const message = `cannot reach a broker at ${url} (${detail}); is Tidemark running there (npm start)?`;
-  return new TidemarkError('unavailable', message, { cause: error, retryable: !isFinal });
 }

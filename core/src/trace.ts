@@ -92,3 +92,20 @@ export const stepOfReason: Record<QuarantineReason, TraceStepName> = {
   store_rejected: 'store',
   too_many_series: 'store',
 };
+
+/** What to do about a reason. */
+export function hintOfReason(code: QuarantineReason): string {
+  return hints[code] ?? 'correct it at its source, then replay it from the quarantine';
+}
+
+const hints: Partial<Record<QuarantineReason, string>> = {
+  time_out_of_range:
+    'set the clock of the device, or let the platform give the time: timeFrom: server of the sensor',
+  unknown_sensor: 'register the sensor (POST /api/v1/sensors), then replay it from the quarantine',
+  wrong_location: 'correct the location at the device or in the registry',
+  too_many_sensors: 'raise registry.maxSensors or registry.maxNewSensorsPerMinute',
+  too_many_metrics: 'raise registry.maxMetricsPerSensor',
+  type_conflict: 'send the type that the field has, or set store.typePolicy',
+  too_many_readings: 'send fewer at once, or raise ingest.maxReadingsPerMessage',
+  too_many_fields: 'send fewer at once, or raise ingest.maxFieldsPerReading',
+};

@@ -2,6 +2,7 @@ import {
   type Config,
   type FieldType,
   formatTime,
+  hintOfReason,
   type IngestTrace,
   type IngestTraced,
   type MessageClaim,
@@ -9,7 +10,6 @@ import {
   type Point,
   PointColumns,
   type QualityCheck,
-  type QuarantineReason,
   type Refusal,
   stepOfReason,
   type TracedMessage,
@@ -159,7 +159,7 @@ class Judged {
       step,
       status: this.#left === 0 ? 'stopped' : 'warned',
       message: `${this.#left === 0 ? '' : `${count(refused.length, 'part')} refused, the rest goes on: `}${told.join('; ')}`,
-      hint: hintOf(refused[0]!.code),
+      hint: hintOfReason(refused[0]!.code),
     };
   }
 }
@@ -222,20 +222,3 @@ function skipBehindStop(steps: readonly TraceStep[]): TraceStep[] {
 function count(n: number, what: string): string {
   return `${n} ${what}${n === 1 ? '' : 's'}`;
 }
-
-/** What to do about a reason. */
-function hintOf(code: QuarantineReason): string {
-  return hints[code] ?? 'correct it at its source, then replay it from the quarantine';
-}
-
-const hints: Partial<Record<QuarantineReason, string>> = {
-  time_out_of_range:
-    'set the clock of the device, or let the platform give the time: timeFrom: server of the sensor',
-  unknown_sensor: 'register the sensor (POST /api/v1/sensors), then replay it from the quarantine',
-  wrong_location: 'correct the location at the device or in the registry',
-  too_many_sensors: 'raise registry.maxSensors or registry.maxNewSensorsPerMinute',
-  too_many_metrics: 'raise registry.maxMetricsPerSensor',
-  type_conflict: 'send the type that the field has, or set store.typePolicy',
-  too_many_readings: 'send fewer at once, or raise ingest.maxReadingsPerMessage',
-  too_many_fields: 'send fewer at once, or raise ingest.maxFieldsPerReading',
-};
