@@ -227,7 +227,7 @@ export class Ingest {
     this.#quarantineWriter.start();
     this.#quality.start();
     this.#downsampling.start();
-    this.#deriver.start();
+    await this.#deriver.start();
   }
 
   /** What is not known while the store is out, the store finds when it is written. */

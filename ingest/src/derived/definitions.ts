@@ -6,7 +6,7 @@ import {
   type Tag,
   TidemarkError,
 } from '@tidemark/core';
-import { parseExpression } from './expression.ts';
+import type { Expression } from './expression.ts';
 
 const NS_PER_SECOND = 1e9;
 
@@ -47,12 +47,15 @@ export interface PairDefinition extends Shared {
 export type Definition = ExpressionDefinition | PairDefinition;
 
 /** Reads the setting `derived`; throws `config_invalid` with the path of every expression that is none. */
-export function readDefinitions(metrics: readonly DerivedMetric[]): Definition[] {
+export async function readDefinitions(metrics: readonly DerivedMetric[]): Promise<Definition[]> {
   const names = new Set(metrics.map(({ metric }) => metric));
   const issues: Issue[] = [];
+  const hasExpression = metrics.some(({ operator }) => operator.kind === 'expression');
+  // Its parser is loaded only where there is anything to parse: it takes some 50 ms.
+  const parse = hasExpression ? (await import('./expression.ts')).parseExpression : neverParsed;
   const definitions = metrics.flatMap((one, index) => {
     try {
-      return [define(one, names)];
+      return [define(one, names, parse)];
     } catch (error) {
       issues.push({ path: `derived.${index}.expression`, message: messageOf(error) });
       return [];
@@ -63,11 +66,21 @@ export function readDefinitions(metrics: readonly DerivedMetric[]): Definition[]
   throw new TidemarkError('config_invalid', `the configuration has a fault: ${text}`, { issues });
 }
 
-function define({ metric, sensors, operator }: DerivedMetric, derived: ReadonlySet<string>): Definition {
+type Parse = (text: string) => Expression;
+
+const neverParsed: Parse = () => {
+  throw new Error('no expression was to be parsed');
+};
+
+function define(
+  { metric, sensors, operator }: DerivedMetric,
+  derived: ReadonlySet<string>,
+  parse: Parse,
+): Definition {
   const patterns = sensors.map(createPattern);
   const concerns = (sensor: string): boolean => patterns.some((matches) => matches(sensor));
   if (operator.kind === 'expression') {
-    const { inputs, compute } = parseExpression(operator.text);
+    const { inputs, compute } = parse(operator.text);
     const circle = inputs.find((input) => derived.has(input));
     if (circle !== undefined) throw new Error(`${circle} is a derived metric itself`);
     return { kind: 'expression', metric, inputs, concerns, compute };

@@ -89,7 +89,7 @@ async function start(derived: Record<string, unknown>[], settings: Record<string
   const store = new LogStore(spool);
   const metrics = createMetrics();
   const config = loadConfig({ overrides: { derived, ...settings } });
-  const create = (registry = createMetrics()) => {
+  const create = async (registry = createMetrics()) => {
     const deriver = new Deriver({
       config,
       clock: hastyClock(),
@@ -100,10 +100,10 @@ async function start(derived: Record<string, unknown>[], settings: Record<string
       registrar,
       freshness: store,
     });
-    deriver.start();
+    await deriver.start();
     return deriver;
   };
-  let deriver = create(metrics);
+  let deriver = await create(metrics);
   onTestFinished(() => deriver.stop());
   const send = async (...points: Point[]): Promise<void> => {
     for (const { tags } of points) {
@@ -118,7 +118,7 @@ async function start(derived: Record<string, unknown>[], settings: Record<string
       .toBe(true);
   const restart = async (): Promise<void> => {
     await deriver.stop();
-    deriver = create();
+    deriver = await create();
   };
   /** By sensor and second. */
   const values = async (metric: string): Promise<Record<string, unknown>> => {

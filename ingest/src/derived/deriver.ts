@@ -3,22 +3,18 @@ import {
   type Clock,
   type Config,
   type DerivedRegistrar,
-  encodeSeriesKey,
   type Freshness,
   type Logger,
   type PartHealth,
-  type Point,
   READINGS,
   type Registry,
   type Sensor,
-  TidemarkError,
   tagOf,
   tagsOf,
 } from '@tidemark/core';
 import type { Engine } from '@tidemark/store';
 import { Outage } from '../outage.ts';
-import { encodePoints, type SpoolEntry } from '../spool/entry.ts';
-import { type RecordKind, recordKinds } from '../spool/record.ts';
+import type { SpoolEntry } from '../spool/entry.ts';
 import type { Spool } from '../spool/spool.ts';
 import {
   type Definition,
@@ -27,10 +23,12 @@ import {
   type Sample,
   valueOfPair,
 } from './definitions.ts';
-import { derivedPoint, deriveStored } from './derive-stored.ts';
+import { derivedPoint } from './derive-stored.ts';
+import { DerivedLog, type Output } from './derived-log.ts';
 import { DerivedMetrics } from './metrics.ts';
 import { RecentSamples } from './recent-samples.ts';
-import { metricsOf, sampleOfPoint, sampleOfReading } from './samples.ts';
+import { sampleOfPoint } from './samples.ts';
+import { StoreLookups } from './store-lookups.ts';
 import { Waiting, type WaitingSeries } from './waiting.ts';
 
 /** Read between two turns of the event loop. */
@@ -41,15 +39,10 @@ const SAVE_EVERY_MS = 1000;
 const RETRY_MS = 1000;
 /** How long the store may take to have what was accepted. */
 const FLUSH_WITHIN_MS = 2000;
-/** Series that one look-up is for. */
-const LOOKED_UP = 200;
 /** Readings that may wait for the store; with more, none is read until it has answered. */
 const MAX_WAITING = 100_000;
-/** Newest readings that a series is known again by: more than come while it is looked up. */
-const KNOWN_AGAIN_BY = 1000;
 /** Sensors of which it is remembered what is derived for them; forgotten when there are more. */
 const MAX_KNOWN_SENSORS = 1_000_000;
-const END_OF_TIME_NS = (1n << 63n) - 1n;
 const none: readonly Concern[] = [];
 
 interface DeriverOptions {
@@ -78,12 +71,6 @@ interface Touched {
   offset: number;
 }
 
-/** What is to be written. */
-interface Output {
-  points: Point[];
-  late: Point[];
-}
-
 /**
  * Derived metrics: reads the log behind the durable cursor `derived`, and writes what follows from each reading into the
  * log, from where it goes the way of every point. What is remembered of readings is a cache of what the store holds, so
@@ -91,12 +78,13 @@ interface Output {
  * said what came before and after it. Read again after a crash, a reading gives the same values at the same times.
  */
 export class Deriver {
-  readonly definitions: readonly Definition[];
+  #definitions: readonly Definition[] = [];
   readonly #options: DeriverOptions;
-  readonly #units: ReadonlyMap<string, string | undefined>;
   readonly #metrics: DerivedMetrics;
   readonly #stopping = new AbortController();
-  readonly #outages: { reading: Outage; lookingUp: Outage };
+  readonly #outage: Outage;
+  readonly #log: DerivedLog;
+  readonly #lookups: StoreLookups;
   /** Used longest ago first. */
   readonly #recent = new Map<string, RecentSamples>();
   readonly #concerns = new Map<string, readonly Concern[]>();
@@ -105,38 +93,44 @@ export class Deriver {
   #position = 0;
   #advancedAtMs = 0;
   #running: Promise<void> | undefined;
-  #lookingUp: Promise<void> | undefined;
 
-  /** Throws `config_invalid` for an expression that is none. */
   constructor(options: DeriverOptions) {
-    const { config, metrics } = options;
+    const { config } = options;
     this.#options = options;
-    this.definitions = readDefinitions(config.derived);
-    this.#units = new Map(config.derived.map(({ metric, unit }) => [metric, unit]));
-    this.#metrics = new DerivedMetrics(metrics, {
+    this.#metrics = new DerivedMetrics(options.metrics, {
       pending: () => this.#waiting.samples,
       series: () => this.#recent.size,
     });
-    const outageOf = (what: string): Outage =>
-      new Outage({
-        ...options,
-        figures: () => ({ waiting: this.#waiting.samples }),
-        texts: {
-          begun: `${what}; it is tried again`,
-          lasting: `${what} still`,
-          ended: 'metrics are derived again',
-        },
-      });
-    this.#outages = {
-      reading: outageOf('metrics cannot be derived'),
-      lookingUp: outageOf('the store does not say what late readings follow'),
-    };
+    this.#outage = new Outage({
+      ...options,
+      figures: () => ({ backlogBytes: options.spool.endOffset - this.#position }),
+      texts: {
+        begun: 'metrics cannot be derived; readings stay in the spool and it is tried again',
+        lasting: 'metrics still cannot be derived',
+        ended: 'metrics are derived again',
+      },
+    });
+    const { signal } = this.#stopping;
+    const units = new Map(config.derived.map(({ metric, unit }) => [metric, unit]));
+    this.#log = new DerivedLog({ ...options, metrics: this.#metrics, units, signal });
+    this.#lookups = new StoreLookups({
+      ...options,
+      metrics: this.#metrics,
+      waiting: this.#waiting,
+      log: this.#log,
+      signal,
+      onKnown: (...known) => this.#knowAgain(...known),
+    });
   }
 
-  /** Goes on where the last run came to; the log and the store must have started. */
-  start(): void {
-    const { spool } = this.#options;
-    if (this.definitions.length === 0) {
+  /**
+   * Goes on where the last run came to; the log and the store must have started. Throws `config_invalid` for an expression
+   * that is none.
+   */
+  async start(): Promise<void> {
+    const { spool, config } = this.#options;
+    this.#definitions = await readDefinitions(config.derived);
+    if (this.#definitions.length === 0) {
       spool.release('derived');
       return;
     }
@@ -147,14 +141,14 @@ export class Deriver {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
-    await Promise.race([this.#lookingUp, delay(RETRY_MS, undefined, { ref: false })]);
-    for (const outage of Object.values(this.#outages)) outage.stop();
+    await this.#lookups.stop();
+    this.#outage.stop();
   }
 
   /** Nothing where nothing is derived. */
   health(): PartHealth[] {
     if (this.#running === undefined) return [];
-    const fault = this.#outages.reading.fault ?? this.#outages.lookingUp.fault;
+    const fault = this.#outage.fault ?? this.#lookups.fault;
     return [{ name: 'derived', status: fault ? 'fail' : 'pass', message: fault ?? 'deriving' }];
   }
 
@@ -165,11 +159,11 @@ export class Deriver {
       try {
         await this.#takeNext();
         await this.#advance(signal.aborted);
-        this.#outages.reading.ended();
+        this.#outage.ended();
         if (signal.aborted) return;
         await this.#waitForMore();
       } catch (error) {
-        this.#outages.reading.failed(error);
+        this.#outage.failed(error);
         if (signal.aborted) return;
         await delay(RETRY_MS, undefined, { signal }).catch(() => {});
       }
@@ -181,7 +175,7 @@ export class Deriver {
     const { engine, config, freshness, logger } = this.#options;
     if ((await freshness.flush(FLUSH_WITHIN_MS)) > 0) return;
     try {
-      for (const definition of this.definitions) {
+      for (const definition of this.#definitions) {
         if (definition.kind !== 'pair' || definition.by !== undefined) continue;
         const values = await engine.latest({ metrics: definition.inputs });
         for (const [sensor, ofSensor] of Map.groupBy(values, (value) => value.sensor)) {
@@ -208,11 +202,11 @@ export class Deriver {
     }
     const { entries, nextOffset } = await spool.take(this.#position, READ_BYTES, true);
     const output = this.#derive(entries);
-    await this.#append(output);
+    await this.#log.append(output);
     this.#position = nextOffset;
     spool.passed('derived', nextOffset);
-    if (this.#waiting.size > 0) this.#beginLookUp();
-    if (this.#waiting.samples > MAX_WAITING) await this.#lookingUp;
+    const lookingUp = this.#waiting.size > 0 ? this.#lookups.begin() : undefined;
+    if (this.#waiting.samples > MAX_WAITING) await lookingUp;
   }
 
   #derive(entries: readonly SpoolEntry[]): Output {
@@ -296,114 +290,24 @@ export class Deriver {
     this.#recent.delete(oldest!);
   }
 
-  #beginLookUp(): void {
-    this.#lookingUp ??= this.#lookUp()
-      .then(() => this.#outages.lookingUp.ended())
-      .catch(async (error: unknown) => {
-        this.#outages.lookingUp.failed(error);
-        await delay(RETRY_MS, undefined, { signal: this.#stopping.signal }).catch(() => {});
-      })
-      .finally(() => {
-        this.#lookingUp = undefined;
-      });
-  }
-
-  /** Asks the store about the series that have waited longest. */
-  async #lookUp(): Promise<void> {
-    const { freshness } = this.#options;
-    const work = this.#waiting.first(LOOKED_UP).map(([id, series]) => ({
-      id,
-      series,
-      lookedUp: new Map(series.samples),
-    }));
-    if ((await freshness.flush(FLUSH_WITHIN_MS)) > 0)
-      throw new TidemarkError('store_unavailable', 'the store is behind', { retryable: true });
-    this.#metrics.storeLookups.inc(work.length);
-    for (const [definition, ofOne] of Map.groupBy(work, ({ series }) => series.definition)) {
-      const timesOf = new Map(ofOne.map(({ series, lookedUp }) => [series.sensor, lookedUp]));
-      for (const range of rangesOf(definition, timesOf)) {
-        const isNew = (sensor: string, timeNs: bigint): boolean => timesOf.get(sensor)?.has(timeNs) ?? false;
-        for await (const points of deriveStored({ ...this.#options, definition, ...range, isNew }))
-          await this.#append(splitLate(points, timesOf));
-      }
-    }
-    for (const { id, series, lookedUp } of work) await this.#knowAgain(id, series, lookedUp);
-  }
-
   /** A series that was looked up, with its newest readings, and what has come meanwhile. */
-  async #knowAgain(id: string, series: WaitingSeries, lookedUp: ReadonlyMap<bigint, unknown>): Promise<void> {
-    const { engine } = this.#options;
-    const { definition, sensor } = series;
-    const readings = await engine.readings({
-      sensors: [sensor],
-      metrics: metricsOf(definition),
-      fromNs: 0n,
-      toNs: END_OF_TIME_NS,
-      order: 'desc',
-      limit: KNOWN_AGAIN_BY,
-    });
-    const samples = readings
-      .toReversed()
-      .map((reading) => sampleOfReading(definition, reading))
-      .filter((sample) => sample !== undefined);
-    const floorNs = readings.length < KNOWN_AGAIN_BY ? -1n : readings.at(-1)!.timeNs;
-    const recent = new RecentSamples(samples, floorNs);
-    const { offset } = series;
+  #knowAgain(
+    id: string,
+    { definition, sensor, offset }: WaitingSeries,
+    recent: RecentSamples,
+    lookedUp: WaitingSeries['samples'],
+  ): Output {
     const added = this.#waiting.remove(id, lookedUp);
     const touched: Touched = { definition, sensor, recent, samples: new Map(), offset };
-    const older = added.filter((one) => {
-      const isKnown = recent.add(one.sample);
-      if (isKnown) touched.samples.set(one.sample.timeNs, one);
-      return !isKnown;
-    });
-    const output: Output = { points: [], late: [] };
-    if (older.length === 0) this.#settle(id, touched, output);
-    else for (const one of added) this.#waiting.add(id, touched, one);
-    await this.#append(output);
-  }
-
-  /**
-   * Resolves when it is durable. On a disk that takes nothing it is not waited for: what makes room may be this cursor,
-   * and it is in memory until there is room.
-   */
-  async #append({ points, late }: Output): Promise<void> {
-    const { spool } = this.#options;
-    const appended: Promise<void>[] = [];
-    for (const [kind, some] of [
-      [recordKinds.points, points],
-      [recordKinds.latePoints, late],
-    ] as const) {
-      const admitted = some.filter((point) => this.#admit(point));
-      if (admitted.length > 0) appended.push(this.#appendAs(kind, admitted));
+    let isEnough = true;
+    for (const one of added) {
+      touched.samples.set(one.sample.timeNs, one);
+      isEnough &&= recent.add(one.sample);
     }
-    if (appended.length === 0) return;
-    const { promise: isHopeless, resolve } = Promise.withResolvers<void>();
-    const timer = setInterval(() => {
-      if (this.#stopping.signal.aborted || spool.health().status === 'fail') resolve();
-    }, RETRY_MS);
-    await Promise.race([Promise.all(appended), isHopeless]);
-    clearInterval(timer);
-  }
-
-  #appendAs(kind: RecordKind, points: readonly Point[]): Promise<void> {
-    const { spool, clock } = this.#options;
-    this.#metrics.points.inc(points.length);
-    const text = encodePoints(points, ({ measurement, tags }) => encodeSeriesKey(measurement, tags));
-    return new Promise((resolve) => {
-      spool.append(kind, clock.nowNs(), text, points, () => resolve());
-    });
-  }
-
-  /** Whether the sensor may have the metric, which the registry is told of then. */
-  #admit({ tags, fields }: Point): boolean {
-    const metric = fields[0]![0];
-    const sensor = this.#sensorOf(tagOf(tags, 'sensor') ?? '');
-    if (sensor?.metrics[metric]?.derived) return true;
-    const isKnown =
-      sensor !== undefined &&
-      this.#options.registrar.reportDerived(sensor, metric, this.#units.get(metric)) !== undefined;
-    if (!isKnown) this.#metrics.refused.inc();
-    return isKnown;
+    const output: Output = { points: [], late: [] };
+    if (isEnough) this.#settle(id, touched, output);
+    else this.#giveToStore(id, touched);
+    return output;
   }
 
   #sensorOf(name: string): Sensor | undefined {
@@ -414,7 +318,7 @@ export class Deriver {
     const known = this.#concerns.get(sensor);
     if (known !== undefined) return known;
     if (this.#concerns.size >= MAX_KNOWN_SENSORS) this.#concerns.clear();
-    const found = this.definitions
+    const found = this.#definitions
       .filter((definition) => definition.concerns(sensor))
       .map((definition) => ({ definition, id: this.#idOf(definition, sensor) }));
     const concerns = found.length === 0 ? none : found;
@@ -462,44 +366,4 @@ function newestSample(
     tags: tagsOf(first.sensor, first.location),
     key: undefined,
   };
-}
-
-interface Range {
-  sensors: string[];
-  fromNs: bigint;
-  toNs: bigint;
-}
-
-/** Where the readings stand that tell what comes before and after these: ranges that do not meet. */
-function rangesOf(
-  { withinNs }: PairDefinition,
-  timesOf: ReadonlyMap<string, ReadonlyMap<bigint, unknown>>,
-): Range[] {
-  const all = [...timesOf].flatMap(([sensor, times]) =>
-    [...times.keys()].map((timeNs) => ({ sensor, timeNs })),
-  );
-  all.sort((a, b) => Number(a.timeNs - b.timeNs));
-  const ranges: { sensors: Set<string>; fromNs: bigint; toNs: bigint }[] = [];
-  for (const { sensor, timeNs } of all) {
-    let last = ranges.at(-1);
-    if (last === undefined || timeNs - withinNs > last.toNs) {
-      last = { sensors: new Set(), fromNs: timeNs > withinNs ? timeNs - withinNs : 0n, toNs: 0n };
-      ranges.push(last);
-    }
-    last.sensors.add(sensor);
-    last.toNs = timeNs + withinNs + 1n;
-  }
-  return ranges.map((range) => ({ ...range, sensors: [...range.sensors] }));
-}
-
-function splitLate(
-  points: readonly Point[],
-  timesOf: ReadonlyMap<string, ReadonlyMap<bigint, { isLate: boolean }>>,
-): Output {
-  const output: Output = { points: [], late: [] };
-  for (const point of points) {
-    const sensor = tagOf(point.tags, 'sensor') ?? '';
-    (timesOf.get(sensor)?.get(point.timeNs)?.isLate ? output.late : output.points).push(point);
-  }
-  return output;
 }

@@ -74,7 +74,7 @@ export class Sparkplug {
       sensor,
       limits: this.#limits,
       known,
-      onUnstored: (cause) => this.#metrics.unstored.inc({ cause }),
+      onUnstored: (cause) => isNews && this.#metrics.unstored.inc({ cause }),
     });
     if (isNews && decoded.faults.some(({ reason }) => reason === 'no_birth')) this.#ask(claim, 'no_birth');
     return decoded;
