@@ -40,6 +40,7 @@ import { sensorChanges } from './routes/sensor-changes.ts';
 import { sensors } from './routes/sensors.ts';
 import { storage } from './routes/storage.ts';
 import { trace } from './routes/trace.ts';
+import { travellers } from './routes/travellers.ts';
 import { windows } from './routes/windows.ts';
 import { ParquetTransfers } from './transfer/parquet.ts';
 
@@ -58,6 +59,8 @@ export function createApp(parts: ApiParts): ApiApp {
   app.get('/api/v1/readings/*', fresh);
   app.get('/api/v1/latest', fresh);
   app.get('/api/v1/windows', fresh);
+  app.get('/api/v1/travellers', fresh);
+  app.get('/api/v1/travellers/*', fresh);
   app.get('/api/v1/export', freshQueries(parts.freshness, EXPORT_FLUSH_MS));
   app.post('/compute/metrics', fresh);
   app.get('/api/v1/sensors/*', fresh);
@@ -71,6 +74,7 @@ export function createApp(parts: ApiParts): ApiApp {
   readings(app, parts);
   latest(app, parts);
   windows(app, parts);
+  travellers(app, parts);
   computeMetrics(app, parts);
   live(app, parts);
   quality(app, parts);

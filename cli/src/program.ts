@@ -28,6 +28,7 @@ import type { ReplayOptions } from './replay.ts';
 import type { SendOptions } from './send.ts';
 import type { SimulateOptions } from './simulate.ts';
 import { addTransferCommands } from './transfer-commands.ts';
+import type { SimulateTravellersOptions } from './travellers/simulate.ts';
 
 const port = integerOption(0, 65_535);
 const inFlight = () =>
@@ -95,8 +96,29 @@ function addPlatformCommands(program: Command): void {
     );
 }
 
+function addTravellersCommand(simulate: Command): void {
+  withOutput(withMqtt(simulate.command('travellers')))
+    .description('publish positions of simulated pedestrians, cyclists and cars that pass cameras')
+    .option('--cameras <n>', 'how many cameras', integerOption(1, 10_000), 50)
+    .option('--travellers <n>', 'who sets out in an hour', integerOption(1, 10_000_000), 2000)
+    .option(
+      '--hours <n>',
+      'so many hours that end now, as fast as the rate allows; without it, in real time until Ctrl-C',
+      positiveOption(24 * 365),
+    )
+    .option('--rate <n>', 'most positions a second', positiveOption(1_000_000), 5000)
+    .option('--frame-ms <n>', 'time between two pictures of a camera', integerOption(10, 60_000), 1000)
+    .option('--seed <n>', 'the same seed gives the same travellers', integerOption(0, 2 ** 32 - 1), 1)
+    .addOption(qosOption(1))
+    .addOption(inFlight())
+    .action(async (options: SimulateTravellersOptions) =>
+      (await import('./travellers/simulate.ts')).simulateTravellers(options),
+    );
+}
+
 function addPublishingCommands(program: Command): void {
-  withOutput(withMqtt(program.command('simulate')))
+  const simulate = program.command('simulate');
+  withOutput(withMqtt(simulate))
     .description('publish readings of simulated sensors over MQTT')
     .option('--sensors <n>', 'how many sensors', integerOption(1, 100_000), 3)
     .option('--rate <n>', 'readings a second of each sensor', positiveOption(10_000), 1)
@@ -111,6 +133,7 @@ function addPublishingCommands(program: Command): void {
     .addOption(qosOption(1))
     .addOption(inFlight())
     .action(async (options: SimulateOptions) => (await import('./simulate.ts')).simulate(options));
+  addTravellersCommand(simulate);
   withOutput(withMqtt(program.command('replay')))
     .description('publish a CSV recording over MQTT')
     .argument('<file>', 'CSV file with a header and a time column')

@@ -11,6 +11,8 @@ import type {
   WindowTag,
 } from '@tidemark/core';
 import type { Statement } from '@tidemark/influxql';
+import type { TravellerWindows } from './traveller-windows.ts';
+import type { TravellerStay, TravellerStaysQuery, TravellerWindowsQuery } from './travellers.ts';
 
 /** Which readings: an empty or missing list means all. */
 export interface ReadingFilter {
@@ -179,6 +181,18 @@ export interface Engine {
 
   /** Windows ordered by metric, then the `by` tags, then time. `metrics` empty means every numeric one. */
   windows(query: WindowsQuery): Promise<Windows>;
+
+  /**
+   * What went on at each sensor, by type and window, windows in which nothing was included. Rejects with `bad_request`
+   * for more than MAX_WINDOWS.
+   */
+  travellerWindows(query: TravellerWindowsQuery): Promise<TravellerWindows>;
+
+  /**
+   * Stays by entry, then sensor, type and traveller; as far as they are in the range. May reject with a retryable
+   * `unavailable` where the range holds more than the store's memory.
+   */
+  travellerStays(query: TravellerStaysQuery): Promise<TravellerStay[]>;
 
   /**
    * All that is stored and matches, in pages of some 30 000 values and some MB, however much it is: each value once, in no

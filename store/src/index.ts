@@ -11,5 +11,7 @@ export * from './registry/registry.ts';
 export { bareRecord } from './registry/tables.ts';
 export * from './retention.ts';
 export * from './sensor-measurements.ts';
+export { TravellerWindows } from './traveller-windows.ts';
+export * from './travellers.ts';
 export * from './turns.ts';
 export { convert, fitTypes } from './type-policy.ts';

@@ -2,3 +2,4 @@ export * from './engine-contract.ts';
 export * from './influxd.ts';
 export * from './require-tool.ts';
 export * from './start-engine.ts';
+export * from './travellers.ts';

@@ -75,7 +75,7 @@ export function windows(app: OpenAPIHono<ApiEnv>, { engine, clock }: ApiParts): 
 }
 
 /** True when CSV is named in Accept and JSON is not preferred to it. */
-function wantsCsv(accept: string | undefined): boolean {
+export function wantsCsv(accept: string | undefined): boolean {
   const weights = new Map<string, number>();
   for (const part of (accept ?? '').split(',')) {
     const [type = '', ...parameters] = part.split(';').map((piece) => piece.trim().toLowerCase());

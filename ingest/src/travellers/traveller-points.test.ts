@@ -3,7 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMetrics, loadConfig, type Point, PointColumns, systemClock, TRAVELLERS } from '@tidemark/core';
 import type { Engine } from '@tidemark/store';
-import { findInfluxd, type Influxd, requireTool, startEngine, startInfluxd } from '@tidemark/store/testing';
+import {
+  bruteForceStays,
+  bruteForceWindows,
+  findInfluxd,
+  type Influxd,
+  requireTool,
+  rounded,
+  type SentPosition,
+  sortedTracks,
+  startEngine,
+  startInfluxd,
+} from '@tidemark/store/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { positionPoint } from '../decoders/travellers.ts';
@@ -12,16 +23,8 @@ import { TravellerPoints } from './traveller-points.ts';
 
 const S = 1_000_000_000n;
 const stayGapMs = 60_000;
+const gapNs = 60n * S;
 const startNs = 1_700_000_000n * S;
-
-interface Sent {
-  sensor: string;
-  type: string;
-  traveller: string;
-  timeNs: bigint;
-  x: number;
-  y: number;
-}
 
 /** Writes batches as the batch writer does. */
 class Writer {
@@ -51,21 +54,21 @@ class Writer {
     this.#points = this.#open();
   }
 
-  async write(batch: readonly Sent[]): Promise<PointColumns> {
+  async write(batch: readonly SentPosition[]): Promise<PointColumns> {
     const points = await this.#points.derive(PointColumns.of(batch.map(toPoint)));
     expect(await this.#engine.write(points)).toEqual([]);
     return points;
   }
 
   /** A write of which only the first so many points reach the store. */
-  async fail(batch: readonly Sent[], written: number): Promise<void> {
+  async fail(batch: readonly SentPosition[], written: number): Promise<void> {
     const points = await this.#points.derive(PointColumns.of(batch.map(toPoint)));
     await this.#engine.write(points.toArray(0, written));
     this.#points.forgetTouched();
   }
 }
 
-function toPoint({ sensor, type, timeNs, ...position }: Sent): Point {
+function toPoint({ sensor, type, timeNs, ...position }: SentPosition): Point {
   const tags = [
     ['sensor', sensor],
     ['type', type],
@@ -73,30 +76,16 @@ function toPoint({ sensor, type, timeNs, ...position }: Sent): Point {
   return positionPoint(position, tags, timeNs);
 }
 
-/** What the sorted positions come to; of two of one traveller and time the one that was sent last stands. */
-function expected(sent: readonly Sent[]): string[] {
-  const tracks = new Map<string, Map<bigint, Sent>>();
-  for (const one of sent) {
-    const key = JSON.stringify([one.type, one.traveller]);
-    tracks.set(key, (tracks.get(key) ?? new Map()).set(one.timeNs, one));
-  }
-  return [...tracks.values()]
-    .flatMap((track) => {
-      const sorted = [...track.values()].sort((one, other) => Number(one.timeNs - other.timeNs));
-      return sorted.map((one, index) => {
-        const before = sorted[index - 1];
-        const elapsedNs = before === undefined ? 0n : one.timeNs - before.timeNs;
-        if (before === undefined || elapsedNs > BigInt(stayGapMs) * 1_000_000n)
-          return told(one, 0, Number.NaN);
-        const metres = Math.hypot(one.x - before.x, one.y - before.y);
-        return told(one, Number(elapsedNs), Math.min(metres / (Number(elapsedNs) / 1e9), Number.MAX_VALUE));
-      });
-    })
+/** What the sorted positions come to. */
+function expected(sent: readonly SentPosition[]): string[] {
+  return sortedTracks(sent, gapNs)
+    .flat()
+    .map((one) => told(one, Number(one.elapsedNs), one.speed))
     .sort();
 }
 
 function told(
-  { type, traveller, timeNs, x, y }: Omit<Sent, 'sensor'>,
+  { type, traveller, timeNs, x, y }: Omit<SentPosition, 'sensor'>,
   elapsedNs: number,
   speed: number,
 ): string {
@@ -137,6 +126,25 @@ const step = fc.oneof(
   },
 );
 
+const seconds = (min: number, max: number) => fc.integer({ min, max }).map((n) => BigInt(n) * S);
+
+/** Windows of any length and step over some of the time, cut anywhere; some longer than the silence that ends a stay. */
+const windows = fc
+  .record({
+    fromNs: fc.oneof(seconds(-60, 60), fc.bigInt(-S, 100n * S)).map((ns) => startNs + ns),
+    toNs: fc.oneof(seconds(101, 700), fc.bigInt(101n * S, 200n * S)).map((ns) => startNs + ns),
+    everyNs: fc.oneof(seconds(1, 90), fc.bigInt(S, 60n * S)),
+    lengthNs: fc.oneof(seconds(1, 200), fc.bigInt(S, 60n * S)),
+    types: fc.constantFrom([], ['car'], ['car', 'pedestrian']),
+  })
+  .map((query) =>
+    gcd(query.everyNs, query.lengthNs) < S / 10n ? { ...query, lengthNs: query.everyNs } : query,
+  );
+
+function gcd(one: bigint, other: bigint): bigint {
+  return other === 0n ? one : gcd(other, one % other);
+}
+
 let runs = 0;
 
 function contract(open: () => Promise<Engine>, numRuns: number): void {
@@ -153,28 +161,39 @@ function contract(open: () => Promise<Engine>, numRuns: number): void {
     'whatever the order, what is stored is what the sorted positions come to, %s',
     async (_, maxPositions) => {
       await fc.assert(
-        fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), async (steps) => {
-          const sensor = `camera-${runs++}`;
-          const writer = new Writer(engine, maxPositions);
-          const sent: Sent[] = [];
-          for (const one of steps) {
-            if (one === 'restart') writer.restart();
-            else if (Array.isArray(one)) {
-              const batch = one.map((item) => ({ ...item, sensor }));
-              await writer.write(batch);
-              sent.push(...batch);
-            } else {
-              const batch = one.batch.map((item) => ({ ...item, sensor }));
-              await writer.fail(batch, one.written);
-              await writer.write(batch);
-              sent.push(...batch);
+        fc.asyncProperty(
+          fc.array(step, { minLength: 1, maxLength: 8 }),
+          fc.array(windows, { minLength: 2, maxLength: 2 }),
+          async (steps, queries) => {
+            const sensor = `camera-${runs++}`;
+            const writer = new Writer(engine, maxPositions);
+            const sent: SentPosition[] = [];
+            for (const one of steps) {
+              if (one === 'restart') writer.restart();
+              else if (Array.isArray(one)) {
+                const batch = one.map((item) => ({ ...item, sensor }));
+                await writer.write(batch);
+                sent.push(...batch);
+              } else {
+                const batch = one.batch.map((item) => ({ ...item, sensor }));
+                await writer.fail(batch, one.written);
+                await writer.write(batch);
+                sent.push(...batch);
+              }
             }
-          }
-          const found = await stored(engine, sensor);
-          expect(found.told).toEqual(expected(sent));
-          // As many as there are travellers of a type, at most.
-          expect(found.slots).toBeLessThanOrEqual(4);
-        }),
+            const found = await stored(engine, sensor);
+            expect(found.told).toEqual(expected(sent));
+            // As many as there are travellers of a type, at most.
+            expect(found.slots).toBeLessThanOrEqual(4);
+            const tracks = sortedTracks(sent, gapNs);
+            for (const query of queries.map((one) => ({ ...one, gapNs, sensors: [sensor] }))) {
+              const found = rounded(await engine.travellerWindows(query));
+              expect(found).toEqual(rounded(bruteForceWindows(tracks, query)));
+              const stays = await engine.travellerStays({ ...query, limit: 1000 });
+              expect(rounded(stays)).toEqual(rounded(bruteForceStays(tracks, query)));
+            }
+          },
+        ),
         { numRuns },
       );
     },
@@ -182,7 +201,14 @@ function contract(open: () => Promise<Engine>, numRuns: number): void {
 
   it('two travellers of one type at one instant are two points, however often they are sent', async () => {
     const sensor = 'crossing';
-    const at = (traveller: string): Sent => ({ sensor, type: 'car', traveller, timeNs: startNs, x: 1, y: 1 });
+    const at = (traveller: string): SentPosition => ({
+      sensor,
+      type: 'car',
+      traveller,
+      timeNs: startNs,
+      x: 1,
+      y: 1,
+    });
     const writer = new Writer(engine);
     await writer.write([at('one')]);
     await writer.write([at('two'), at('one')]);

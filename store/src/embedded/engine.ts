@@ -32,6 +32,8 @@ import type {
   Windows,
   WindowsQuery,
 } from '../engine.ts';
+import type { TravellerWindows } from '../traveller-windows.ts';
+import type { TravellerStay, TravellerStaysQuery, TravellerWindowsQuery } from '../travellers.ts';
 import { Turns } from '../turns.ts';
 import type { TypePolicy } from '../type-policy.ts';
 import { Beginnings } from './beginnings.ts';
@@ -52,6 +54,8 @@ import { createPoints, MAX_TIME_NS } from './schema.ts';
 import { SensorChanges } from './sensor-changes.ts';
 import { Steps } from './steps.ts';
 import { SumTables } from './sums.ts';
+import { queryTravellerStays } from './traveller-stays.ts';
+import { queryTravellerWindows } from './traveller-windows.ts';
 import { queryWindows } from './windows.ts';
 import { Writer } from './writer.ts';
 
@@ -224,6 +228,14 @@ export class EmbeddedEngine implements Engine {
 
   async windows(query: WindowsQuery): Promise<Windows> {
     return this.#read((reader) => queryWindows(reader, query));
+  }
+
+  travellerWindows(query: TravellerWindowsQuery): Promise<TravellerWindows> {
+    return this.#read((reader) => queryTravellerWindows(reader, query));
+  }
+
+  travellerStays(query: TravellerStaysQuery): Promise<TravellerStay[]> {
+    return this.#read((reader) => queryTravellerStays(reader, query));
   }
 
   async *points(query: PointsQuery): AsyncGenerator<readonly Point[]> {

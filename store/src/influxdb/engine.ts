@@ -24,6 +24,8 @@ import type {
   Windows,
   WindowsQuery,
 } from '../engine.ts';
+import type { TravellerWindows } from '../traveller-windows.ts';
+import type { TravellerStay, TravellerStaysQuery, TravellerWindowsQuery } from '../travellers.ts';
 import { Turns } from '../turns.ts';
 import type { TypePolicy } from '../type-policy.ts';
 import { Connection } from './connection.ts';
@@ -34,6 +36,7 @@ import { oldestTimes, purge } from './purge.ts';
 import { queryReadings, queryReadingsAt } from './readings.ts';
 import { type FieldInfo, loadFields } from './schema.ts';
 import { countSensor, deleteSensor, renameSensor } from './sensor-changes.ts';
+import { queryTravellerStays, queryTravellerWindows } from './travellers.ts';
 import { queryWindows } from './windows.ts';
 import { writePoints } from './writer.ts';
 
@@ -113,6 +116,14 @@ export class InfluxEngine implements Engine {
 
   windows(query: WindowsQuery): Promise<Windows> {
     return this.#run(() => queryWindows(this.#connection, query));
+  }
+
+  travellerWindows(query: TravellerWindowsQuery): Promise<TravellerWindows> {
+    return this.#run(() => queryTravellerWindows(this.#connection, query));
+  }
+
+  travellerStays(query: TravellerStaysQuery): Promise<TravellerStay[]> {
+    return this.#run(() => queryTravellerStays(this.#connection, query));
   }
 
   /** Not waited for at the end: its request is cut off. */
