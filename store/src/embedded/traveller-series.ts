@@ -5,7 +5,7 @@ import type { Parameters } from './database.ts';
 import type { Series, SeriesIndex } from './series.ts';
 
 /** The travellers of one type at one sensor. */
-export interface TravellerGroup {
+interface TravellerGroup {
   sensor: string;
   type: string;
 }
