@@ -42,6 +42,8 @@ export function createProgram(): Command {
     .description('Self-hosted time-series platform for sensors')
     .version(readVersion())
     .exitOverride()
+    // What follows the name of a subcommand is its own, also where the command has an option of that name.
+    .enablePositionalOptions()
     .showHelpAfterError('Run it with --help for what it takes.')
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage. Settings: docs/configuration.md.');
   addPlatformCommands(program);
