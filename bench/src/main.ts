@@ -13,6 +13,7 @@ import { rules } from './rules.ts';
 import { series } from './series.ts';
 import { start } from './start.ts';
 import { type Row, toTable } from './table.ts';
+import { travellers } from './travellers.ts';
 import { year } from './year.ts';
 
 const benchmarks: Record<string, () => Promise<Row[]>> = {
@@ -25,6 +26,7 @@ const benchmarks: Record<string, () => Promise<Row[]>> = {
   live,
   queries: queriesBesideInfluxd,
   'beside-queries': besideQueries,
+  travellers,
   flows,
   'compute-metrics': computeMetrics,
   year,

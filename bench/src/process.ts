@@ -56,6 +56,14 @@ export async function runJson<T>(args: readonly string[]): Promise<T> {
   return JSON.parse(line) as T;
 }
 
+/** Runs a script to its end and returns the JSON of its last line. */
+export async function runToEnd<T>(args: readonly string[]): Promise<T> {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let last = '';
+  for await (const line of createInterface({ input: child.stdout })) last = line;
+  return JSON.parse(last) as T;
+}
+
 /** CPU seconds that a process and all its threads have used. */
 export function cpuSecondsOf(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
