@@ -13,6 +13,10 @@ const placeState = [
   ['up', inPlace],
   ['readings', inPlace * 6],
 ] as const;
+const beat = [
+  ['latency_ms', 12],
+  ['up', 1],
+] as const;
 const PROGRESS_POINTS = 10_000_000;
 
 const [dataDir, endMs, stepS] = process.argv.slice(2) as [string, string, string];
@@ -42,14 +46,11 @@ async function fill(endMs: number, stepS: number): Promise<{ points: number; sec
       });
       if (isMinute) batch.push({ measurement: 'sensor_state', tags: sensorTags, fields: stateOf(n), timeNs });
     }
-    if (isMinute)
-      for (let place = 0; place < PLACES; place++)
-        batch.push({
-          measurement: 'location_state',
-          tags: [['location', `hall-${place}`]],
-          fields: placeState,
-          timeNs,
-        });
+    for (let n = 0; isMinute && n < PLACES; n++) {
+      const tags: Tag[] = [['location', `hall-${n}`]];
+      batch.push({ measurement: 'location_state', tags, fields: placeState, timeNs });
+      batch.push({ measurement: 'heartbeats', tags: [['service', `service-${n}`]], fields: beat, timeNs });
+    }
     points += SENSORS;
     if (batch.length < BATCH) continue;
     await engine.write(batch);

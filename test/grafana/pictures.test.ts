@@ -12,6 +12,7 @@ import { requireTool } from '@tidemark/store/testing';
 import { chromium } from 'playwright-core';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { findProgram } from '../support/find-program.ts';
+import { startFlowsAlone } from '../support/flows-process.ts';
 import { startPlatformInProcess } from '../support/platform-in-process.ts';
 import { type Caller, startCaller } from './caller.ts';
 import { fill, plainSensors } from './demo-data.ts';
@@ -33,7 +34,15 @@ describe.skipIf(!hasTools)('the pictures of docs/grafana.md', () => {
     onTestFinished(() => void vi.restoreAllMocks());
     const host = `127.0.0.1:${platform.address.httpPort}`;
     const caller = await startCaller(platform.address.grpcPort);
-    const prometheus = await startPrometheus(prometheusPath!, { tidemark: [host], edge: [caller.host] });
+    const flows = await startFlowsAlone({
+      TIDEMARK_FLOWS_API_URL: `http://${host}`,
+      TIDEMARK_FLOWS_MQTT_URL: `mqtt://127.0.0.1:${platform.address.mqttPort}`,
+    });
+    const prometheus = await startPrometheus(prometheusPath!, {
+      tidemark: [host],
+      'tidemark-flows': [new URL(flows.httpUrl).host],
+      edge: [caller.host],
+    });
     const store: Store = { url: `http://${host}`, database: 'tidemark', token: undefined };
     await fill(store.url, store, [...plainSensors, 'cellar', 'roof', 'office']);
 

@@ -50,6 +50,7 @@ function upAndDown() {
     height: 9,
   })
     .interval('1m')
+    .maxDataPoints(300)
     .mappings([
       {
         type: dashboard.MappingType.ValueToText,
