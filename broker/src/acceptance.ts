@@ -48,7 +48,7 @@ export class Acceptance {
   constructor(options: AcceptanceOptions) {
     this.#options = options;
     this.#nowMs = options.clock.monotonicMs();
-    this.#dropLog = new LimitedLog(options.logger, 'QoS 0 readings are lost: the spool could not take them');
+    this.#dropLog = new LimitedLog(options.logger, 'QoS 0 readings are lost: they could not be taken');
     this.#beatLog = new LimitedLog(options.logger, 'heartbeats are not taken');
   }
 
@@ -90,7 +90,7 @@ export class Acceptance {
     const payload = bytesOf(packet);
     this.#options.acceptor.accept({ source: 'mqtt', topic: packet.topic, payload }, (error) => {
       if (!error) return;
-      this.#options.metrics.drop('spool_full');
+      this.#options.metrics.drop(error.code === 'unavailable' ? 'mapping_busy' : 'spool_full');
       this.#dropLog.tell(error);
     });
     callback();

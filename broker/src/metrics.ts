@@ -4,6 +4,8 @@ import { Counter, Gauge, type Registry } from '@tidemark/core';
 const dropReasons = [
   /** A QoS 0 reading that the spool could not take. */
   'spool_full',
+  /** A QoS 0 message that a mapping's expression was too busy to read. */
+  'mapping_busy',
   /** QoS 0 for a client that does not read as fast, over the limit of what waits for it. */
   'slow_subscriber',
   /** QoS 1 or 2, over the limit of what waits for a client or its session. */

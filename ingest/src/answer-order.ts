@@ -1,10 +1,10 @@
-import type { Submission } from '@tidemark/core';
+import type { Submission, TidemarkError } from '@tidemark/core';
+import { InOrder } from './sources/in-order.ts';
 import type { Done } from './spool/batch.ts';
 
-interface Turn {
+interface Answer {
   done: Done;
-  /** Calls `done`, once it is known what with. */
-  answer: (() => void) | undefined;
+  error: TidemarkError | undefined;
 }
 
 /**
@@ -12,39 +12,36 @@ interface Turn {
  * MQTT 5 section 4.6 asks for acknowledgements in the order that messages came. Those of others do not wait.
  */
 export class AnswerOrder {
-  readonly #turns = new Map<string, Set<Turn>>();
+  readonly #answers = new Map<string, InOrder<Answer>>();
 
   /** True while nobody's messages wait for others. */
   get isIdle(): boolean {
-    return this.#turns.size === 0;
+    return this.#answers.size === 0;
   }
 
   /** The answer to a message that is read elsewhere: what comes of the same sender after it waits for it. */
   begin(submission: Submission, done: Done): Done {
     const sender = senderOf(submission);
-    const turns = this.#turns.get(sender) ?? new Set();
-    this.#turns.set(sender, turns);
-    return this.#join(sender, turns, done);
+    const answers = this.#answers.get(sender) ?? new InOrder();
+    this.#answers.set(sender, answers);
+    return this.#join(sender, answers, done);
   }
 
   /** The answer to another message, which waits for those before it of the same sender. */
   follow(submission: Submission, done: Done): Done {
     const sender = senderOf(submission);
-    const turns = this.#turns.get(sender);
-    return turns === undefined ? done : this.#join(sender, turns, done);
+    const answers = this.#answers.get(sender);
+    return answers === undefined ? done : this.#join(sender, answers, done);
   }
 
-  #join(sender: string, turns: Set<Turn>, done: Done): Done {
-    const turn: Turn = { done, answer: undefined };
-    turns.add(turn);
+  #join(sender: string, answers: InOrder<Answer>, done: Done): Done {
+    const slot = answers.add({ done, error: undefined });
     return (error) => {
-      turn.answer = () => done(error);
-      for (const first of turns) {
-        if (first.answer === undefined) return;
-        turns.delete(first);
-        if (turns.size === 0) this.#turns.delete(sender);
-        first.answer();
-      }
+      slot.item.error = error;
+      slot.isSettled = true;
+      const due = answers.take();
+      if (answers.size === 0) this.#answers.delete(sender);
+      for (const answer of due) answer.done(answer.error);
     };
   }
 }

@@ -108,6 +108,7 @@ export class Ingest {
       mappings: config.mappings,
       limits: config.ingest,
       expressions: config.mapping,
+      metrics,
     });
     const store = new QuarantineStore({ ...options, ...config.quarantine, db: meta });
     this.quarantine = store;

@@ -58,7 +58,7 @@ export interface PipelineOptions {
   lateness: Pick<Lateness, 'isLate' | 'watermarkOf'>;
   clockLimits: ClockLimits;
   pins: Pick<FieldPins, 'isStrict' | 'pin' | 'problemOf' | 'typeOf'>;
-  mappings: Mappings;
+  mappings: Pick<Mappings, 'claims' | 'decode'>;
   clock: Clock;
   metrics: IngestMetrics;
   limits: Limits;

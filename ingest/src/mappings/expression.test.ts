@@ -1,4 +1,4 @@
-import { loadConfig, TidemarkError } from '@tidemark/core';
+import { createMetrics, loadConfig, TidemarkError } from '@tidemark/core';
 import { expect, it, onTestFinished } from 'vitest';
 import { Mappings } from './mappings.ts';
 
@@ -21,7 +21,7 @@ function mappingsOf(
       'mapping.expressionMemoryBytes': 16 * 1024 * 1024,
     },
   });
-  const made = new Mappings({ mappings, limits: ingest, expressions: mapping });
+  const made = new Mappings({ mappings, limits: ingest, expressions: mapping, metrics: createMetrics() });
   onTestFinished(() => made.stop());
   return made;
 }

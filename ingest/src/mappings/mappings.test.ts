@@ -1,4 +1,4 @@
-import { loadConfig } from '@tidemark/core';
+import { createMetrics, loadConfig } from '@tidemark/core';
 import { Encoder } from 'cbor-x';
 import { expect, it } from 'vitest';
 import { Mappings } from './mappings.ts';
@@ -9,6 +9,7 @@ const mappingsOf = (documents: unknown[]) => {
     mappings,
     limits: { ...ingest, maxReadingsPerMessage: 5, maxFieldsPerReading: 6 },
     expressions: mapping,
+    metrics: createMetrics(),
   });
 };
 
@@ -307,4 +308,27 @@ it('says which mapping reads a topic', async () => {
     topic: '{site}/{sensor}',
     placeholders: { site: 'roof', sensor: 'x' },
   });
+});
+
+it('what comes of messages is counted by mapping, and a mere question is not', async () => {
+  const {
+    mappings: settings,
+    ingest,
+    mapping,
+  } = loadConfig({
+    overrides: { mappings: [{ id: 'm', topic: 'a/{sensor}', when: { '$.up': true } }] },
+  });
+  const metrics = createMetrics();
+  const mappings = new Mappings({ mappings: settings, limits: ingest, expressions: mapping, metrics });
+  const claim = mappings.claims.of('a/s');
+  if (claim.kind !== 'mapped') throw new Error('no mapping matches');
+  for (const payload of ['{"up": true, "t": 1}', '{"up": false}', '{"up": false}', 'nonsense'])
+    mappings.decode(claim, 'a/s', Buffer.from(payload));
+  await mappings.explain('a/s', Buffer.from('nonsense'));
+  const counted = await metrics.getSingleMetric('tidemark_ingest_mapped_messages_total')!.get();
+  expect(counted.values.map(({ labels, value }) => [labels.mapping, labels.outcome, value])).toEqual([
+    ['m', 'taken', 1],
+    ['m', 'left_out', 2],
+    ['m', 'refused', 1],
+  ]);
 });

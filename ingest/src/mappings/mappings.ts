@@ -4,6 +4,7 @@ import {
   type Mapping,
   type MappingDesk,
   type MappingExplanation,
+  type Registry,
   TidemarkError,
   TopicClaims,
 } from '@tidemark/core';
@@ -12,11 +13,13 @@ import type { Decoded, Limits } from '../decoders/decoded.ts';
 import { compileMapping, type DecodeMapped } from './compile.ts';
 import { Expression, type ExpressionLimits } from './expression.ts';
 import { ExpressionDecoder } from './expression-decoder.ts';
+import { MappingMetrics } from './metrics.ts';
 
 interface MappingsOptions {
   mappings: readonly Mapping[];
   limits: Limits;
   expressions: ExpressionLimits;
+  metrics: Registry;
 }
 
 /** What an expression may answer, as JSON. */
@@ -27,9 +30,11 @@ export class Mappings implements MappingDesk {
   readonly claims: TopicClaims;
   readonly #decoders = new Map<Mapping, DecodeMapped | ExpressionDecoder>();
   readonly #expressions: Expression[] = [];
+  readonly #metrics: MappingMetrics;
 
-  constructor({ mappings, limits, expressions }: MappingsOptions) {
+  constructor({ mappings, limits, expressions, metrics }: MappingsOptions) {
     this.claims = new TopicClaims(mappings);
+    this.#metrics = new MappingMetrics(metrics, mappings);
     for (const mapping of mappings) {
       const { expression: text, id } = mapping;
       if (text === undefined) {
@@ -45,6 +50,13 @@ export class Mappings implements MappingDesk {
 
   /** What a message holds; a promise where an expression reads it, which rejects with a retryable `unavailable`. */
   decode(claim: MappedClaim, topic: string, payload: Buffer): Decoded | Promise<Decoded> {
+    const decoded = this.read(claim, topic, payload);
+    if (decoded instanceof Promise) return decoded.then((later) => this.#counted(claim, later));
+    return this.#counted(claim, decoded);
+  }
+
+  /** As `decode`, of a message that does not count. */
+  read(claim: MappedClaim, topic: string, payload: Buffer): Decoded | Promise<Decoded> {
     const decoder = this.#decoders.get(claim.mapping);
     if (decoder === undefined) throw new Error(`mapping ${claim.mapping.id} is not compiled`);
     return typeof decoder === 'function'
@@ -61,7 +73,7 @@ export class Mappings implements MappingDesk {
     const claim = this.claims.of(topic);
     if (claim.kind !== 'mapped') return undefined;
     const { mapping, placeholders } = claim;
-    const { readings, lines, faults } = await this.decode(claim, topic, asBuffer(payload));
+    const { readings, lines, faults } = await this.read(claim, topic, asBuffer(payload));
     return {
       mapping: mapping.id,
       topic: mapping.topic,
@@ -75,6 +87,11 @@ export class Mappings implements MappingDesk {
       lines: lines.length,
       rejected: faults.map(({ index, reason, detail }) => ({ index, code: reason, detail })),
     };
+  }
+
+  #counted({ mapping }: MappedClaim, decoded: Decoded): Decoded {
+    this.#metrics.count(mapping, decoded);
+    return decoded;
   }
 }
 

@@ -69,7 +69,12 @@ export async function startSpool(
 
 /** What reads no topics but the platform's own. */
 export function noMappings(): Mappings {
-  return new Mappings({ mappings: [], limits: loadConfig().ingest, expressions: loadConfig().mapping });
+  return new Mappings({
+    mappings: [],
+    limits: loadConfig().ingest,
+    expressions: loadConfig().mapping,
+    metrics: createMetrics(),
+  });
 }
 
 export async function openMeta(directory?: string): Promise<MetaDb> {

@@ -8,13 +8,19 @@ import {
   submit,
 } from '@tidemark/core';
 import { ClockLimits } from '../clock-limits.ts';
+import type { Mappings } from '../mappings/mappings.ts';
 import { IngestMetrics } from '../metrics.ts';
 import { Pipeline, type PipelineOptions } from '../pipeline.ts';
 import { Placement } from '../placement.ts';
 import { recordKinds } from '../spool/record.ts';
 
 /** The parts of the pipeline that runs; what they would change is left as it is. */
-export type RealParts = Omit<PipelineOptions, 'clockLimits' | 'metrics' | 'placement' | 'spool'>;
+export type RealParts = Omit<
+  PipelineOptions,
+  'clockLimits' | 'mappings' | 'metrics' | 'placement' | 'spool'
+> & {
+  mappings: Mappings;
+};
 
 interface DryOptions {
   parts: RealParts;
@@ -44,9 +50,13 @@ export async function runDry(
   const points: Point[] = [];
   const late = new Set<Point>();
   const metrics = new IngestMetrics(new Registry(), nothingQuarantined);
-  const { lateness, pins, clock } = parts;
+  const { lateness, mappings, pins, clock } = parts;
   const pipeline = new Pipeline({
     ...parts,
+    mappings: {
+      claims: mappings.claims,
+      decode: (claim, topic, payload) => mappings.read(claim, topic, payload),
+    },
     spool: {
       refusal: () => undefined,
       append: (kind, _acceptedNs, _payload, appended, done) => {
