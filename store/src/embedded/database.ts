@@ -11,12 +11,14 @@ import type {
 } from '@duckdb/node-api';
 import { type Clock, messageOf, nextTurn, TidemarkError } from '@tidemark/core';
 import type { StoreSnapshot } from '../engine.ts';
+import { computeLimits, MAX_READS } from './compute-limits.ts';
 import { niceComputeThreads } from './compute-threads.ts';
 import { HeldFile } from './held-file.ts';
 import { type LogCut, openRepaired } from './log-repair.ts';
 import { markStore, openingError, refuseLostStore } from './opening.ts';
 import { baseTables, LAYOUT_VERSION, positionTable } from './schema.ts';
 import { Slots } from './slots.ts';
+import { WriteLoad } from './write-load.ts';
 
 interface OpenOptions {
   path: string;
@@ -24,6 +26,16 @@ interface OpenOptions {
   clock: Clock;
   /** Told of what could not be replayed of DuckDB's log. */
   onCut: (cut: LogCut) => void;
+}
+
+interface Opened {
+  file: string;
+  instance: DuckDBInstance;
+  /** For writes, for compaction, and for reads. */
+  connections: readonly DuckDBConnection[];
+  /** Those that DuckDB computes on by itself. */
+  cores: number;
+  clock: Clock;
 }
 
 /** Values of named parameters (`$name`) with their types. */
@@ -37,7 +49,6 @@ const SPARE_BYTES = 16 * 2 ** 20;
 
 /** Of the memory that the store may use, what DuckDB is told; it takes some 200 MiB that it does not count. */
 const COUNTED_MEMORY = 2 / 3;
-const MAX_READS = 2;
 /** How long an answer is gone through before others get their turn on the main thread. */
 const TURN_MS = 0.5;
 const MAX_WAITING_READS = 1000;
@@ -52,10 +63,16 @@ const openFiles = new Set<string>();
 export class Database {
   readonly file: string;
   readonly writer: DuckDBConnection;
+  /** Whoever writes points notes them, so that queries give way. */
+  readonly load: WriteLoad;
   readonly #compactor: DuckDBConnection;
   readonly #instance: DuckDBInstance;
   readonly #idleReaders: DuckDBConnection[];
-  readonly #slots = new Slots({ limit: MAX_READS, maxWaiting: MAX_WAITING_READS });
+  readonly #reads = new Slots({ limit: () => this.#limits().reads, maxWaiting: MAX_WAITING_READS });
+  readonly #slots = new Slots({ limit: () => MAX_READS, maxWaiting: MAX_WAITING_READS });
+  /** As many as DuckDB takes by itself, and as it was told last. */
+  readonly #cores: number;
+  #threads: number;
 
   readonly #held: HeldFile;
   #isCompactionInterrupted = false;
@@ -65,9 +82,12 @@ export class Database {
   /** False while the file knows no position without DuckDB's log. */
   #isPositionInFile = false;
 
-  private constructor(file: string, instance: DuckDBInstance, connections: DuckDBConnection[]) {
+  private constructor({ file, instance, connections, cores, clock }: Opened) {
     const [writer, compactor, ...readers] = connections;
     this.file = file;
+    this.load = new WriteLoad(clock);
+    this.#cores = cores;
+    this.#threads = cores;
     this.#held = new HeldFile(file);
     this.#instance = instance;
     this.writer = writer!;
@@ -93,7 +113,9 @@ export class Database {
       });
       const connections = [];
       for (let index = 0; index < 2 + MAX_READS; index++) connections.push(await instance.connect());
-      const database = new Database(file, instance, connections);
+      const [threads] = await query(connections[0]!, "SELECT current_setting('threads')");
+      const cores = Number(threads![0]);
+      const database = new Database({ file, instance, connections, cores, clock });
       await database.#prepareLayout();
       await database.#loadPosition();
       markStore(file);
@@ -116,10 +138,11 @@ export class Database {
     onChunk: (chunk: DuckDBDataChunk) => void,
     { timeoutMs }: { timeoutMs?: number | undefined } = {},
   ): Promise<void> {
-    return this.#slots.run(async () => {
+    const readNow = async (): Promise<void> => {
       const connection = this.#idleReaders.pop()!;
       const timer = timeoutMs === undefined ? undefined : setTimeout(() => connection.interrupt(), timeoutMs);
       try {
+        await this.#adaptThreads(connection);
         const result = await run(connection, sql, parameters);
         const { chunkCount } = result;
         let sinceMs = performance.now();
@@ -134,13 +157,15 @@ export class Database {
         clearTimeout(timer);
         this.#idleReaders.push(connection);
       }
-    });
+    };
+    return this.#reads.run(() => this.#slots.run(readNow));
   }
 
   /** Runs a statement of compaction, in a slot that it shares with the reads. */
   compact(sql: string, parameters: Parameters = {}): Promise<Columns> {
     return this.#slots.run(async () => {
       if (this.#isCompactionInterrupted) throw new Error('compaction was interrupted');
+      await this.#adaptThreads(this.#compactor);
       return (await run(this.#compactor, sql, parameters)).getColumns();
     });
   }
@@ -236,11 +261,23 @@ export class Database {
 
   /** Closes the file once the running reads have ended; no write or compaction may be running. */
   async close(): Promise<void> {
+    await this.#reads.drain();
     await this.#slots.drain();
     for (const connection of [this.writer, this.#compactor, ...this.#idleReaders]) connection.closeSync();
     this.#instance.closeSync();
     await this.#held.close();
     openFiles.delete(this.file);
+  }
+
+  #limits(): ReturnType<typeof computeLimits> {
+    return computeLimits({ cores: this.#cores, isLoaded: this.load.isHeavy });
+  }
+
+  async #adaptThreads(connection: DuckDBConnection): Promise<void> {
+    const { threads } = this.#limits();
+    if (threads === this.#threads) return;
+    this.#threads = threads;
+    await connection.run(`SET threads = ${threads}`);
   }
 
   async #prepareLayout(): Promise<void> {

@@ -161,6 +161,7 @@ export class EmbeddedEngine implements Engine {
     const points = given instanceof PointColumns ? given : PointColumns.of(given);
     if (this.#session === undefined && this.#failure !== undefined) await this.#reopen();
     const { writer, compaction, database } = await this.#writable();
+    database.load.note(points.length);
     await compaction.keepUp();
     let rejected: readonly RejectedPoint[];
     try {

@@ -1,17 +1,17 @@
 import { TidemarkError } from '@tidemark/core';
 
 /**
- * Lets at most `limit` calls run at a time; the others wait in order, at most `maxWaiting` of them.
+ * Lets at most `limit()` calls run at a time, which may change; the others wait in order, at most `maxWaiting` of them.
  * Node's thread pool has four threads and the spool's fdatasync needs one of them whatever queries do.
  */
 export class Slots {
-  readonly #limit: number;
+  readonly #limit: () => number;
   readonly #maxWaiting: number;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
   #whenDrained: (() => void) | undefined;
 
-  constructor({ limit, maxWaiting }: { limit: number; maxWaiting: number }) {
+  constructor({ limit, maxWaiting }: { limit: () => number; maxWaiting: number }) {
     this.#limit = limit;
     this.#maxWaiting = maxWaiting;
   }
@@ -38,7 +38,7 @@ export class Slots {
     if (this.#whenDrained !== undefined) {
       throw new TidemarkError('unavailable', 'the store is closing', { retryable: true });
     }
-    if (this.#running < this.#limit) {
+    if (this.#running < this.#limit() && this.#waiting.length === 0) {
       this.#running += 1;
       return;
     }
@@ -50,14 +50,13 @@ export class Slots {
     await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  /** A slot goes straight to the one who waited longest, so that nobody overtakes. */
+  /** A slot goes straight to the one who waited longest, so that nobody overtakes. The last always leaves one. */
   #leave(): void {
-    const next = this.#waiting.shift();
-    if (next !== undefined) {
-      next();
-      return;
-    }
     this.#running -= 1;
+    while (this.#waiting.length > 0 && this.#running < this.#limit()) {
+      this.#running += 1;
+      this.#waiting.shift()!();
+    }
     if (this.#running === 0) this.#whenDrained?.();
   }
 }
