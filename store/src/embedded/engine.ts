@@ -274,7 +274,7 @@ export class EmbeddedEngine implements Engine {
 
   async purge(expiries: readonly Expiry[]): Promise<{ points: number }> {
     if (expiries.length === 0) return { points: 0 };
-    const { compaction, purge, database } = await this.#writable();
+    const { compaction, purge, database, reader } = await this.#writable();
     try {
       const newestNs = expiries.map(({ beforeNs }) => beforeNs).reduce((a, b) => (a > b ? a : b));
       await compaction.settle(newestNs);
@@ -288,6 +288,8 @@ export class EmbeddedEngine implements Engine {
       // Rolled back; writes find out for themselves whether the store is well.
       const message = `nothing more can be purged now: ${messageOf(error)}`;
       throw new TidemarkError('store_unavailable', message, { cause: error, retryable: true });
+    } finally {
+      reader.beginnings.forget();
     }
   }
 

@@ -42,10 +42,12 @@ export async function queryReadings(reader: Reader, query: ReadingsQuery): Promi
   const newest = newestReading(wanted, query);
   if (newest !== undefined) return [newest];
   if (query.order === 'desc' || query.after !== undefined) return readSlices(reader, wanted, query);
+  const first = query.limit === 1 ? reader.beginnings.first(query) : undefined;
+  if (first !== undefined && first.timeNs >= query.fromNs && first.timeNs < query.toNs) return [first];
   return reader.beginnings.learn(query, async () => {
     const isFromStart = query.fromNs <= larger(reader.beginnings.of(query), earliestNs(reader.layout));
     const answer = await readSlices(reader, wanted, query);
-    return { firstNs: isFromStart ? answer[0]?.timeNs : undefined, answer };
+    return { first: isFromStart ? answer[0] : undefined, answer };
   });
 }
 

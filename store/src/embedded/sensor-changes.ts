@@ -53,6 +53,7 @@ export class SensorChanges {
       await database.compact(`DELETE FROM series WHERE id IN (${idList(series)})`);
     });
     index.remove(tagSets);
+    this.#reader.beginnings.forget();
     for (const { table, rows } of shrunk) Object.assign(table, without(table, rows));
     return { points };
   }

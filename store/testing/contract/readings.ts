@@ -142,13 +142,20 @@ export function readingsContract(subject: Subject): void {
         await subject.write(reading);
         expect(shown(await subject.readings({ sensors: [sensor], limit: 1 }))).toEqual(shown([reading]));
       }
+      await subject.write(readingAt(-7, 'a', { x: 11 }));
+      expect((await subject.readings({ limit: 1 }))[0]).toMatchObject({ sensor: 'a', values: [['x', 11]] });
+      await subject.write(readingAt(-7, 'a', { x: 10 }));
       await subject.engine.renameSensor('a', 'c');
       expect((await subject.readings({ limit: 1 }))[0]).toMatchObject({ sensor: 'c', values: [['x', 10]] });
       await subject.readings({ sensors: ['c', 'b'], limit: 1 });
       await subject.engine.deleteSensor('c');
       expect(await subject.readings({ sensors: ['c', 'b'], limit: 1 })).toMatchObject([{ sensor: 'b' }]);
+      expect((await subject.readings({ limit: 1 }))[0]).toMatchObject({ sensor: 'new' });
       await subject.engine.renameSensor('new', 'c');
+      expect((await subject.readings({ limit: 1 }))[0]).toMatchObject({ sensor: 'c' });
       expect(await subject.readings({ sensors: ['c', 'b'], limit: 1 })).toMatchObject([{ sensor: 'c' }]);
+      await subject.engine.purge([{ measurement: 'readings', beforeNs: baseNs + 1n }]);
+      expect(shown(await subject.readings({ limit: 1 }))).toEqual(shown([written[0]!]));
     });
 
     test('are found by sensor and time, in the order asked for', async () => {
