@@ -8,7 +8,7 @@ import { httpUrlOption, mqttUrlOption } from './connection.ts';
 import type { DemoOptions } from './demo.ts';
 import type { DoctorOptions } from './doctor/doctor.ts';
 import type { GrafanaOptions } from './grafana.ts';
-import type { BenchGrpcOptions } from './grpc-bench/bench-grpc.ts';
+import { addBenchCommand, addExampleCommand } from './grpc-commands.ts';
 import type { InitOptions } from './init.ts';
 import type { LiveCommandOptions } from './live/live.ts';
 import {
@@ -52,6 +52,7 @@ export function createProgram(): Command {
   addLiveCommand(program);
   addDoctorCommand(program);
   addBenchCommand(program);
+  addExampleCommand(program);
   addQualityCommand(program);
   addQuarantineCommands(program);
   addRegistryCommands(program);
@@ -189,20 +190,6 @@ function addQueryCommand(program: Command): void {
     .option('--cursor <text>', 'go on where an earlier answer ended')
     .action(runQuery('readings'));
   withSelection(query.command('latest')).description('the newest value of each').action(runQuery('latest'));
-}
-
-function addBenchCommand(program: Command): void {
-  const bench = program
-    .command('bench')
-    .description('measure a running platform, which keeps what is written');
-  withOutput(withConfig(bench.command('grpc')))
-    .description('calls of many workers: writes, streams, lists, single readings')
-    .option('--address <address>', "host:port, or https://host:port for TLS (default: the configuration's)")
-    .addOption(new Option('--token <token>', 'API token').env('TIDEMARK_TOKEN'))
-    .option('--only <list>', 'only these workloads, such as record-100x100,stream-4x1', listOption)
-    .action(async (options: BenchGrpcOptions) =>
-      (await import('./grpc-bench/bench-grpc.ts')).benchGrpc(options),
-    );
 }
 
 function addLiveCommand(program: Command): void {

@@ -18,7 +18,8 @@ export function clientMetrics(registry: Registry): Interceptor {
       start: (metadata, _listener, next) =>
         next(metadata, {
           onReceiveMessage: (message, pass) => {
-            meters.received();
+            // A unary call that fails is told of an answer that is null.
+            if (message !== null) meters.received();
             pass(message);
           },
           onReceiveStatus: (status, pass) => {
