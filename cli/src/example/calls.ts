@@ -28,7 +28,7 @@ export function clientOf(Service: ServiceClientConstructor, address: string, met
 }
 
 /** Answers a call by a function; what it throws with a code is the status. */
-export function answer<Request, Response>(
+function answer<Request, Response>(
   work: (request: Request) => Promise<Response> | Response,
 ): handleUnaryCall<Request, Response> {
   return async ({ request }, callback) => {
