@@ -97,6 +97,17 @@ onBothStores((newStore) => {
     expect(await offered(named.type!, { sensor: ['nobody'] })).toEqual([]);
   });
 
+  it('a service that is down is no sensor in alert', async () => {
+    const { panels } = dashboards.find(({ name }) => name === 'fleet')!;
+    const shown = async (title: string) => {
+      const { targets } = panels.find((panel) => panel.title === title)!;
+      const [series] = await askStore(store, interpolateInfluxql(targets[0]!.query!, viewOf(chooseAll)));
+      return series?.values[0]?.[1];
+    };
+    expect(await shown('In alert')).toBe(1);
+    expect(await shown('Services down')).toBe(1);
+  });
+
   it('Travellers counts each traveller once, and shows speeds as they were', async () => {
     const { panels } = dashboards.find(({ name }) => name === 'travellers')!;
     const shown = async (title: string, type: Chosen) => {

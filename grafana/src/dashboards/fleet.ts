@@ -61,13 +61,13 @@ export function fleet() {
         {
           title: 'In alert',
           description:
-            'Sensors with an alert that fires, acknowledged or not, now. Alerts of the last 90 days are looked at.',
+            'Sensors with an alert that fires, acknowledged or not, now; services are below. Alerts of the last 90 days are looked at.',
           unit: 'short',
           noValue: '0',
           more: 'alerts',
           targets: [
             influx(
-              `SELECT count("open") AS "in alert" FROM (SELECT sum("firing") AS "open" FROM (SELECT last("firing") AS "firing" FROM "alerts" WHERE ${OPEN_ALERTS} GROUP BY "rule", "sensor") GROUP BY "sensor") WHERE "open" > 0`,
+              `SELECT count("open") AS "in alert" FROM (SELECT sum("firing") AS "open" FROM (SELECT last("firing") AS "firing" FROM "alerts" WHERE ${OPEN_ALERTS} AND "rule" != 'service-down' GROUP BY "rule", "sensor") GROUP BY "sensor") WHERE "open" > 0`,
             ),
           ],
           ...few,
