@@ -109,6 +109,7 @@ export class Ingest {
       limits: config.ingest,
       expressions: config.mapping,
       metrics,
+      logger,
     });
     const store = new QuarantineStore({ ...options, ...config.quarantine, db: meta });
     this.quarantine = store;

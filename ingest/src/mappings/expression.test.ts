@@ -1,4 +1,4 @@
-import { createMetrics, loadConfig, TidemarkError } from '@tidemark/core';
+import { createMetrics, loadConfig, silentLogger, TidemarkError } from '@tidemark/core';
 import { expect, it, onTestFinished } from 'vitest';
 import { Mappings } from './mappings.ts';
 
@@ -21,7 +21,13 @@ function mappingsOf(
       'mapping.expressionMemoryBytes': 16 * 1024 * 1024,
     },
   });
-  const made = new Mappings({ mappings, limits: ingest, expressions: mapping, metrics: createMetrics() });
+  const made = new Mappings({
+    mappings,
+    limits: ingest,
+    expressions: mapping,
+    metrics: createMetrics(),
+    logger: silentLogger,
+  });
   onTestFinished(() => made.stop());
   return made;
 }

@@ -1,4 +1,4 @@
-import { TidemarkError } from '@tidemark/core';
+import { type Logger, TidemarkError } from '@tidemark/core';
 import type { ExpressionAnswer, ExpressionQuestion, ExpressionSettings } from './expression-messages.ts';
 import { ExpressionProcess } from './expression-process.ts';
 
@@ -20,6 +20,15 @@ export interface ExpressionLimits {
   maxWaiting: number;
 }
 
+interface ExpressionOptions {
+  /** Of its mapping. */
+  name: string;
+  expression: string;
+  limits: ExpressionLimits;
+  maxResultBytes: number;
+  logger: Logger;
+}
+
 interface Waiting {
   question: ExpressionQuestion;
   bytes: number;
@@ -35,6 +44,7 @@ export class Expression {
   readonly #name: string;
   readonly #settings: ExpressionSettings;
   readonly #limits: ExpressionLimits;
+  readonly #logger: Logger;
   readonly #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #process: ExpressionProcess | undefined;
@@ -43,12 +53,14 @@ export class Expression {
   #asked = 0;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
+  #hasToldNotStarted = false;
   #onIdle: (() => void) | undefined;
 
-  constructor(name: string, expression: string, limits: ExpressionLimits, maxResultBytes: number) {
+  constructor({ name, expression, limits, maxResultBytes, logger }: ExpressionOptions) {
     this.#name = name;
     this.#settings = { expression, timeoutMs: limits.expressionTimeoutMs, maxResultBytes };
     this.#limits = limits;
+    this.#logger = logger;
   }
 
   /** Rejects with a retryable `unavailable` when too many wait, or when no process can be had. */
@@ -95,8 +107,10 @@ export class Expression {
   }
 
   #take(answer: ExpressionAnswer): void {
-    if (answer.type === 'ready') this.#isReady = true;
-    else {
+    if (answer.type === 'ready') {
+      this.#isReady = true;
+      this.#hasToldNotStarted = false;
+    } else {
       this.#asked--;
       this.#settle(
         answer.type === 'result' ? answer : { problem: answer.message, isTimeout: answer.isTimeout },
@@ -112,8 +126,10 @@ export class Expression {
     const process = this.#process;
     this.#process = undefined;
     process?.kill();
-    if (!this.#isReady) this.#giveUp(`its process has not started: ${how}`);
-    else if (this.#asked > 0) this.#settle({ problem: how, isTimeout });
+    if (!this.#isReady) {
+      this.#tellNotStarted(how);
+      this.#giveUp(`its process has not started: ${how}`);
+    } else if (this.#asked > 0) this.#settle({ problem: how, isTimeout });
     if (this.#waiting.length > 0) this.#process = this.#start();
   }
 
@@ -146,6 +162,14 @@ export class Expression {
     if (this.#isReady && this.#asked === 0) return;
     const limitMs = this.#isReady ? this.#limits.expressionTimeoutMs : START_MS;
     this.#timer = setTimeout(() => this.#replace(`it takes longer than ${limitMs} ms`, true), afterMs);
+  }
+
+  /** Every message that comes then tries again: once says it all. */
+  #tellNotStarted(how: string): void {
+    if (this.#hasToldNotStarted) return;
+    this.#hasToldNotStarted = true;
+    const context = { mapping: this.#name, how };
+    this.#logger.error(context, "a mapping's expression cannot be evaluated; its publishers are held back");
   }
 
   #unavailable(why: string): TidemarkError {

@@ -1,4 +1,4 @@
-import { createMetrics, idProblem, loadConfig, quarantineReasons } from '@tidemark/core';
+import { createMetrics, idProblem, loadConfig, quarantineReasons, silentLogger } from '@tidemark/core';
 import { Encoder } from 'cbor-x';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -37,6 +37,7 @@ const mappings = new Mappings({
   limits: { ...ingest, ...limits },
   expressions,
   metrics: createMetrics(),
+  logger: silentLogger,
 });
 
 const topics = [

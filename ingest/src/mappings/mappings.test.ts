@@ -1,4 +1,4 @@
-import { createMetrics, loadConfig } from '@tidemark/core';
+import { createMetrics, loadConfig, silentLogger } from '@tidemark/core';
 import { Encoder } from 'cbor-x';
 import { expect, it } from 'vitest';
 import { Mappings } from './mappings.ts';
@@ -10,6 +10,7 @@ const mappingsOf = (documents: unknown[]) => {
     limits: { ...ingest, maxReadingsPerMessage: 5, maxFieldsPerReading: 6 },
     expressions: mapping,
     metrics: createMetrics(),
+    logger: silentLogger,
   });
 };
 
@@ -319,7 +320,13 @@ it('what comes of messages is counted by mapping, and a mere question is not', a
     overrides: { mappings: [{ id: 'm', topic: 'a/{sensor}', when: { '$.up': true } }] },
   });
   const metrics = createMetrics();
-  const mappings = new Mappings({ mappings: settings, limits: ingest, expressions: mapping, metrics });
+  const mappings = new Mappings({
+    mappings: settings,
+    limits: ingest,
+    expressions: mapping,
+    metrics,
+    logger: silentLogger,
+  });
   const claim = mappings.claims.of('a/s');
   if (claim.kind !== 'mapped') throw new Error('no mapping matches');
   for (const payload of ['{"up": true, "t": 1}', '{"up": false}', '{"up": false}', 'nonsense'])

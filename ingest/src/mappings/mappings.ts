@@ -1,5 +1,6 @@
 import {
   asBuffer,
+  type Logger,
   type MappedClaim,
   type Mapping,
   type MappingDesk,
@@ -20,6 +21,7 @@ interface MappingsOptions {
   limits: Limits;
   expressions: ExpressionLimits;
   metrics: Registry;
+  logger: Logger;
 }
 
 /** What an expression may answer, as JSON. */
@@ -32,7 +34,7 @@ export class Mappings implements MappingDesk {
   readonly #expressions: Expression[] = [];
   readonly #metrics: MappingMetrics;
 
-  constructor({ mappings, limits, expressions, metrics }: MappingsOptions) {
+  constructor({ mappings, limits, expressions, metrics, logger }: MappingsOptions) {
     this.claims = new TopicClaims(mappings);
     this.#metrics = new MappingMetrics(metrics, mappings);
     for (const mapping of mappings) {
@@ -42,7 +44,13 @@ export class Mappings implements MappingDesk {
         continue;
       }
       checkExpression(text, id);
-      const expression = new Expression(id, text, expressions, MAX_RESULT_BYTES);
+      const expression = new Expression({
+        name: id,
+        expression: text,
+        limits: expressions,
+        maxResultBytes: MAX_RESULT_BYTES,
+        logger,
+      });
       this.#expressions.push(expression);
       this.#decoders.set(mapping, new ExpressionDecoder(mapping, limits, expression));
     }

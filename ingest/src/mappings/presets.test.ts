@@ -1,4 +1,4 @@
-import { createMetrics, loadConfig } from '@tidemark/core';
+import { createMetrics, loadConfig, silentLogger } from '@tidemark/core';
 import { describe, expect, it } from 'vitest';
 import { Mappings } from './mappings.ts';
 
@@ -6,7 +6,13 @@ import { Mappings } from './mappings.ts';
 
 function presetOf(settings: object): Mappings {
   const { mappings, ingest, mapping } = loadConfig({ overrides: { mappings: [settings] } });
-  return new Mappings({ mappings, limits: ingest, expressions: mapping, metrics: createMetrics() });
+  return new Mappings({
+    mappings,
+    limits: ingest,
+    expressions: mapping,
+    metrics: createMetrics(),
+    logger: silentLogger,
+  });
 }
 
 /** The reading that a message is; undefined where its topic is not read at all. */

@@ -221,6 +221,28 @@ describe('Spool', () => {
     expect(told.length).toBeLessThan(100);
   });
 
+  it('answers what leaves nothing to write behind what was appended before it', async () => {
+    const spool = await openSpool({ segmentBytes: 2000, maxBytes: 10_000 });
+    const before = spool.endOffset;
+    const appended = append(spool, 1);
+    let durableAtAnswer: number | undefined;
+    const followed = new Promise<void>((resolve) => {
+      spool.follow(() => {
+        durableAtAnswer = spool.endOffset;
+        resolve();
+      });
+    });
+    expect(durableAtAnswer).toBeUndefined();
+    await Promise.all([appended, followed]);
+    expect(durableAtAnswer).toBeGreaterThan(before);
+    await spool.drain();
+    let isAnswered = false;
+    spool.follow(() => {
+      isAnswered = true;
+    });
+    expect(isAnswered).toBe(true);
+  });
+
   it('holds appends at its limit and takes them when there is room again', async () => {
     const spool = await openSpool({ segmentBytes: 2000, maxBytes: 10_000 });
     let acknowledged = 0;

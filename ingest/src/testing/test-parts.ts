@@ -74,6 +74,7 @@ export function noMappings(): Mappings {
     limits: loadConfig().ingest,
     expressions: loadConfig().mapping,
     metrics: createMetrics(),
+    logger: silentLogger,
   });
 }
 
