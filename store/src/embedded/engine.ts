@@ -32,6 +32,7 @@ import type {
   Windows,
   WindowsQuery,
 } from '../engine.ts';
+import { TravellerCache } from '../traveller-cache.ts';
 import type { TravellerWindows } from '../traveller-windows.ts';
 import type { TravellerStay, TravellerStaysQuery, TravellerWindowsQuery } from '../travellers.ts';
 import { Turns } from '../turns.ts';
@@ -109,6 +110,9 @@ export class EmbeddedEngine implements Engine {
   /** Changes of the file through the writing connection, and of what writes change. */
   readonly #writes = new Turns();
   readonly #cutBytes: Counter;
+  readonly #travellers = new TravellerCache({
+    compute: (query) => this.#read((reader) => queryTravellerWindows(reader, query)),
+  });
 
   constructor(options: EmbeddedOptions) {
     this.#options = options;
@@ -167,7 +171,9 @@ export class EmbeddedEngine implements Engine {
     try {
       rejected = await this.#writes.run(() => writer.write(points));
       this.#failure = undefined;
+      this.#travellers.noteWritten(points);
     } catch (cause) {
+      this.#travellers.clear();
       throw await this.#failed(cause, writer.isIntact);
     }
     await this.#writes.run(() => database.checkpoint()).catch((error: unknown) => this.#failed(error, false));
@@ -232,7 +238,7 @@ export class EmbeddedEngine implements Engine {
   }
 
   travellerWindows(query: TravellerWindowsQuery): Promise<TravellerWindows> {
-    return this.#read((reader) => queryTravellerWindows(reader, query));
+    return this.#travellers.answer(query);
   }
 
   travellerStays(query: TravellerStaysQuery): Promise<TravellerStay[]> {
@@ -290,6 +296,7 @@ export class EmbeddedEngine implements Engine {
       throw new TidemarkError('store_unavailable', message, { cause: error, retryable: true });
     } finally {
       reader.beginnings.forget();
+      this.#travellers.clear();
     }
   }
 
@@ -429,6 +436,8 @@ export class EmbeddedEngine implements Engine {
       );
     } catch (error) {
       throw error instanceof TidemarkError ? error : await this.#failed(error);
+    } finally {
+      this.#travellers.clear();
     }
   }
 
