@@ -16,6 +16,7 @@ import { audit } from './routes/audit.ts';
 import { backup } from './routes/backup.ts';
 import { channels } from './routes/channels.ts';
 import { computeMetrics } from './routes/compute-metrics.ts';
+import { derived } from './routes/derived.ts';
 import { discard } from './routes/discard.ts';
 import { docs } from './routes/docs.ts';
 import { exportPoints } from './routes/export.ts';
@@ -100,6 +101,7 @@ export function createApp(parts: ApiParts): ApiApp {
   audit(app, parts);
   storage(app, parts);
   trace(app, parts);
+  derived(app, parts);
   backup(app, parts);
   health(app, parts, 'ready for queries and writes');
   docs(app, parts);

@@ -6,6 +6,7 @@ import type {
   BrokerTrace,
   Clock,
   Config,
+  Derivation,
   Freshness,
   Heartbeats,
   IngestTrace,
@@ -50,6 +51,7 @@ export interface ApiParts {
   backup: Backup;
   brokerTrace: BrokerTrace;
   ingestTrace: IngestTrace;
+  derivation: Derivation;
   freshness: Freshness;
   access: Access;
   /** State of every part; asks the store, which may take some seconds to give no answer. */

@@ -195,6 +195,7 @@ export class Platform {
       backup: ingest.backup,
       brokerTrace: broker,
       ingestTrace: ingest.tracer,
+      derivation: ingest.derivation,
       freshness,
       access,
       health: async () => [...localHealth(), ...flowsHealth(), await engineHealth(engine)],

@@ -6,6 +6,7 @@ import { addBackupCommands } from './backup-commands.ts';
 import { withConfig, withHttp, withOutput, withRange } from './command-options.ts';
 import { httpUrlOption, mqttUrlOption } from './connection.ts';
 import type { DemoOptions } from './demo.ts';
+import type { DeriveOptions } from './derive.ts';
 import type { DoctorOptions } from './doctor/doctor.ts';
 import type { GrafanaOptions } from './grafana.ts';
 import { addBenchCommand, addExampleCommand } from './grpc-commands.ts';
@@ -57,6 +58,7 @@ export function createProgram(): Command {
   addQuarantineCommands(program);
   addRegistryCommands(program);
   addAlertCommands(program);
+  addDeriveCommand(program);
   addBackupCommands(program);
   addTransferCommands(program);
   return program;
@@ -277,4 +279,16 @@ function withMqtt(command: Command): Command {
 function readVersion(): string {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
+}
+
+function addDeriveCommand(program: Command): void {
+  withHttp(program.command('derive'))
+    .description('derive metrics from readings that are stored already')
+    .requiredOption('--from <time>', 'RFC 3339, an integer, or now-1h')
+    .option('--to <time>', 'as --from, exclusive (default: now)')
+    .option('--metric <names...>', 'only these derived metrics')
+    .option('--sensor <ids...>', 'only of these sensors')
+    .option('--dry-run', 'count, and write nothing', false)
+    .option('--json', 'print JSON lines')
+    .action(async (options: DeriveOptions) => (await import('./derive.ts')).derive(options));
 }

@@ -58,6 +58,35 @@ export type DerivedMetric = Pick<DerivedInput, 'metric' | 'unit' | 'sensors'> & 
       };
 };
 
+/** Of which readings a metric is to be derived anew. */
+export interface DerivationRequest {
+  metric: string;
+  /** None: all that it is declared for. */
+  sensors: readonly string[];
+  /** Inclusive. */
+  fromNs: bigint;
+  /** Exclusive. */
+  toNs: bigint;
+  /** Counts, and writes nothing. */
+  isDryRun: boolean;
+}
+
+export interface DerivationStep {
+  /** Gone through, those that come before the range for their followers' sake included. */
+  readings: number;
+  /** Derived. */
+  values: number;
+  /** Where the next call begins; undefined when all is done. */
+  nextNs: bigint | undefined;
+}
+
+/** Derived metrics, and how they are made of what is stored already. */
+export interface Derivation {
+  readonly metrics: readonly DerivedMetric[];
+  /** Goes some way; what it derived is durable then. Throws `not_found`, and a retryable `store_unavailable`. */
+  derive(request: DerivationRequest): Promise<DerivationStep>;
+}
+
 /** The setting `derived`. What an expression asks for is known to whoever reads it. */
 export const derivedSchema = z
   .array(derivedMetric)

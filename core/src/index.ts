@@ -6,7 +6,7 @@ export * from './channels.ts';
 export * from './clock.ts';
 export * from './clock-watch.ts';
 export * from './config.ts';
-export type { DerivedMetric } from './derived.ts';
+export type { Derivation, DerivationRequest, DerivationStep, DerivedMetric } from './derived.ts';
 export * from './downsample.ts';
 export * from './errors.ts';
 export type { Role } from './flows-settings.ts';

@@ -6,6 +6,7 @@ import type {
   Clock,
   CommandTopics,
   Config,
+  Derivation,
   Freshness,
   IncidentSink,
   IngestTrace,
@@ -96,6 +97,7 @@ export class Ingest {
   readonly #downsampling: Downsampling;
   readonly #quality: Quality;
   readonly #sparkplug: Sparkplug;
+  readonly derivation: Derivation;
   readonly #deriver: Deriver;
   #pipeline: Pipeline | undefined;
   #tracer: Tracer | undefined;
@@ -158,6 +160,7 @@ export class Ingest {
     });
     this.freshness = this.#batchWriter;
     this.#deriver = new Deriver({ ...options, spool: this.#spool, freshness: this.freshness });
+    this.derivation = this.#deriver.derivation;
     this.#backup = new Backup({
       ...options,
       dataDir: config.dataDir,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { onBothStores } from '../support/both-stores.ts';
-import { type PlatformProcess, startPlatform } from '../support/platform-process.ts';
+import { type PlatformProcess, runTidemark, startPlatform } from '../support/platform-process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const page = readFileSync(fileURLToPath(new URL('../../docs/derived.md', import.meta.url)), 'utf8');
@@ -84,6 +84,31 @@ onBothStores((newStore) => {
       [2, 15],
       [3, 5],
     ]);
+    await platform.end('SIGTERM');
+    writeFileSync(file, example!.replaceAll('flow', 'old_flow').replaceAll('dew_point', 'dew'));
+    platform = await startPlatform(settings);
+    const { stdout, stderr } = await runTidemark(
+      ['derive', '--from', 'now-1h', '--metric', 'old_flow', '--metric', 'dew', '--json'],
+      { env: { TIDEMARK_URL: platform.httpUrl } },
+    );
+    expect(stderr).toBe('');
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as object),
+    ).toEqual([
+      { metric: 'old_flow', readings: 6, values: 5 },
+      { metric: 'dew', readings: 3, values: 2 },
+    ]);
+    await soon(() => valuesOf('meter', 'old_flow')).toEqual([
+      [0, 0],
+      [10, 60],
+      [20, 60],
+      [30, 0],
+      [40, 6],
+    ]);
+    await soon(() => valuesOf('greenhouse-1', 'dew')).toHaveLength(1);
     expect((await get('quality?from=now-1h')).items).toEqual([
       { sensor: 'meter', check: 'duplicate', count: 1, first: expect.any(String), last: expect.any(String) },
     ]);

@@ -70,6 +70,10 @@ export async function startTestPlatform(
     backup: { begin: () => Promise.reject(new Error('played by no test')) },
     storage: new Retention({ ...shared, engine }),
     brokerTrace: { traceMessage: () => [] },
+    derivation: {
+      metrics: [],
+      derive: async () => ({ readings: 0, values: 0, nextNs: undefined }),
+    },
     ingestTrace: { trace: () => Promise.reject(new Error('played by no test')) },
     acceptor,
     journal,

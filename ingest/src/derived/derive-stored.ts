@@ -19,8 +19,16 @@ interface DeriveOptions {
   isNew: (sensor: string, timeNs: bigint) => boolean;
 }
 
+/** What follows from one page of readings. */
+interface DerivedPage {
+  points: Point[];
+  readings: number;
+  /** Of the last of them. */
+  lastNs: bigint | undefined;
+}
+
 /** Derives from what is stored, in pages and in the order of time. Rejects with a retryable `store_unavailable`. */
-export async function* deriveStored(options: DeriveOptions): AsyncGenerator<Point[]> {
+export async function* deriveStored(options: DeriveOptions): AsyncGenerator<DerivedPage> {
   const { engine, definition, sensors, fromNs, toNs } = options;
   const metrics = metricsOf(definition);
   const newest = new Map<string, Sample>();
@@ -43,8 +51,8 @@ export async function* deriveStored(options: DeriveOptions): AsyncGenerator<Poin
       const value = valueIn(newest, sensor, sample, options);
       if (value !== undefined) points.push(derivedPoint(definition, sample, value));
     }
-    yield points;
     const last = page.at(-1);
+    yield { points, readings: page.length, lastNs: last?.timeNs };
     if (page.length < PAGE || last === undefined) return;
     after = { timeNs: last.timeNs, sensor: last.sensor };
     if (definition.kind === 'pair') forgetBefore(newest, last.timeNs - definition.withinNs);

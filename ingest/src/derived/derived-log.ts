@@ -65,9 +65,9 @@ export class DerivedLog {
     const { registrar, units, metrics } = this.#options;
     const metric = fields[0]![0];
     const sensor = registrar.sensor(tagOf(tags, 'sensor') ?? '');
-    if (sensor?.metrics[metric]?.derived) return true;
-    const isAdmitted =
-      sensor !== undefined && registrar.reportDerived(sensor, metric, units.get(metric)) !== undefined;
+    // Of one that is not registered the store has the readings too.
+    if (sensor === undefined || sensor.metrics[metric]?.derived) return true;
+    const isAdmitted = registrar.reportDerived(sensor, metric, units.get(metric)) !== undefined;
     if (!isAdmitted) metrics.refused.inc();
     return isAdmitted;
   }

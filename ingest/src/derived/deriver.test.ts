@@ -297,6 +297,12 @@ it('marks what follows from late readings as late, and no more', async () => {
   expect(late.map(({ fields }) => fields)).toEqual([[['n', 1]], [['change', 0]]]);
 });
 
+it('derives for a sensor that the registry has forgotten in a crash', async () => {
+  const { spool, values } = await start([{ metric: 'twice', expression: 'n * 2' }]);
+  await appendPoints(spool, [reading('a', 1, { n: 1 })]);
+  expect(await values('twice')).toEqual({ 'a@1': 2 });
+});
+
 it('holds nothing of the log where nothing is derived', async () => {
   const { spool, current } = await start([]);
   await appendPoints(spool, [reading('a', 1, { n: 1 })]);

@@ -8,7 +8,6 @@ import {
   type PartHealth,
   READINGS,
   type Registry,
-  type Sensor,
   tagOf,
   tagsOf,
 } from '@tidemark/core';
@@ -23,6 +22,7 @@ import {
   type Sample,
   valueOfPair,
 } from './definitions.ts';
+import { Derivation } from './derivation.ts';
 import { derivedPoint } from './derive-stored.ts';
 import { DerivedLog, type Output } from './derived-log.ts';
 import { DerivedMetrics } from './metrics.ts';
@@ -85,6 +85,8 @@ export class Deriver {
   readonly #outage: Outage;
   readonly #log: DerivedLog;
   readonly #lookups: StoreLookups;
+  /** From what is stored already. */
+  readonly derivation: Derivation;
   /** Used longest ago first. */
   readonly #recent = new Map<string, RecentSamples>();
   readonly #concerns = new Map<string, readonly Concern[]>();
@@ -113,6 +115,12 @@ export class Deriver {
     const { signal } = this.#stopping;
     const units = new Map(config.derived.map(({ metric, unit }) => [metric, unit]));
     this.#log = new DerivedLog({ ...options, metrics: this.#metrics, units, signal });
+    this.derivation = new Derivation({
+      ...options,
+      log: this.#log,
+      metrics: config.derived,
+      definitions: () => this.#definitions,
+    });
     this.#lookups = new StoreLookups({
       ...options,
       metrics: this.#metrics,
@@ -216,11 +224,10 @@ export class Deriver {
       const { columns, firstPoint, pointEnd } = entry;
       for (let index = firstPoint; index < pointEnd; index++) {
         if (columns.measurementOf(index) !== READINGS) continue;
-        const sensor = this.#sensorOf(tagOf(columns.tagsOf(index), 'sensor') ?? '');
-        if (sensor === undefined) continue;
-        for (const concern of this.#concernsOf(sensor.id)) {
+        const sensor = this.#idOfNow(tagOf(columns.tagsOf(index), 'sensor') ?? '');
+        for (const concern of this.#concernsOf(sensor)) {
           const sample = sampleOfPoint(concern.definition, columns, index);
-          if (sample !== undefined) this.#take(concern, sensor.id, sample, entry, { touched, output });
+          if (sample !== undefined) this.#take(concern, sensor, sample, entry, { touched, output });
         }
       }
     }
@@ -310,8 +317,9 @@ export class Deriver {
     return output;
   }
 
-  #sensorOf(name: string): Sensor | undefined {
-    return this.#options.registrar.sensor(name);
+  /** One that registered itself in the last second before a crash is unknown until it reports again. */
+  #idOfNow(name: string): string {
+    return this.#options.registrar.sensor(name)?.id ?? name;
   }
 
   #concernsOf(sensor: string): readonly Concern[] {

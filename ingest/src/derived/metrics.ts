@@ -26,7 +26,7 @@ export class DerivedMetrics {
     });
     this.refused = new Counter({
       name: 'tidemark_derived_refused_total',
-      help: 'Derived values that are not stored, since their sensor has as many metrics as it may or is gone',
+      help: 'Derived values that are not stored, since their sensor has as many metrics as it may',
       registers,
     });
     new Gauge({

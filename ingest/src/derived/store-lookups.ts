@@ -89,7 +89,7 @@ export class StoreLookups {
       const timesOf = new Map(ofOne.map(({ series, lookedUp }) => [series.sensor, lookedUp]));
       const isNew = (sensor: string, timeNs: bigint): boolean => timesOf.get(sensor)?.has(timeNs) ?? false;
       for (const range of rangesOf(definition, timesOf))
-        for await (const points of deriveStored({ ...this.#options, definition, ...range, isNew }))
+        for await (const { points } of deriveStored({ ...this.#options, definition, ...range, isNew }))
           await log.append(splitLate(points, timesOf));
     }
     for (const { id, series, lookedUp } of work) {
