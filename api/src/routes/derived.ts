@@ -43,10 +43,7 @@ const bodySchema = z
       .default([])
       .openapi({ description: 'Only these; all that the metric is declared for by default.' }),
     from: z.string().openapi({ description: 'Inclusive.', example: '2026-01-01T00:00:00Z' }),
-    to: z
-      .string()
-      .default('now')
-      .openapi({ description: 'Exclusive; now by default.', example: 'now-1h' }),
+    to: z.string().default('now').openapi({ description: 'Exclusive; now by default.', example: 'now-1h' }),
     dryRun: z.boolean().default(false).openapi({ description: 'Only count.' }),
   })
   .openapi('Derivation');
