@@ -6,7 +6,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { HttpServer } from '../http-server.ts';
 import { startTestPlatform } from '../testing/test-platform.ts';
 import type { LiveEvent } from './live-events.ts';
-import { toWebSocket } from './web-socket.ts';
+import { encodeLiveEvent, toWebSocket } from './web-socket.ts';
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {
@@ -185,7 +185,13 @@ describe('toWebSocket', () => {
       await new Promise((resolve) => stopping.signal.addEventListener('abort', resolve));
     }
     const gone = new Promise<void>((resolve) =>
-      toWebSocket(socket, { events: events(), onClose: resolve, onError: () => {}, pingMs: 20 }),
+      toWebSocket(socket, {
+        events: events(),
+        encode: encodeLiveEvent,
+        onClose: resolve,
+        onError: () => {},
+        pingMs: 20,
+      }),
     );
     await once(silent, 'close');
     await gone;

@@ -7,8 +7,10 @@ const PING_MS = 15_000;
 const GOING_AWAY = 1001;
 const INTERNAL_ERROR = 1011;
 
-interface StreamOptions {
-  events: AsyncGenerator<LiveEvent>;
+interface StreamOptions<Event> {
+  events: AsyncGenerator<Event>;
+  /** The JSON messages that an event is told by, at least one. */
+  encode: (event: Event) => readonly string[];
   /** Called once, when the client has gone or the events have ended. */
   onClose: () => void;
   /** Called when the events cannot be read; the client is cut off, and comes again. */
@@ -17,9 +19,9 @@ interface StreamOptions {
 }
 
 /** Sends the events as messages, the next one only when the client has taken what was sent before. */
-export function toWebSocket(
+export function toWebSocket<Event>(
   socket: WebSocket,
-  { events, onClose, onError, pingMs = PING_MS }: StreamOptions,
+  { events, encode, onClose, onError, pingMs = PING_MS }: StreamOptions<Event>,
 ): void {
   let isAlive = true;
   const pings = setInterval(() => {
@@ -36,19 +38,22 @@ export function toWebSocket(
     clearInterval(pings);
     onClose();
   });
-  sendAll(socket, events).then(
+  sendAll(socket, { events, encode }).then(
     () => socket.close(GOING_AWAY, 'the platform stops'),
     (error: unknown) => {
       if (socket.readyState !== socket.OPEN) return;
       onError(error);
-      socket.close(INTERNAL_ERROR, 'the log cannot be read');
+      socket.close(INTERNAL_ERROR, 'what is sent cannot be read');
     },
   );
 }
 
-async function sendAll(socket: WebSocket, events: AsyncGenerator<LiveEvent>): Promise<void> {
+async function sendAll<Event>(
+  socket: WebSocket,
+  { events, encode }: Pick<StreamOptions<Event>, 'events' | 'encode'>,
+): Promise<void> {
   for await (const event of events) {
-    const messages = encodeEvent(event);
+    const messages = encode(event);
     for (const message of messages.slice(0, -1)) socket.send(message);
     await new Promise<void>((resolve, reject) =>
       socket.send(messages.at(-1)!, (error) => (error ? reject(error) : resolve())),
@@ -57,7 +62,7 @@ async function sendAll(socket: WebSocket, events: AsyncGenerator<LiveEvent>): Pr
 }
 
 /** The same as server-sent events say, each as one JSON message. */
-function encodeEvent(event: LiveEvent): string[] {
+export function encodeLiveEvent(event: LiveEvent): string[] {
   switch (event.kind) {
     case 'readings':
       return event.readings.map(

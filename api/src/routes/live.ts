@@ -1,6 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { toEventStream } from '../live/sse.ts';
-import { toWebSocket } from '../live/web-socket.ts';
+import { encodeLiveEvent, toWebSocket } from '../live/web-socket.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
 import { filterParameters, toFilter } from '../query.ts';
 import { problems } from '../schemas.ts';
@@ -73,7 +73,10 @@ export function live(app: OpenAPIHono<ApiEnv>, { live: clients, logger }: ApiPar
     });
     if (c.env?.webSocket === undefined)
       return c.body(toEventStream({ events, onClose: close, onError }), 200, headers);
-    c.env.webSocket.take((socket) => toWebSocket(socket, { events, onClose: close, onError }), close);
+    c.env.webSocket.take(
+      (socket) => toWebSocket(socket, { events, encode: encodeLiveEvent, onClose: close, onError }),
+      close,
+    );
     return c.body('', 200);
   });
 }

@@ -1,12 +1,15 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { formatTime } from '@tidemark/core';
-import type { StayPlace, TravellerStay, TravellerWindows } from '@tidemark/store';
+import { formatTime, NS_PER_MS, TidemarkError } from '@tidemark/core';
+import type { StayPlace, TravellerStay, TravellerWindows, TravellerWindowsQuery } from '@tidemark/store';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
+import { travellerChanges } from '../live/traveller-changes.ts';
+import { toWebSocket } from '../live/web-socket.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
 import { invalidFields } from '../problem.ts';
 import { cursorParameter, limitParameter } from '../query.ts';
 import { jsonContent, listOf, listSchema, problems, time } from '../schemas.ts';
 import { textBody } from '../text-stream.ts';
+import type { AskedWebSocket } from '../web-sockets.ts';
 import { csvLine } from './csv.ts';
 import {
   toTravellersQuery,
@@ -15,6 +18,12 @@ import {
   travellerWindowParameters,
 } from './traveller-query.ts';
 import { wantsCsv } from './windows.ts';
+
+/** Watching is cheaper than asking again and again, but not free. */
+const MAX_WATCHERS = 100;
+const LOOK_EVERY_MS = 1000;
+/** Proxies cut what is silent for longer. */
+const HEARTBEAT_MS = 15_000;
 
 const sensor = z.string().openapi({ example: 'gate' });
 const type = z.string().openapi({ example: 'cyclist' });
@@ -52,7 +61,9 @@ const windowsRoute = createRoute({
     'How many travellers of each type were at each sensor, and how fast, by sensor, then type, then time. Windows are ' +
     'aligned to the epoch, and those that begin in `from`..`to` are answered, with the one that `from` is in; empty ones too, ' +
     'for each sensor and type that has any. A traveller counts in every window from its first to its last position of a ' +
-    'stay; a speed belongs to the window of the later of its two positions. Positions outside `from`..`to` never count, so the windows at the ends may be partial. Answers CSV instead of JSON with `Accept: text/csv`.',
+    'stay; a speed belongs to the window of the later of its two positions. Positions outside `from`..`to` never count, so the windows at the ends may be partial. Answers CSV instead of JSON with `Accept: text/csv`. Asked for a WebSocket, without `from` and `to`, it sends the windows that are ' +
+    'not over, or not for longer than `lateness.allowedMs`, and then each as it changes, once a second at most: ' +
+    '`{"event": "window", "data": TravellerWindow}`, and `{"event": "heartbeat"}` where nothing changes.',
   request: { query: z.strictObject(travellerWindowParameters) },
   responses: {
     200: {
@@ -93,9 +104,20 @@ const staysRoute = createRoute({
 });
 
 /** `GET /api/v1/travellers`, `/windows`. */
-export function travellers(app: OpenAPIHono<ApiEnv>, { engine, clock, config }: ApiParts): void {
+export function travellers(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
+  const { engine, clock, config } = parts;
+  const watchers = new Watchers(parts);
   app.openapi(windowsRoute, async (c) => {
-    const query = toTravellerWindowsQuery(c.req.valid('query'), { config, nowNs: clock.nowNs() });
+    const words = c.req.valid('query');
+    const query = toTravellerWindowsQuery(words, { config, nowNs: clock.nowNs() });
+    const { webSocket, stopping } = c.env ?? {};
+    if (webSocket !== undefined) {
+      const given = (['from', 'to'] as const).filter((name) => words[name] !== undefined);
+      const message = 'goes without a WebSocket, which watches the windows of now';
+      if (given.length > 0) throw invalidFields(given.map((path) => ({ path, message })));
+      watchers.open(query, { webSocket, stopping });
+      return c.body('', 200);
+    }
     const found = await engine.travellerWindows(query);
     const isCsv = wantsCsv(c.req.header('accept'));
     const contentType = isCsv ? 'text/csv; charset=utf-8' : 'application/json';
@@ -113,6 +135,45 @@ export function travellers(app: OpenAPIHono<ApiEnv>, { engine, clock, config }: 
     const next = found.length > limit && last ? cursorOf(last) : null;
     return c.json(listOf(items.map(toJson), next), 200);
   });
+}
+
+/** Those who watch windows fill; each is a query a second while anything is accepted. */
+class Watchers {
+  readonly #parts: ApiParts;
+  #count = 0;
+
+  constructor(parts: ApiParts) {
+    this.#parts = parts;
+  }
+
+  /** Throws `unavailable` when there are as many as there may be. */
+  open(
+    watched: TravellerWindowsQuery,
+    { webSocket, stopping }: { webSocket: AskedWebSocket; stopping: AbortSignal | undefined },
+  ): void {
+    const { config, logger } = this.#parts;
+    if (this.#count >= MAX_WATCHERS)
+      throw new TidemarkError('unavailable', `${MAX_WATCHERS} clients watch windows of travellers already`);
+    const closing = new AbortController();
+    const onClose = () => {
+      if (closing.signal.aborted) return;
+      closing.abort();
+      this.#count--;
+    };
+    this.#count++;
+    const events = travellerChanges({
+      ...this.#parts,
+      watched,
+      latenessNs: BigInt(config.lateness.allowedMs) * NS_PER_MS,
+      everyMs: LOOK_EVERY_MS,
+      heartbeatMs: HEARTBEAT_MS,
+      signal: AbortSignal.any([closing.signal, stopping].filter((part) => part !== undefined)),
+    });
+    const onError = (error: unknown) =>
+      logger.error({ err: error }, 'who watches travellers is cut off: the windows cannot be read');
+    const encode = (messages: readonly string[]) => messages;
+    webSocket.take((socket) => toWebSocket(socket, { events, encode, onClose, onError }), onClose);
+  }
 }
 
 /** The list as JSON, each window a part of the text. */
