@@ -67,6 +67,7 @@ export function createApp(parts: ApiParts): ApiApp {
   app.get('/api/v1/sensors/*', fresh);
   app.get('/api/v1/storage', fresh);
   app.post('/api/v1/rules/dry-run', fresh);
+  app.post('/api/v1/trace', fresh);
   app.on(['GET', 'POST'], '/query', fresh);
 
   postReadings(app, parts);

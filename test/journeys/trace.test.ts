@@ -91,7 +91,7 @@ describe('an open platform', () => {
     const file = join(dataDir, 'tidemark.yaml');
     await writeFile(
       file,
-      'registry:\n  maxSensors: 5\n  maxMetricsPerSensor: 2\nmqtt:\n  maxPacketBytes: 4096\n',
+      'mappings:\n  - preset: zigbee2mqtt\nregistry:\n  maxSensors: 6\n  maxMetricsPerSensor: 2\nmqtt:\n  maxPacketBytes: 4096\n',
     );
     platform = await startPlatform({ dataDir, env: { TIDEMARK_CONFIG: file } });
     await publish(platform, 'sensors/known', '{"level": 1, "state": "on"}');
@@ -110,6 +110,8 @@ describe('an open platform', () => {
     ['lines/x', 'readings,sensor=known level=8', { outcome: 'stored', stopsAt: null }],
     ['sensors/known', '[{"level": 9}, {"level": null}]', { outcome: 'partly_stored', stopsAt: null }],
     ['sensors/known', '{"level": 10, "third": 1}', { outcome: 'partly_stored', stopsAt: null }],
+    ['zigbee2mqtt/attic', '{"temperature": 20.6}', { outcome: 'stored', stopsAt: null }],
+    ['zigbee2mqtt/attic', '{"temperature": ', { outcome: 'quarantined', stopsAt: 'decode' }],
     ['sensors/known', '{"level": 5', { outcome: 'quarantined', stopsAt: 'decode' }],
     ['sensors/known/level', 'NaN', { outcome: 'quarantined', stopsAt: 'decode' }],
     ['sensors/known', Buffer.from([0x22, 0xff, 0x22]), { outcome: 'quarantined', stopsAt: 'decode' }],
@@ -156,7 +158,7 @@ describe('an open platform', () => {
 
   it('says that no more sensors fit', async () => {
     const { sensors } = await contentsOf(platform);
-    for (let n = sensors.length; n < 5; n++) await publish(platform, `sensors/filling-${n}/level`, '1');
+    for (let n = sensors.length; n < 6; n++) await publish(platform, `sensors/filling-${n}/level`, '1');
     const told = await expectTold(platform, [
       'sensors/one-too-many/level',
       '1',
@@ -169,6 +171,26 @@ describe('an open platform', () => {
       'store',
       'query',
     ]);
+  });
+
+  it('says which mapping reads it', async () => {
+    const told = await trace(platform, 'zigbee2mqtt/attic', '{"temperature": 20.6}');
+    expect(told.steps.find(({ step }) => step === 'topic')).toMatchObject({
+      message: expect.stringContaining('mapping zigbee2mqtt'),
+    });
+  });
+
+  it('pins no type', async () => {
+    expect(await trace(platform, 'lines/x', 'unheard value=1i')).toMatchObject({ outcome: 'stored' });
+    const response = await fetch(`${platform.httpUrl}/api/v2/write?bucket=tidemark`, {
+      method: 'POST',
+      body: 'unheard value=2.5',
+    });
+    expect(response.status).toBe(204);
+    expect(await trace(platform, 'lines/x', 'unheard value=1i')).toMatchObject({
+      outcome: 'quarantined',
+      stopsAt: 'store',
+    });
   });
 
   it('refuses what is no question', async () => {
