@@ -37,6 +37,24 @@ function startChecks(settings: Record<string, unknown> = {}, declared: Partial<S
   };
 }
 
+it("a traveller's position is a sign of life of its camera, and no reading", () => {
+  const states = new SensorStates({ maxSensors: 100, onForgotten: () => {} });
+  const directory = { sensor: () => undefined, sensors: () => [].values(), location: () => undefined };
+  const checks = new ReadingChecks({ config: loadConfig(), directory, states, onFailure: () => {} });
+  const point = {
+    measurement: 'travellers',
+    tags: [
+      ['sensor', 'gate'],
+      ['type', 'car'],
+    ] as const,
+    fields: [['x', 1]] as const,
+    timeNs: 0n,
+  };
+  const found = checks.check(PointColumns.of([point]), 0, { acceptedMs, isLate: false, seenAtMs: 5 });
+  expect(found).toBe('gate');
+  expect(states.find('gate')).toMatchObject({ seenAtMs: 5, readings: 0 });
+});
+
 describe('a reading', () => {
   it.each([
     ['lat', 90.001, 'latitude'],

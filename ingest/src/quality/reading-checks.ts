@@ -6,6 +6,7 @@ import {
   type Sensor,
   type SensorDirectory,
   type Tag,
+  TRAVELLERS,
 } from '@tidemark/core';
 import { KnownTimes } from './known-times.ts';
 import { createMetricRules, type MetricRules } from './metric-rules.ts';
@@ -76,13 +77,18 @@ export class ReadingChecks {
     this.comparedMetrics = comparedMetrics;
   }
 
-  /** Checks the point at `index`; only readings are checked. Returns the sensor whose reading it is. */
+  /**
+   * Checks the point at `index`; only readings are checked, and a traveller's position is a sign of life. Returns the
+   * sensor whose it is.
+   */
   check(
     points: PointColumns,
     index: number,
     { acceptedMs, isLate, seenAtMs }: Acceptance,
   ): string | undefined {
-    if (points.measurementOf(index) !== READINGS) return undefined;
+    const measurement = points.measurementOf(index);
+    if (measurement === TRAVELLERS) return this.#noteSeen(points, index, seenAtMs);
+    if (measurement !== READINGS) return undefined;
     const sensor = sensorOf(points.tagsOf(index));
     if (sensor === undefined || this.#isDerived(points, index)) return undefined;
     const { times } = points;
@@ -119,6 +125,15 @@ export class ReadingChecks {
     state.isDead = false;
     // What is only remembered was counted when it was checked.
     if (seenAtMs !== Number.NEGATIVE_INFINITY) state.readings++;
+    return sensor;
+  }
+
+  #noteSeen(points: PointColumns, index: number, seenAtMs: number): string | undefined {
+    const sensor = sensorOf(points.tagsOf(index));
+    if (sensor === undefined) return undefined;
+    const state = this.#options.states.of(sensor);
+    state.seenAtMs = seenAtMs;
+    state.isDead = false;
     return sensor;
   }
 
