@@ -22,6 +22,23 @@ describe.skipIf(!hasBrowser)('the quarantine view, in Chromium', { timeout: 60_0
     await page.close();
   });
 
+  it('says what would become of a message', async () => {
+    const { httpUrl } = await start(await tempDir());
+    const { page, misdeeds } = await openPage(`${httpUrl}/#/quarantine`);
+    await page.getByText('Why is my message not there?').click();
+    await page.getByLabel('Topic').fill('sensors/kitchen/temperature');
+    await page.getByLabel('Payload').fill('21,5');
+    await page.getByRole('button', { name: 'Follow it' }).click();
+    await page.getByText('It would be quarantined.').waitFor();
+    await page.locator('.steps .stopped').getByText('malformed_json').waitFor();
+    await page.getByLabel('Payload').fill('21.5');
+    await page.getByRole('button', { name: 'Follow it' }).click();
+    await page.getByText('It would be stored.').waitFor();
+    expect(await allReadings(httpUrl)).toEqual([]);
+    expect(misdeeds).toEqual(innocent);
+    await page.close();
+  });
+
   it('counts by reason, and filters by reason and sensor', async () => {
     const { httpUrl } = await start(await tempDir());
     await refuseSome(httpUrl);
@@ -95,7 +112,7 @@ describe.skipIf(!hasBrowser)('the quarantine view, in Chromium', { timeout: 60_0
     device.end();
     await post(httpUrl, [{ sensor: 'long', a: { text: 'x'.repeat(300) } }], 422);
     const { page } = await openPage(`${httpUrl}/#/quarantine`);
-    await page.locator('summary').click();
+    await page.locator('td summary').click();
     expect(await page.locator('pre.payload').textContent()).toContain('x'.repeat(300));
     await page
       .getByRole('row', { name: /invalid_utf8/ })

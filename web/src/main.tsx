@@ -5,6 +5,7 @@ import 'uplot/dist/uPlot.min.css';
 import './styles/base.css';
 import './styles/masthead.css';
 import './styles/tiles.css';
+import './styles/trace.css';
 import './styles/sensors.css';
 import './styles/refusals.css';
 import './styles/first-steps.css';

@@ -4,6 +4,7 @@ import { QuarantineState } from '../model/quarantine.ts';
 import type { Refusal } from '../model/state.ts';
 import { QuarantineActions } from './quarantine-actions.tsx';
 import { RefusalCells, RefusalHeadings } from './refusal-cells.tsx';
+import { TraceForm } from './trace-form.tsx';
 
 const previewCharacters = 160;
 
@@ -23,6 +24,7 @@ export function Quarantine() {
           What claimed to be a reading and could not be stored. <a href="/docs#tag/Quarantine">API</a>
         </p>
       </div>
+      <TraceForm />
       {isQuiet ? <NothingRefused state={state} /> : <Refused state={state} />}
     </section>
   );
