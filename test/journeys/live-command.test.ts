@@ -68,6 +68,7 @@ it('prints a line for each series that changes in a pipe, over a restart of the 
   const httpPort = await freePort();
   const env = { TIDEMARK_HTTP_PORT: String(httpPort) };
   let platform = await startPlatform({ dataDir, env });
+  onTestFinished(async () => void (await platform.end('SIGTERM')));
   await post(platform, { sensor: 'kitchen', level: 10, time: 1 }, { sensor: 'kitchen', level: 30, time: 3 });
   const args = [tidemarkBin, 'live', '--url', platform.httpUrl, '--sensor', 'kitchen', '--after', '0'];
   const text = new Running(process.execPath, args);
@@ -105,6 +106,8 @@ it.skipIf(!requireTool('script', findProgram('script')))(
   async () => {
     const dataDir = await tempDir();
     const platform = await startPlatform({ dataDir });
+    onTestFinished(async () => void (await platform.end('SIGTERM')));
+    onTestFinished(async () => void (await platform.end('SIGTERM')));
     await post(platform, ...Array.from({ length: 40 }, (_, n) => ({ sensor: `s-${n}`, level: n, time: 1 })));
     // 20 lines of 60 columns.
     const command = `stty rows 20 cols 60; exec ${process.execPath} ${tidemarkBin} live --url ${platform.httpUrl} --after 0`;
@@ -127,6 +130,7 @@ it.skipIf(!requireTool('script', findProgram('script')))(
 it('says that a platform refuses it', async () => {
   const dataDir = await tempDir();
   const platform = await startPlatform({ dataDir });
+  onTestFinished(async () => void (await platform.end('SIGTERM')));
   const refused = new Running(process.execPath, [
     tidemarkBin,
     'live',

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type PlatformProcess, startPlatform } from '../support/platform-process.ts';
 import { startPlatformWithToken } from '../support/platform-with-token.ts';
 import { RawMqtt } from '../support/raw-mqtt.ts';
@@ -213,6 +213,7 @@ describe('an open platform', () => {
 it('a strict registry stops whom it does not know', async () => {
   const dataDir = await tempDir();
   const platform = await startPlatform({ dataDir, env: { TIDEMARK_REGISTRY_MODE: 'strict' } });
+  onTestFinished(async () => void (await platform.end('SIGTERM')));
   await ask(platform, 'sensors', { id: 'declared' });
   await expectTold(platform, ['sensors/other/level', '1', { outcome: 'quarantined', stopsAt: 'registry' }]);
   await expectTold(platform, ['sensors/declared/level', '1', { outcome: 'stored', stopsAt: null }]);
@@ -221,13 +222,13 @@ it('a strict registry stops whom it does not know', async () => {
     '{"level": 1, "location": "elsewhere"}',
     { outcome: 'quarantined', stopsAt: 'registry' },
   ]);
-  await platform.end('SIGTERM');
 });
 
 it('a store that is down delays what is acknowledged', async () => {
   const dataDir = await tempDir();
   const influx = { INFLUX_URL: 'http://127.0.0.1:9', INFLUX_TOKEN: 'x', INFLUX_ORG: 'x', INFLUX_BUCKET: 'x' };
   const platform = await startPlatform({ dataDir, env: { TIDEMARK_STORE: 'influxdb', ...influx } });
+  onTestFinished(async () => void (await platform.end('SIGTERM')));
   expect(await publish(platform, 'sensors/a/level', '1')).toBe(true);
   let told = await trace(platform, 'sensors/a/level', '2');
   // Until the first write has failed.
@@ -240,7 +241,6 @@ it('a store that is down delays what is acknowledged', async () => {
   const query = await fetch(`${platform.httpUrl}/api/v1/latest`);
   expect(query.status).toBe(503);
   expect(await publish(platform, 'sensors/a/level', '2')).toBe(true);
-  await platform.end('SIGTERM');
 });
 
 it('says who may publish', async () => {
