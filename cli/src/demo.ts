@@ -10,6 +10,7 @@ import { Publisher } from './publisher.ts';
 import { OWN_NAME, readSecret, secretPath } from './secrets.ts';
 import { loadSettings, settingsFile } from './settings.ts';
 import { runSensors } from './simulate.ts';
+import { runTravellers } from './travellers/simulate.ts';
 
 const prefix = 'greenhouse';
 const seed = 1;
@@ -29,6 +30,8 @@ const rule = {
 };
 
 const place = { id: 'greenhouse', name: 'Greenhouse', latitude: 48.8436, longitude: 2.3594 };
+/** Two cameras, which see somebody most of the time. */
+const street = { cameras: 2, travellers: 360, frameMs: 1000, rate: 1000 };
 /** Sensors that are registered beforehand; the others register themselves. */
 const maxPlaced = 100;
 
@@ -67,7 +70,11 @@ export async function demo(options: DemoOptions): Promise<void> {
         announce({ options, address, readyMs, flowsUrl: flowsUrl || undefined });
         const { sensors, rate } = options;
         const metrics = metricsOption('temperature,humidity,pressure');
-        await runSensors({ sensors, rate, seed, metrics, prefix, publisher, clock: systemClock, signal });
+        const shared = { seed, publisher, clock: systemClock, signal };
+        await Promise.all([
+          runSensors({ ...shared, sensors, rate, metrics, prefix }),
+          ...(sensors > 0 ? [runTravellers({ ...shared, ...street, counts: { positions: 0 } })] : []),
+        ]);
       } finally {
         await publisher.stop();
       }

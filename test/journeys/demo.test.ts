@@ -38,4 +38,6 @@ it('the demo shows a rule fire, be acknowledged and resolve', { timeout: 240_000
   expect(await changes()).toEqual([fired, told]);
   const resolved = [id, 'resolved', null, null];
   await expect.poll(changes, { timeout: 120_000, interval: 1000 }).toEqual([fired, told, resolved]);
+  const stays = (await (await fetch(`${httpUrl}/api/v1/travellers`)).json()) as { isEmpty: boolean };
+  expect(stays.isEmpty).toBe(false);
 });

@@ -47,7 +47,7 @@ interface Walker {
   camerasLeft: number;
 }
 
-/** People, cyclists and cars that pass cameras, picture by picture: the same seed gives the same crowd. */
+/** People, cyclists and cars that pass cameras, picture by picture: the same seed and start give the same crowd. */
 export class Crowd {
   readonly #options: CrowdOptions;
   readonly #random: Random;
@@ -56,10 +56,13 @@ export class Crowd {
   readonly #away = new Map<number, Walker[]>();
   #frame = 0;
   #travellers = 0;
+  /** Begins the ids, so that two runs within an hour are not the same people, who went away and came back. */
+  readonly #run: string;
 
   constructor(options: CrowdOptions) {
     this.#options = options;
     this.#random = createRandom(options.seed);
+    this.#run = (options.startNs / NS_PER_SECOND).toString(36);
   }
 
   /** What all cameras see in their next picture; each takes its own at an instant of its own. */
@@ -80,7 +83,7 @@ export class Crowd {
     const kind = kindOf(random());
     const direction = random() < 0.5 ? 1 : -1;
     return {
-      traveller: `t${++this.#travellers}`,
+      traveller: `${this.#run}-${++this.#travellers}`,
       type: kind.type,
       speed: kind.speed + (random() + random() - 1) * kind.spread,
       camera: Math.floor(random() * this.#options.cameras),
