@@ -165,7 +165,6 @@ export class Database {
   compact(sql: string, parameters: Parameters = {}): Promise<Columns> {
     return this.#slots.run(async () => {
       if (this.#isCompactionInterrupted) throw new Error('compaction was interrupted');
-      await this.#adaptThreads(this.#compactor);
       return (await run(this.#compactor, sql, parameters)).getColumns();
     });
   }

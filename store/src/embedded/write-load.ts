@@ -3,8 +3,8 @@ import type { Clock } from '@tidemark/core';
 /** Points a second from which on writes are taken to come in without a pause. */
 const HEAVY_PER_SECOND = 500;
 const LOOK_INTERVAL_MS = 1000;
-/** Batches come each second or so; it is heavy until the next ones have not come either. */
-const HOLD_MS = 3000;
+/** Batches may wait for compaction for seconds, and each change costs DuckDB its threads. */
+const HOLD_MS = 10_000;
 
 /** Tells whether many points are coming in. */
 export class WriteLoad {
