@@ -12,6 +12,7 @@ import './styles/first-steps.css';
 import './styles/quarantine.css';
 import './styles/alerts.css';
 import './styles/services.css';
+import './styles/travellers.css';
 
 const state = new PageState();
 state.start();

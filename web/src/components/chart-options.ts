@@ -1,7 +1,7 @@
 import type uPlot from 'uplot';
 import { formatValue } from '../format.ts';
 
-interface ChartContext {
+export interface ChartContext {
   /** The element drawn into; its styles give size and colors. */
   element: HTMLElement;
   /** Told the index of the point under the pointer. */
@@ -21,9 +21,31 @@ const timeSteps = [
 const axisFont = '11px system-ui, sans-serif';
 
 /** A small line chart: two quiet axes, one line, no legend. */
-export function chartOptions({ element, onPoint }: ChartContext): uPlot.Options {
+export function chartOptions(context: ChartContext): uPlot.Options {
+  const line = lineColor(context);
+  return {
+    ...frameOptions(context),
+    scales: { x: { time: true }, y: { range: rangeOf } },
+    series: [
+      {},
+      {
+        stroke: line,
+        width: 1.5,
+        fill: (plot) => shade(plot, line),
+        points: { size: 4, fill: line },
+      },
+    ],
+  };
+}
+
+/** The color of the chart's lines, as the browser resolves it. */
+export function lineColor({ element }: ChartContext): string {
+  return getComputedStyle(element).color;
+}
+
+/** What all charts share: their size, two quiet axes, and a cursor that tells which point it is at. */
+export function frameOptions({ element, onPoint }: ChartContext): Omit<uPlot.Options, 'series'> {
   const style = getComputedStyle(element);
-  const line = style.color;
   const axis: uPlot.Axis = {
     font: axisFont,
     stroke: style.getPropertyValue('caret-color'),
@@ -35,8 +57,7 @@ export function chartOptions({ element, onPoint }: ChartContext): uPlot.Options 
     height: Math.max(1, element.clientHeight),
     padding: [6, 14, 0, 0],
     legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false }, points: { size: 6, fill: line } },
-    scales: { x: { time: true }, y: { range: rangeOf } },
+    cursor: { y: false, drag: { x: false, y: false }, points: { size: 6, fill: style.color } },
     axes: [
       { ...axis, size: 18, gap: 3, space: 54, incrs: timeSteps, values: (_plot, splits) => clocks(splits) },
       {
@@ -45,15 +66,6 @@ export function chartOptions({ element, onPoint }: ChartContext): uPlot.Options 
         gap: 5,
         space: 18,
         values: (_plot, splits) => splits.map((split) => formatValue(split)),
-      },
-    ],
-    series: [
-      {},
-      {
-        stroke: line,
-        width: 1.5,
-        fill: (plot) => shade(plot, line),
-        points: { size: 4, fill: line },
       },
     ],
     hooks: { setCursor: [(plot) => onPoint(plot.cursor.idx ?? null)] },
@@ -88,6 +100,6 @@ function shade(plot: uPlot, color: string): CanvasGradient | string {
   return gradient;
 }
 
-function withAlpha(color: string, alpha: number): string {
+export function withAlpha(color: string, alpha: number): string {
   return color.replace(/^rgb\((.+)\)$/, `rgba($1, ${alpha})`);
 }

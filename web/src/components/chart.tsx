@@ -1,9 +1,10 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
-import uPlot from 'uplot';
+import { useState } from 'preact/hooks';
+import type uPlot from 'uplot';
 import { formatClock, formatValue } from '../format.ts';
 import type { MetricState } from '../model/sensors.ts';
 import { chartRange } from '../model/series.ts';
 import { chartOptions } from './chart-options.ts';
+import { usePlot } from './use-plot.ts';
 
 interface ChartProps {
   label: string;
@@ -13,42 +14,12 @@ interface ChartProps {
 
 /** The last minutes of a metric. It draws only while it can be seen. */
 export function Chart({ label, metric, nowMs }: ChartProps) {
-  const holder = useRef<HTMLDivElement>(null);
-  const chart = useRef<uPlot>(null);
-  const isVisible = useRef(false);
   const [pointed, setPointed] = useState<number | null>(null);
-
-  useEffect(() => {
-    const element = holder.current!;
-    const scheme = matchMedia('(prefers-color-scheme: dark)');
-    const create = () => {
-      chart.current?.destroy();
-      chart.current = new uPlot(chartOptions({ element, onPoint: setPointed }), [[], []], element);
-      draw(chart.current, metric, Date.now());
-    };
-    create();
-    const resizes = new ResizeObserver(() =>
-      chart.current?.setSize({ width: element.clientWidth, height: element.clientHeight }),
-    );
-    resizes.observe(element);
-    const sights = new IntersectionObserver(([entry]) => {
-      isVisible.current = entry?.isIntersecting === true;
-      if (isVisible.current && chart.current) draw(chart.current, metric, Date.now());
-    });
-    sights.observe(element);
-    scheme.addEventListener('change', create);
-    return () => {
-      scheme.removeEventListener('change', create);
-      sights.disconnect();
-      resizes.disconnect();
-      chart.current?.destroy();
-    };
-  }, [metric]);
-
-  useEffect(() => {
-    if (isVisible.current && chart.current) draw(chart.current, metric, nowMs);
+  const holder = usePlot({
+    options: (element) => chartOptions({ element, onPoint: setPointed }),
+    draw: (plot) => draw(plot, metric, Date.now()),
+    drawnFor: nowMs,
   });
-
   return (
     <figure class="chart" data-metric-color={metric.color}>
       <div ref={holder} class="plot" role="img" aria-label={describe(label, metric)} />

@@ -24,6 +24,9 @@ export function Header({ state, view }: { state: PageState; view: View }) {
         <a href="#/services" aria-current={view === 'services' ? 'page' : undefined}>
           Services
         </a>
+        <a href="#/travellers" aria-current={view === 'travellers' ? 'page' : undefined}>
+          Travellers
+        </a>
         {state.health?.flowsPort && <a href={`//${location.hostname}:${state.health.flowsPort}/`}>Flows</a>}
         <a href="/docs">API</a>
         <a href="/metrics">Metrics</a>

@@ -14,6 +14,7 @@ import { Services } from './services.tsx';
 import { Storage } from './storage.tsx';
 import { Tiles } from './tiles.tsx';
 import { TokenForm } from './token-form.tsx';
+import { Travellers } from './travellers.tsx';
 
 const cardsAtOnce = 24;
 
@@ -45,6 +46,7 @@ function Data({ state, view }: { state: PageState; view: View }) {
         {view === 'alerts' && <Alerts />}
         {view === 'quarantine' && <Quarantine />}
         {view === 'services' && <Services />}
+        {view === 'travellers' && <Travellers />}
       </>
     );
   }

@@ -1,4 +1,4 @@
-import { askJson } from '../platform/client.ts';
+import { askJson, escapeName } from '../platform/client.ts';
 import type { ReadingJson, SensorState } from './sensors.ts';
 import { SPAN_MS } from './series.ts';
 
@@ -59,8 +59,4 @@ async function loadReadings({ id, metrics }: SensorState): Promise<void> {
       }),
     );
   }
-}
-
-function escapeName(name: string): string {
-  return name.replaceAll(',', '\\,');
 }

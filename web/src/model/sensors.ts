@@ -36,7 +36,8 @@ export interface ReadingJson {
   [metric: string]: unknown;
 }
 
-const names = new Intl.Collator('en', { numeric: true });
+/** The order of names to read: `node-9` before `node-10`. */
+export const names = new Intl.Collator('en', { numeric: true });
 
 /** What the page knows of the sensors. */
 export class Sensors {

@@ -23,8 +23,13 @@ export async function ask(path: string, init: RequestInit = {}): Promise<Respons
   return response;
 }
 
-export async function askJson<T>(path: string): Promise<T> {
-  return (await ask(path)).json() as Promise<T>;
+export async function askJson<T>(path: string, init: RequestInit = {}): Promise<T> {
+  return (await ask(path, init)).json() as Promise<T>;
+}
+
+/** A name as one item of a list parameter. */
+export function escapeName(name: string): string {
+  return name.replaceAll(',', '\\,');
 }
 
 /** The detail of a problem document (RFC 9457), or what there is instead of one. */
