@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { Crowd, type CrowdPosition } from '@tidemark/cli';
 import { type Field, formatTime, loadConfig, type Point, type Tag, TRAVELLERS } from '@tidemark/core';
 import { startEngine } from '@tidemark/store/testing';
@@ -12,8 +13,9 @@ const TRAVELLERS_PER_HOUR = 20_000;
 const FRAME_MS = 4000;
 const ROUNDS = 9;
 const BATCH_POINTS = 20_000;
-const startMs = Date.UTC(2026, 4, 1);
 const DAY_MS = 86_400_000;
+/** The day up to the last half hour: the platform works out ahead what was of late. */
+const startMs = Math.floor(Date.now() / 1_800_000) * 1_800_000 - DAY_MS;
 
 /** Positions by MQTT until windows count them, and windows over a day of 50 cameras. */
 export async function travellers(): Promise<Row[]> {
@@ -73,25 +75,56 @@ async function windowsOfDay(): Promise<Row[]> {
   const dataDir = await mkdtemp(join(tmpdir(), 'tidemark-bench-'));
   try {
     const positions = await fillDay(dataDir);
-    const server = await startTidemark(dataDir);
-    try {
-      const rows: Row[] = [];
-      for (const [what, query] of questions) rows.push(await ask(server, what, query, positions));
-      return rows;
-    } finally {
-      await server.stop();
-    }
+    const rows = await whileServing(dataDir, async (server) => [
+      await ask(server, {
+        what: 'all by hour, asked at once after the start',
+        query: 'every=1h',
+        positions,
+        rounds: 1,
+      }),
+    ]);
+    const answered = await whileServing(dataDir, async (server) => {
+      await untilIdle(server);
+      const asked: Row[] = [];
+      for (const [what, query] of questions)
+        asked.push(await ask(server, { what, query, positions, rounds: ROUNDS }));
+      return asked;
+    });
+    return [...rows, ...answered];
   } finally {
     await rm(dataDir, { recursive: true });
   }
 }
 
-async function ask({ ready }: Child, what: string, query: string, positions: number): Promise<Row> {
+async function whileServing<T>(dataDir: string, use: (server: Child) => Promise<T>): Promise<T> {
+  const server = await startTidemark(dataDir);
+  try {
+    return await use(server);
+  } finally {
+    await server.stop();
+  }
+}
+
+/** Until what is worked out ahead is: it begins 10 s behind the start, and nothing else goes on. */
+async function untilIdle(server: Child): Promise<void> {
+  await setTimeout(15_000);
+  for (let before = Number.NaN; ; ) {
+    const now = cpuSecondsOf(server.process.pid!);
+    if (now - before < 0.25) return;
+    before = now;
+    await setTimeout(5000);
+  }
+}
+
+async function ask(
+  { ready }: Child,
+  { what, query, positions, rounds }: { what: string; query: string; positions: number; rounds: number },
+): Promise<Row> {
   const times = [startMs, startMs + DAY_MS].map((ms) => formatTime(BigInt(ms) * 1_000_000n));
   const url = `${ready.httpUrl}/api/v1/travellers/windows?from=${times[0]}&to=${times[1]}&${query}`;
   const tookMs: number[] = [];
   let windows = 0;
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < rounds; round++) {
     const beganMs = performance.now();
     const response = await fetch(url);
     const body = await response.text();
@@ -102,7 +135,7 @@ async function ask({ ready }: Child, what: string, query: string, positions: num
   return {
     what: `travellers: a day, ${what}`,
     figure: `${median(tookMs).toFixed(1)} ms`,
-    note: `${windows.toLocaleString('en')} windows of ${positions.toLocaleString('en')} positions; median of ${ROUNDS}, first ${tookMs[0]!.toFixed(0)} ms; load average ${loadavg()[0]!.toFixed(1)}; target: under 100 ms`,
+    note: `${windows.toLocaleString('en')} windows of ${positions.toLocaleString('en')} positions; median of ${rounds}, first ${tookMs[0]!.toFixed(0)} ms; load average ${loadavg()[0]!.toFixed(1)}; target: under 100 ms`,
   };
 }
 

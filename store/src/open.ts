@@ -18,5 +18,6 @@ export async function openEngine({ config, clock, logger, metrics }: OpenOptions
   }
   const { EmbeddedEngine } = await import('./embedded/engine.ts');
   const path = join(config.dataDir, 'store');
-  return new EmbeddedEngine({ path, memoryBytes, maxSeries, typePolicy, clock, logger, metrics });
+  const { stayGapMs } = config.travellers;
+  return new EmbeddedEngine({ path, memoryBytes, maxSeries, typePolicy, stayGapMs, clock, logger, metrics });
 }

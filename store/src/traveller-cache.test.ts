@@ -133,3 +133,47 @@ it('asks for what it does not know alone, and forgets what is written to', async
   await ask();
   expect(asked).toEqual(['60-150']);
 });
+
+it('works blocks out ahead of questions once they are over and nothing is written to them', async () => {
+  const asked: string[] = [];
+  const cache = new TravellerCache({
+    compute: async (query) => {
+      asked.push(`${(query.fromNs - startNs) / minuteNs}-${(query.toNs - startNs) / minuteNs}`);
+      return new TravellerWindows(gridOf(query), query);
+    },
+  });
+  const write = (minute: bigint) => {
+    const timeNs = startNs + minute * minuteNs;
+    const at = {
+      sensor: 'gate',
+      type: 'car',
+      traveller: 'a',
+      timeNs,
+      x: 0,
+      y: 0,
+      elapsedNs: 0n,
+      speed: 0,
+    };
+    cache.noteWritten(PointColumns.of(travellerPoints([[at]])));
+  };
+  const nowNs = startNs + 70n * minuteNs;
+  const work = async () => {
+    asked.length = 0;
+    await cache.workAhead({ nowNs, gapNs });
+    return asked;
+  };
+  for (const minute of [5n, 35n, 65n]) write(minute);
+  expect(await work()).toEqual([]);
+  write(36n);
+  expect(await work()).toEqual(['0-30']);
+  // The newest is not over; the one before is quiet now.
+  expect(await work()).toEqual(['30-60']);
+  expect(await work()).toEqual([]);
+
+  const length = 30n * minuteNs;
+  await cache.answer({ fromNs: startNs, toNs: nowNs, everyNs: length, lengthNs: length, gapNs });
+  expect(asked).toEqual(['60-70']);
+  write(5n);
+  expect([...(await work())]).toEqual([]);
+  expect(await work()).toEqual(['0-30']);
+});

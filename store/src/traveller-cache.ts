@@ -7,8 +7,16 @@ const MINUTES_OF_BLOCK = 30;
 const BLOCK_NS = BigInt(MINUTES_OF_BLOCK) * MINUTE_NS;
 /** Asked for at once, so that what is summed up stays small. */
 const BLOCKS_OF_STRETCH = 12n;
+const BLOCKS_OF_DAY = 48n;
 /** Sensors with their types, in all blocks: some 1.8 kB each. Then the block that was asked for longest ago goes. */
 const MAX_GROUPS = 30_000;
+
+/** How often blocks are worked out ahead of questions: those that nothing was written to for as long. */
+const AHEAD_EVERY_MS = 10_000;
+/** Blocks that are worked out ahead: of two days. */
+const MAX_AHEAD = 96;
+/** Blocks remembered between two looks; an import may go through years. */
+const MAX_TOUCHED = 1000;
 
 interface TravellerCacheOptions {
   compute: (query: TravellerWindowsQuery) => Promise<TravellerWindows>;
@@ -19,7 +27,8 @@ const ALL = -1n;
 
 /**
  * Windows of travellers by the minute, half an hour together, of which longer and overlapping ones are made. What is
- * written takes the blocks away that it changes: a position counts where it is, and from the one before on.
+ * written takes the blocks away that it changes: a position counts where it is, and from the one before on. They are
+ * worked out again once nothing more is written to them, so that the first question finds them.
  */
 export class TravellerCache {
   readonly #compute: TravellerCacheOptions['compute'];
@@ -28,9 +37,55 @@ export class TravellerCache {
   /** What was written while blocks were worked out. */
   readonly #running = new Set<Set<bigint>>();
   #groups = 0;
+  /** Blocks that were written to since the last look, and those that are to be worked out. */
+  #touched = new Set<bigint>();
+  #wanted = new Set<bigint>();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor({ compute }: TravellerCacheOptions) {
     this.#compute = compute;
+  }
+
+  /** Works blocks out ahead from now on, those of the last day first. `gapNs` as in questions. */
+  start({ nowNs, gapNs }: { nowNs: () => bigint; gapNs: bigint }): void {
+    const current = nowNs() / BLOCK_NS;
+    for (let block = current - BLOCKS_OF_DAY; block < current; block++) this.#wanted.add(block);
+    const again = () => {
+      const timer = setTimeout(async () => {
+        await this.workAhead({ nowNs: nowNs(), gapNs });
+        if (this.#timer === timer) again();
+      }, AHEAD_EVERY_MS);
+      this.#timer = timer;
+    };
+    again();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Works out the blocks that are over and that nothing was written to since the last call, the newest first. */
+  async workAhead({ nowNs, gapNs }: { nowNs: bigint; gapNs: bigint }): Promise<void> {
+    const touched = this.#touched;
+    this.#touched = new Set();
+    const quiet = [...this.#wanted].filter(
+      (block) => !touched.has(block) && (block + 1n) * BLOCK_NS <= nowNs,
+    );
+    for (const block of touched) this.#wanted.add(block);
+    const newestFirst = (some: Iterable<bigint>) => [...some].sort((a, b) => (a < b ? 1 : -1));
+    this.#wanted = new Set(newestFirst(this.#wanted).slice(0, MAX_AHEAD));
+    for (const block of newestFirst(quiet)) {
+      this.#wanted.delete(block);
+      if (this.#blocks.has(block) || this.#groups > MAX_GROUPS / 2) continue;
+      const range = { fromNs: block * BLOCK_NS, toNs: (block + 1n) * BLOCK_NS };
+      try {
+        await this.#workOut({ ...range, everyNs: MINUTE_NS, lengthNs: MINUTE_NS, gapNs });
+      } catch {
+        // The next question meets what is wrong, and tells it.
+        return;
+      }
+    }
   }
 
   /** What `compute` would answer. */
@@ -50,13 +105,15 @@ export class TravellerCache {
 
   /** To be told of all that is written. */
   noteWritten(points: PointColumns): void {
-    if (this.#blocks.size === 0 && this.#running.size === 0) return;
+    if (!points.labels.some(({ measurement }) => measurement === TRAVELLERS)) return;
     for (let index = 0; index < points.length; index++) {
       if (points.measurementOf(index) !== TRAVELLERS) continue;
       const timeNs = points.times.at(index);
       const last = timeNs / BLOCK_NS;
-      for (let block = (timeNs - elapsedOf(points, index)) / BLOCK_NS; block <= last; block++)
+      for (let block = (timeNs - elapsedOf(points, index)) / BLOCK_NS; block <= last; block++) {
+        if (this.#touched.size < MAX_TOUCHED) this.#touched.add(block);
         this.#drop(block);
+      }
     }
   }
 

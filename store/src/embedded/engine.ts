@@ -7,6 +7,7 @@ import {
   fieldTypes,
   type Logger,
   messageOf,
+  NS_PER_MS,
   type Point,
   PointColumns,
   type Reading,
@@ -68,6 +69,8 @@ interface EmbeddedOptions {
   maxSeries?: number;
   /** `quarantine` when not given. */
   typePolicy?: TypePolicy;
+  /** A silence longer than this ends a traveller's stay; without it, no windows are worked out ahead of questions. */
+  stayGapMs?: number;
   clock: Clock;
   logger: Logger;
   metrics: Registry;
@@ -125,15 +128,18 @@ export class EmbeddedEngine implements Engine {
 
   /** Opens or creates the file; throws `store_newer`, `store_damaged` or `data_dir_unusable`. */
   async start(): Promise<void> {
-    const { clock, logger } = this.#options;
+    const { clock, logger, stayGapMs } = this.#options;
     const startMs = clock.monotonicMs();
     this.#session = await this.#open();
     const { series } = this.#session.reader;
     logger.info({ series: series.size, tookMs: Math.round(clock.monotonicMs() - startMs) }, 'store opened');
     if (!this.#isLogUnsynced && this.#unsynced === undefined) this.#session.compaction.start();
+    if (stayGapMs !== undefined)
+      this.#travellers.start({ nowNs: () => clock.nowNs(), gapNs: BigInt(stayGapMs) * NS_PER_MS });
   }
 
   async stop(): Promise<void> {
+    this.#travellers.stop();
     await this.#close();
     this.#failure = undefined;
     this.#damage = undefined;
