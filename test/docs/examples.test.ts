@@ -16,7 +16,8 @@ const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `do
 );
 
 /** What starts or installs the platform or Grafana, or follows it without an end; their tests are elsewhere. */
-const setUp = /^(?:[A-Z_]+=\S+ )*(?:npm |docker compose |npx tidemark grafana$|npx tidemark live)/;
+const setUp =
+  /^(?:[A-Z_]+=\S+ )*(?:npm |docker compose |npx tidemark grafana$|npx tidemark live|npx tidemark example )/;
 
 // What differs from a reader's shell: the ports, the checkout's own tidemark, and an end for what has none.
 const prelude = `
@@ -102,6 +103,7 @@ async function startReader(page: string) {
   const env = settingsFor(dataDir, {
     TIDEMARK_MQTT_PORT: mqttPort,
     TIDEMARK_HTTP_PORT: httpPort,
+    TIDEMARK_GRPC_PORT: String(platform.grpcPort),
     READER_NODE: process.execPath,
     READER_BIN: join(root, 'cli/bin/tidemark.js'),
   });
