@@ -52,6 +52,8 @@ export class GrpcServer {
       interceptors: [serverMetrics(parts.metrics)],
       'grpc.max_receive_message_length': grpc.maxMessageBytes,
       'grpc.max_send_message_length': -1,
+      // Counts that nobody can ask for: channelz is not served.
+      'grpc.enable_channelz': 0,
     });
     const calls = new Calls({ ...parts, stopping: this.#stopping.signal });
     server.addService(readingServiceDefinition, readingService(parts, calls));
