@@ -10,8 +10,8 @@ interface ComputeLimits {
 
 /**
  * How much may compute at a time. While points come in without a pause a core is left to what acknowledges them: with all of
- * them taken, niced or not, an `fdatasync` goes from 0.4 to 6 ms and at times over 100, since threads of the kernel that it
- * needs wait for the ones that compute.
+ * them taken, niced or not, an `fdatasync` goes from 0.4 to 6 ms and at times over 100, most likely since threads of the kernel that
+ * it needs wait for the ones that compute.
  */
 export function computeLimits({ cores, isLoaded }: { cores: number; isLoaded: boolean }): ComputeLimits {
   if (!isLoaded) return { reads: MAX_READS, threads: cores };
