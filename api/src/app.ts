@@ -69,6 +69,7 @@ export function createApp(parts: ApiParts): ApiApp {
   app.post('/api/v1/rules/dry-run', fresh);
   app.post('/api/v1/trace', fresh);
   app.on(['GET', 'POST'], '/query', fresh);
+  app.use('/api/v1/quarantine/*', freshQueries(parts.quarantineFreshness));
 
   postReadings(app, parts);
   influxWrite(app, parts);

@@ -52,7 +52,9 @@ export interface ApiParts {
   brokerTrace: BrokerTrace;
   ingestTrace: IngestTrace;
   derivation: Derivation;
+  /** Of the store. */
   freshness: Freshness;
+  quarantineFreshness: Freshness;
   access: Access;
   /** State of every part; asks the store, which may take some seconds to give no answer. */
   health: () => Promise<PartHealth[]>;

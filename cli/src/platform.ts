@@ -197,6 +197,7 @@ export class Platform {
       ingestTrace: ingest.tracer,
       derivation: ingest.derivation,
       freshness,
+      quarantineFreshness: ingest.quarantineFreshness,
       access,
       health: async () => [...localHealth(), ...flowsHealth(), await engineHealth(engine)],
       localHealth,

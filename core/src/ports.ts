@@ -516,7 +516,7 @@ export interface Backup {
 
 /** Brings queries up to date with what was acknowledged before them. */
 export interface Freshness {
-  /** Waits up to `timeoutMs` for the store to hold all that is durable now; returns the lag left, in ms. */
+  /** Waits up to `timeoutMs` for what is asked to hold all that is durable now; returns the lag left, at least, in ms. */
   flush(timeoutMs: number): Promise<number>;
 }
 

@@ -78,6 +78,7 @@ export class Ingest {
   readonly quarantine: Quarantine;
   readonly journal: Journal;
   readonly freshness: Freshness;
+  readonly quarantineFreshness: Freshness;
   readonly history: SensorHistory;
   readonly quality: QualityPort;
   readonly backup: BackupPort;
@@ -176,6 +177,7 @@ export class Ingest {
     });
     this.history = this.#history;
     this.#quarantineWriter = new QuarantineWriter({ ...options, spool: this.#spool, store });
+    this.quarantineFreshness = this.#quarantineWriter;
     this.#store = store;
   }
 

@@ -95,6 +95,7 @@ export async function startTestPlatform(
     },
     heartbeats: new MemoryHeartbeats(),
     freshness: { flush: async () => 0 },
+    quarantineFreshness: { flush: async () => 0 },
     access: {
       isRequired: false,
       checkUser: async () => true,

@@ -47,6 +47,23 @@ it('takes refusals, and them alone, out of the log', async () => {
   expect(parts.spool.cursor('quarantine')).toBeGreaterThan(0);
 });
 
+it('what was refused before it was asked is there, or it says that it is behind', async () => {
+  const parts = await startSpool();
+  const store = await openQuarantine();
+  const writer = startWriter(parts, store);
+  for (const n of range(0, 20)) {
+    await Promise.all([refuse(parts.spool, n), appendPoints(parts.spool, [pointOf(n)])]);
+    expect(await writer.flush(10_000)).toBe(0);
+    expect(store.count()).toBe(n + 1);
+  }
+  vi.spyOn(store, 'add').mockImplementation(() => {
+    throw new Error('no space left');
+  });
+  await refuse(parts.spool, 20);
+  expect(await writer.flush(20)).toBeGreaterThanOrEqual(1);
+  expect(store.count()).toBe(20);
+});
+
 it('reads the log only where there is a refusal', async () => {
   const parts = await startSpool();
   const store = await openQuarantine();

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Clock, Logger, PartHealth } from '@tidemark/core';
+import type { Clock, Freshness, Logger, PartHealth } from '@tidemark/core';
 import { Outage } from '../outage.ts';
 import { recordKinds } from '../spool/record.ts';
 import type { Spool } from '../spool/spool.ts';
+import { Waiters } from '../spool/waiters.ts';
 import { Eviction } from './eviction.ts';
 import type { QuarantineStore } from './quarantine-store.ts';
 import { decodeRefusal } from './refusal.ts';
@@ -21,7 +22,7 @@ interface QuarantineWriterOptions {
 }
 
 /** Takes refusals from the log into the quarantine's index, behind its own durable cursor. */
-export class QuarantineWriter {
+export class QuarantineWriter implements Freshness {
   readonly #options: QuarantineWriterOptions;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
@@ -29,6 +30,8 @@ export class QuarantineWriter {
   #saveTimer = AbortSignal.abort();
   readonly #eviction: Eviction;
   readonly #outage: Outage;
+  /** Those who want to see what was refused up to where the log ended when they came. */
+  readonly #flushing = new Waiters();
 
   constructor(options: QuarantineWriterOptions) {
     this.#options = options;
@@ -57,6 +60,17 @@ export class QuarantineWriter {
     await this.#running;
     this.#eviction.stop();
     this.#outage.stop();
+  }
+
+  async flush(timeoutMs: number): Promise<number> {
+    const { spool, clock } = this.#options;
+    const target = spool.endOffset;
+    const isThere = (): boolean => spool.positionOf('quarantine') >= target;
+    if (isThere()) return 0;
+    const sinceMs = clock.monotonicMs();
+    const timeout = AbortSignal.timeout(timeoutMs);
+    await this.#flushing.until(() => isThere() || timeout.aborted, timeout);
+    return isThere() ? 0 : Math.max(1, clock.monotonicMs() - sinceMs);
   }
 
   health(): PartHealth {
@@ -100,6 +114,7 @@ export class QuarantineWriter {
       .map(({ offset, payload }) => ({ offset, part: decodeRefusal(payload) }));
     if (refusals.length > 0) store.add('log', refusals);
     spool.passed('quarantine', nextOffset);
+    this.#flushing.wake();
     return refusals.length > 0;
   }
 
