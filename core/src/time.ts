@@ -55,6 +55,19 @@ export function parseTimeParameter(name: string, text: string, nowNs: bigint): b
   throw new TidemarkError('bad_request', message, { issues: [{ path: name, message: 'not a time' }] });
 }
 
+/**
+ * A finite count of units as nanoseconds. Its decimals are those that were written: 1680962879.62 s ends in 620 ms, which
+ * the double itself only comes close to.
+ */
+export function scaleNumber(value: number, unitNs: bigint): bigint {
+  const wholeNs = BigInt(Math.trunc(value)) * unitNs;
+  if (Number.isInteger(value)) return wholeNs;
+  const text = String(value);
+  const part = text.includes('e') ? Math.abs(value) : Number(text.slice(text.indexOf('.')));
+  const partNs = BigInt(Math.round(part * Number(unitNs)));
+  return value < 0 ? wholeNs - partNs : wholeNs + partNs;
+}
+
 /** `90s`, `5m`, `1h30m`, `1d` as nanoseconds; undefined when it is no duration or is zero. */
 export function parseDuration(text: string): bigint | undefined {
   if (!/^(\d{1,15}(ns|us|µs|ms|s|m|h|d|w))+$/.test(text)) return undefined;
@@ -106,8 +119,7 @@ function parseNumber(value: number): bigint | undefined {
   if (!Number.isFinite(value)) return undefined;
   if (Number.isInteger(value)) return scaleInteger(BigInt(value));
   // A fraction is meant in the unit its integer part has; seconds with decimals are the usual case.
-  const unitNs = unitOf(BigInt(Math.trunc(value)));
-  return BigInt(Math.trunc(value)) * unitNs + BigInt(Math.round((value % 1) * Number(unitNs)));
+  return scaleNumber(value, unitOf(BigInt(Math.trunc(value))));
 }
 
 function scaleInteger(value: bigint): bigint {

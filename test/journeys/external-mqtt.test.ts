@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findInfluxd, requireTool, startInfluxd } from '@tidemark/store/testing';
@@ -49,7 +51,43 @@ const upTo = (count: number): number[] => Array.from({ length: count }, (_, inde
 const withTime = (n: number): string => JSON.stringify({ n, time: 1_700_000_000_000 + n });
 const withoutTime = (n: number): string => JSON.stringify({ n });
 
+/** The address of a way to a broker whose answers take a while; `open` is called when the first is let through. */
+async function slowWayTo(url: string, open: () => void): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    const broker = connect(Number(new URL(url).port), '127.0.0.1');
+    for (const socket of [client, broker]) sockets.add(socket.on('error', () => {}));
+    client.pipe(broker);
+    broker.once('readable', () =>
+      setTimeout(() => {
+        open();
+        broker.pipe(client);
+      }, 500),
+    );
+  });
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
 describe.skipIf(!hasMosquitto)('readings of a Mosquitto', () => {
+  it('that are published once the platform is ready are stored, also by a broker that answers slowly', async () => {
+    const broker = await Mosquitto.start();
+    const events: string[] = [];
+    const url = await slowWayTo(broker.url, () => events.push('answered'));
+    const env = { TIDEMARK_MQTT_URL: url };
+    const platform = await startPlatform({ dataDir: await tempDir(), env });
+    onTestFinished(async () => void (await platform.end('SIGKILL')));
+    events.push('ready');
+    expect(events).toEqual(['answered', 'ready']);
+    const client = await publisher(broker.url);
+    await client.publishAsync('sensors/s/n', '1', { qos: 1 });
+    await expect.poll(() => stored(platform)).toEqual([1]);
+  });
+
   it.each([
     ['5', '1'],
     ['5', '2'],

@@ -1,4 +1,4 @@
-import { type Mapping, NS_PER_MS, parseJsonPath, parseTime, valueAt, zoneOffsets } from '@tidemark/core';
+import { type Mapping, NS_PER_MS, parseJsonPath, parseTime, scaleNumber, valueAt, zoneOffsets } from '@tidemark/core';
 import { type Problem, preview } from '../decoders/fields.ts';
 
 /** The time that a message brings, in ns; undefined for none. */
@@ -55,7 +55,7 @@ function readCount(value: unknown, unitNs: bigint): bigint | undefined {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
   if (typeof value === 'string' && /^-?\d{16,19}$/.test(value)) return BigInt(value) * unitNs;
   if (typeof number !== 'number' || !Number.isFinite(number)) return undefined;
-  return BigInt(Math.trunc(number)) * unitNs + BigInt(Math.round((number % 1) * Number(unitNs)));
+  return scaleNumber(number, unitNs);
 }
 
 function pathOf(text: string): readonly (string | number)[] {

@@ -21,6 +21,9 @@ import { type MqttSession, readSession, writeSession } from './session-file.ts';
 /** How long what was taken has to become durable when the platform stops. */
 const STOP_GRACE_MS = 700;
 
+/** How long a start waits for what comes of the first connection; a broker that does not answer keeps nothing waiting. */
+const FIRST_CONNECTION_MS = 3000;
+
 interface ExternalBrokerOptions {
   config: Pick<Config, 'dataDir' | 'externalMqtt' | 'mqtt'>;
   /** Which topics hold readings. */
@@ -46,6 +49,7 @@ export class ExternalBroker {
   #session: MqttSession = { clientId: '', filters: [], qos: 0 };
   #refused: string[] = [];
   #current: { connection: MqttConnection; intake: Intake } | undefined;
+  readonly #tried = Promise.withResolvers<void>();
   #running: Promise<void> | undefined;
 
   constructor(options: ExternalBrokerOptions) {
@@ -72,7 +76,10 @@ export class ExternalBroker {
     });
   }
 
-  /** Reads who it is there, and begins to connect; throws `data_dir_unusable`. */
+  /**
+   * Reads who it is there, and begins to connect; throws `data_dir_unusable`. Has subscribed when it returns, or failed to:
+   * what is published to a broker that knows of no subscription is kept nowhere, so who waits for `ready` may publish.
+   */
   async start(): Promise<void> {
     const kept = await readSession(this.#path);
     const { clientId } = this.#options.config.externalMqtt;
@@ -82,8 +89,13 @@ export class ExternalBroker {
     const session = (): Promise<Error> =>
       this.#connectOnce().finally(() => {
         this.#current = undefined;
+        this.#tried.resolve();
       });
     this.#running = keepTrying(session, { outage: this.#outage, signal });
+    await Promise.race([
+      this.#tried.promise,
+      delay(FIRST_CONNECTION_MS, undefined, { ref: false, signal }),
+    ]).catch(() => {});
   }
 
   /** Takes nothing more, and acknowledges what was taken, for a second at most. The session stays. */
@@ -150,6 +162,7 @@ export class ExternalBroker {
       this.#current = { connection, intake };
       this.#metrics.connections.inc();
       this.#outage.ended();
+      this.#tried.resolve();
       return await connection.closed;
     } finally {
       signal.removeEventListener('abort', finish);
