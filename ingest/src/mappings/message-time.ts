@@ -1,4 +1,12 @@
-import { type Mapping, NS_PER_MS, parseJsonPath, parseTime, scaleNumber, valueAt, zoneOffsets } from '@tidemark/core';
+import {
+  type Mapping,
+  NS_PER_MS,
+  parseJsonPath,
+  parseTime,
+  scaleNumber,
+  valueAt,
+  zoneOffsets,
+} from '@tidemark/core';
 import { type Problem, preview } from '../decoders/fields.ts';
 
 /** The time that a message brings, in ns; undefined for none. */
