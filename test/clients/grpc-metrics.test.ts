@@ -14,7 +14,7 @@ const python = process.env.GRPC_PYTHON;
 const prometheus = findProgram('prometheus');
 const hasGo = requireTool('Go', go);
 const hasPython = requireTool('GRPC_PYTHON', python);
-const patience = { timeout: 60_000, interval: 500 };
+const patience = { timeout: 30_000, interval: 500 };
 /** How the calls end: OK, NotFound, InvalidArgument, FailedPrecondition, Aborted, Canceled. */
 const codes = [0, 0, 5, 0, 3, 0, 9, 0, 10, 1];
 
