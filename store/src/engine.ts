@@ -189,7 +189,7 @@ export interface Engine {
   travellerWindows(query: TravellerWindowsQuery): Promise<TravellerWindows>;
 
   /**
-   * Stays by entry, then sensor, type and traveller; as far as they are in the range. May reject with a retryable
+   * Stays in order, as far as they are in the range. May reject with a retryable
    * `unavailable` where the range holds more than the store's memory.
    */
   travellerStays(query: TravellerStaysQuery): Promise<TravellerStay[]>;

@@ -47,7 +47,9 @@ export interface TravellerStay {
 export type StayPlace = Pick<TravellerStay, 'entryNs' | 'sensor' | 'type' | 'traveller'>;
 
 export interface TravellerStaysQuery extends TravellersQuery {
+  /** By entry, then sensor, type and traveller; `desc` turns all of them round. */
+  order: 'asc' | 'desc';
   limit: number;
-  /** Only stays behind this one. */
+  /** Only stays that come after this one in the order asked for. */
   after?: StayPlace | undefined;
 }

@@ -92,20 +92,29 @@ function journey(newStore: NewStore): void {
     );
   });
 
-  it('its stays are those of the sorted positions', async () => {
-    const query = { fromNs: startNs, toNs: endNs, sensors: ['camera-12'] };
-    const { items } = await get(platform.address.httpPort, 'travellers', {
-      sensor: 'camera-12',
-      limit: '10000',
-    });
-    expect(rounded(items as Windowed[])).toEqual(
-      rounded(bruteForceStays(tracks, query)).map(({ entryNs, exitNs, ...stay }) => ({
+  it.each(['asc', 'desc'])(
+    'its stays are those of the sorted positions, page by page (%s)',
+    async (order) => {
+      const query = { fromNs: startNs, toNs: endNs, sensors: ['camera-12'] };
+      const expected = rounded(bruteForceStays(tracks, query)).map(({ entryNs, exitNs, ...stay }) => ({
         ...stay,
         entry: formatTime(entryNs),
         exit: formatTime(exitNs),
-      })),
-    );
-  });
+      }));
+      const found: unknown[] = [];
+      for (let cursor: string | null = ''; cursor !== null; ) {
+        const page = await get(platform.address.httpPort, 'travellers', {
+          sensor: 'camera-12',
+          order,
+          limit: String(Math.ceil(expected.length / 3)),
+          ...(cursor === '' ? {} : { cursor }),
+        });
+        found.push(...page.items);
+        cursor = page.next;
+      }
+      expect(rounded(found as Windowed[])).toEqual(order === 'asc' ? expected : expected.toReversed());
+    },
+  );
 }
 
 interface Windowed {
@@ -154,10 +163,10 @@ async function get(
   httpPort: number,
   route: string,
   parameters: Record<string, string>,
-): Promise<{ items: unknown[] }> {
+): Promise<{ items: unknown[]; next: string | null }> {
   const range = { from: formatTime(startNs), to: formatTime(endNs) };
   const url = `http://127.0.0.1:${httpPort}/api/v1/${route}?${new URLSearchParams({ ...range, ...parameters })}`;
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
-  return (await response.json()) as { items: unknown[] };
+  return response.json();
 }

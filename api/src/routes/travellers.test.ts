@@ -123,6 +123,14 @@ describe('GET /api/v1/travellers', () => {
     expect(second).toMatchObject({ items: [{ traveller: 'c', positions: 2, minSpeed: 30 }], next: null });
   });
 
+  it('answers the latest first where it is asked for', async () => {
+    const first = await (await get(`?${range}&order=desc&limit=1`)).response.json();
+    expect(first).toMatchObject({ items: [{ traveller: 'c' }], count: 1 });
+    const second = await (await get(`?${range}&order=desc&limit=1&cursor=${first.next}`)).response.json();
+    expect(second).toMatchObject({ items: [{ traveller: 'w' }], next: null });
+    expect((await get(`?${range}&order=up`)).status).toBe(400);
+  });
+
   it('refuses a cursor of another list', async () => {
     const other = Buffer.from(JSON.stringify(['5', 'x'])).toString('base64url');
     for (const cursor of ['x', other]) expect((await get(`?${range}&cursor=${cursor}`)).status).toBe(400);

@@ -88,11 +88,15 @@ const staysRoute = createRoute({
   tags: ['Travellers'],
   summary: 'Stays of travellers',
   description:
-    'One record for each stay of a traveller at a sensor, by entry. A silence longer than `travellers.stayGapMs` ends a stay. ' +
+    'One record for each stay of a traveller at a sensor, by entry: `order=desc&limit=10` are the latest 10. A silence longer than `travellers.stayGapMs` ends a stay. ' +
     'Positions outside `from`..`to` never count: a stay that is there before and after is told as far as it is in between.',
   request: {
     query: z.strictObject({
       ...travellerParameters,
+      order: z
+        .enum(['asc', 'desc'])
+        .default('asc')
+        .openapi({ description: '`asc`: earliest entry first; `desc`: latest entry first.' }),
       limit: limitParameter(10_000, 1000),
       cursor: cursorParameter,
     }),
@@ -125,11 +129,11 @@ export function travellers(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
   });
 
   app.openapi(staysRoute, async (c) => {
-    const { limit, cursor, ...words } = c.req.valid('query');
+    const { order, limit, cursor, ...words } = c.req.valid('query');
     const query = toTravellersQuery(words, clock.nowNs());
     const after = cursor === undefined ? undefined : readCursor(cursor);
     // One more than asked for tells whether there is a next page.
-    const found = await engine.travellerStays({ ...query, limit: limit + 1, after });
+    const found = await engine.travellerStays({ ...query, order, limit: limit + 1, after });
     const items = found.slice(0, limit);
     const last = items.at(-1);
     const next = found.length > limit && last ? cursorOf(last) : null;

@@ -189,8 +189,10 @@ function contract(open: () => Promise<Engine>, numRuns: number): void {
             for (const query of queries.map((one) => ({ ...one, gapNs, sensors: [sensor] }))) {
               const found = rounded(await engine.travellerWindows(query));
               expect(found).toEqual(rounded(bruteForceWindows(tracks, query)));
-              const stays = await engine.travellerStays({ ...query, limit: 1000 });
+              const stays = await engine.travellerStays({ ...query, order: 'asc', limit: 1000 });
               expect(rounded(stays)).toEqual(rounded(bruteForceStays(tracks, query)));
+              const latest = await engine.travellerStays({ ...query, order: 'desc', limit: 1000 });
+              expect(latest).toEqual(stays.toReversed());
             }
           },
         ),

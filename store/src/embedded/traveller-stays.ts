@@ -42,6 +42,7 @@ function statementOf(
   { groups, slots }: WantedTravellers,
 ): Statement | undefined {
   const { fromNs, toNs, limit } = query;
+  const direction = query.order === 'asc' ? 'ASC' : 'DESC';
   const withSpeed = slots.flatMap(({ speed }) => (speed?.type === 'float' ? [speed] : []));
   const elapsed = buildSource(layout, series, {
     type: 'float',
@@ -91,7 +92,8 @@ function statementOf(
           min(speed), avg(speed), max(speed)
         FROM numbered GROUP BY sensor, type, traveller, stay
       )
-      SELECT * FROM stays WHERE ${condition} ORDER BY entry, sensor, type, traveller LIMIT ${limit}`,
+      SELECT * FROM stays WHERE ${condition} 
+      ORDER BY entry ${direction}, sensor ${direction}, type ${direction}, traveller ${direction} LIMIT ${limit}`,
     parameters: {
       ...ids.parameters,
       ...elapsed.parameters,
@@ -105,10 +107,11 @@ function statementOf(
 }
 
 /** Rows behind the place that is given, in the order of the answer. */
-function behind({ after }: TravellerStaysQuery): { condition: string; parameters: Parameters } {
+function behind({ order, after }: TravellerStaysQuery): { condition: string; parameters: Parameters } {
   if (after === undefined) return { condition: 'TRUE', parameters: {} };
+  const compared = order === 'asc' ? '>' : '<';
   return {
-    condition: '(entry, sensor, type, traveller) > ($afterEntry, $afterSensor, $afterType, $afterTraveller)',
+    condition: `(entry, sensor, type, traveller) ${compared} ($afterEntry, $afterSensor, $afterType, $afterTraveller)`,
     parameters: {
       afterEntry: [after.entryNs, BIGINT],
       afterSensor: [after.sensor, VARCHAR],

@@ -73,9 +73,11 @@ export async function queryTravellerStays(
     if (rows === undefined) byTraveller.set(key, [row]);
     else rows.push(row);
   }
-  const { after, limit } = query;
-  const stays = [...byTraveller.values()].flatMap(staysOf).sort(compareStays);
-  const behind = after === undefined ? stays : stays.filter((stay) => compareStays(stay, after) > 0);
+  const { order, after, limit } = query;
+  const compare = (one: StayPlace, other: StayPlace) =>
+    order === 'asc' ? compareStays(one, other) : compareStays(other, one);
+  const stays = [...byTraveller.values()].flatMap(staysOf).sort(compare);
+  const behind = after === undefined ? stays : stays.filter((stay) => compare(stay, after) > 0);
   return behind.slice(0, limit);
 }
 

@@ -1,19 +1,8 @@
-import { formatClock, formatCount, formatValue } from '../format.ts';
-import { readStays, type StayJson, type TravellersState } from '../model/travellers.ts';
+import { formatClock, formatValue } from '../format.ts';
+import type { StayJson, TravellersState } from '../model/travellers.ts';
 
 /** Who came last, from the first to the last position. */
-export function Stays({ state: { stays, hasMoreStays } }: { state: TravellersState }) {
-  if (hasMoreStays) {
-    return (
-      <section id="stays" aria-labelledby="stays-title">
-        <h2 id="stays-title">Latest stays</h2>
-        <p class="quiet">
-          There are more than {formatCount(readStays)} stays in this range; choose a shorter one, or one
-          sensor, to see the latest.
-        </p>
-      </section>
-    );
-  }
+export function Stays({ state: { stays } }: { state: TravellersState }) {
   if (stays.length === 0) return null;
   return (
     <section id="stays" aria-labelledby="stays-title">

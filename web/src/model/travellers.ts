@@ -41,8 +41,6 @@ interface InfluxJson {
 
 const refreshEveryMs = 5000;
 const shownStays = 20;
-/** The most that one answer lists; the API lists stays by entry, so the latest come last. */
-export const readStays = 10_000;
 const listedNames = 1000;
 /** Windows of this many sensors are asked for when none is chosen. */
 export const askedSensors = 50;
@@ -56,7 +54,6 @@ export class TravellersState {
   groups: TravellerGroup[] = [];
   /** The latest first. */
   stays: StayJson[] = [];
-  hasMoreStays = false;
   isLoaded = false;
   fault = '';
   readonly #listeners = new Set<() => void>();
@@ -128,11 +125,9 @@ export class TravellersState {
 
   async #loadStays(form: TravellersForm, init: RequestInit): Promise<void> {
     const words = wordsOf(form);
-    words.set('limit', String(readStays));
-    const path = `/api/v1/travellers?${words}`;
-    const { items, next } = await askJson<{ items: StayJson[]; next: string | null }>(path, init);
-    this.stays = items.slice(-shownStays).reverse();
-    this.hasMoreStays = next !== null;
+    words.set('order', 'desc');
+    words.set('limit', String(shownStays));
+    this.stays = (await askJson<{ items: StayJson[] }>(`/api/v1/travellers?${words}`, init)).items;
   }
 }
 
