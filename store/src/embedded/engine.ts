@@ -51,6 +51,7 @@ import { Purge } from './purge.ts';
 import { Reader } from './reader.ts';
 import { latestValues, queryReadings } from './readings.ts';
 import { queryReadingsAt } from './readings-at.ts';
+import { RecentPoints } from './recent-points.ts';
 import { renewFile } from './renew-file.ts';
 import { createPoints, MAX_TIME_NS } from './schema.ts';
 import { SensorChanges } from './sensor-changes.ts';
@@ -290,6 +291,7 @@ export class EmbeddedEngine implements Engine {
     try {
       const newestNs = expiries.map(({ beforeNs }) => beforeNs).reduce((a, b) => (a > b ? a : b));
       await compaction.settle(newestNs);
+      reader.recent.forgetBefore(newestNs);
       const points = await purge.run(expiries);
       // Room is free only then.
       if (points > 0) await this.#writes.run(() => database.checkpoint({ always: true }));
@@ -343,11 +345,13 @@ export class EmbeddedEngine implements Engine {
       await createArrivalTables(database, layout);
       const series = await loadSeries(database, layout);
       const beginnings = new Beginnings();
+      const recent = new RecentPoints(series);
       const writer = new Writer({
         connection: database.writer,
         layout,
         series,
         beginnings,
+        recent,
         typePolicy,
         maxSeries,
       });
@@ -366,7 +370,7 @@ export class EmbeddedEngine implements Engine {
         onSealed: (names) => writer.release(names),
       });
       const compaction = new Compaction({ steps, sums, layout, limits, clock, logger });
-      const reader = new Reader({ database, layout, series, beginnings });
+      const reader = new Reader({ database, layout, series, beginnings, recent });
       const parts = { database, layout, series };
       const purge = new Purge({
         ...parts,

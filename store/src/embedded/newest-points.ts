@@ -29,6 +29,11 @@ export class NewestPoints {
     this.#words = new Int32Array(times.buffer);
   }
 
+  /** A copy of the times, by id; 0 for a series without a point. */
+  times(): BigInt64Array {
+    return this.#times.slice();
+  }
+
   timeOf(id: number): bigint {
     return this.#isThere[id] === 0 ? NO_TIME_NS : this.#times[id]!;
   }

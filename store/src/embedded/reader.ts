@@ -4,6 +4,7 @@ import type { Beginnings } from './beginnings.ts';
 import type { Columns, Database, Parameters } from './database.ts';
 import type { Layout } from './layout.ts';
 import { isDamage, openingError } from './opening.ts';
+import type { RecentPoints } from './recent-points.ts';
 import type { SeriesIndex } from './series.ts';
 import { buildSource, type Source, type SourceQuery } from './source.ts';
 
@@ -18,6 +19,7 @@ interface ReaderOptions {
   layout: Layout;
   series: SeriesIndex;
   beginnings: Beginnings;
+  recent: RecentPoints;
 }
 
 /** A table can go only once for each step of compaction, and steps take longer than the start of a query. */
@@ -28,11 +30,13 @@ export class Reader {
   readonly layout: Layout;
   readonly series: SeriesIndex;
   readonly beginnings: Beginnings;
+  readonly recent: RecentPoints;
   readonly #database: Database;
 
-  constructor({ database, layout, series, beginnings }: ReaderOptions) {
+  constructor({ database, layout, series, beginnings, recent }: ReaderOptions) {
     this.#database = database;
     this.beginnings = beginnings;
+    this.recent = recent;
     this.layout = layout;
     this.series = series;
   }

@@ -5,13 +5,20 @@ import { compareRows, groupRows, pushRows, type Row } from './readings.ts';
 import type { Series } from './series.ts';
 import type { SourcePoint } from './source.ts';
 
-/** Readings by what identifies them, with one statement for each type of value. */
+/** Readings by what identifies them: those of before the points in memory with one statement for each type of value. */
 export async function queryReadingsAt(
   reader: Reader,
   keys: readonly ReadingKey[],
 ): Promise<(Reading | undefined)[]> {
-  const asked = keys.map((key) => ({ ...key, series: reader.series.select({ sensors: [key.sensor] }) }));
   const rows: Row[] = [];
+  const asked: SourcePoint[] = [];
+  await reader.recent.catchUp();
+  for (const { sensor, timeNs } of keys) {
+    const series = reader.series.select({ sensors: [sensor] });
+    const known = reader.recent.find(series, timeNs);
+    if (known === undefined) asked.push({ timeNs, series });
+    else rows.push(...known);
+  }
   for (const type of fieldTypes) {
     const points = asked
       .map(
@@ -29,7 +36,7 @@ export async function queryReadingsAt(
         points,
       },
       ({ sql }) => ({ sql: `SELECT series, time, value FROM ${sql}` }),
-      (columns) => pushRows(rows, reader.series, type, columns),
+      (columns) => pushRows(rows, reader.series, columns),
     );
   }
   const found = new Map<string, Reading>();

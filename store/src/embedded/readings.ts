@@ -1,3 +1,4 @@
+import type { DuckDBValue } from '@duckdb/node-api';
 import {
   type FieldType,
   type FieldValue,
@@ -200,7 +201,7 @@ async function readRows(reader: Reader, { query, type, series, slice, found }: R
     ({ sql }) => ({
       sql: `SELECT series, time, value FROM ${sql} ORDER BY time ${query.order} LIMIT ${limit}`,
     }),
-    (columns) => pushRows(rows, reader.series, type, columns),
+    (columns) => pushRows(rows, reader.series, columns),
   );
   return rows;
 }
@@ -209,16 +210,16 @@ async function readRows(reader: Reader, { query, type, series, slice, found }: R
 export function pushRows(
   rows: Row[],
   index: SeriesIndex,
-  type: FieldType,
   [ids = [], times = [], values = []]: Columns,
 ): void {
   for (let row = 0; row < ids.length; row++) {
-    rows.push({
-      series: index.byId(ids[row] as number),
-      timeNs: times[row] as bigint,
-      value: toMetricValue(valueTypes[type].fromStore(values[row]!)),
-    });
+    rows.push(toRow(index.byId(ids[row] as number), times[row] as bigint, values[row]!));
   }
+}
+
+/** A row of a value as the store keeps it. */
+export function toRow(series: Series, timeNs: bigint, value: DuckDBValue): Row {
+  return { series, timeNs, value: toMetricValue(valueTypes[series.type].fromStore(value)) };
 }
 
 function mostPerSensor(series: readonly Series[]): number {

@@ -14,6 +14,7 @@ import type { Beginnings } from './beginnings.ts';
 import { appendColumns, type Columns } from './chunk.ts';
 import { isInvalidated } from './database.ts';
 import type { ArrivalTable, Layout } from './layout.ts';
+import type { RecentPoints } from './recent-points.ts';
 import { valueTypes } from './schema.ts';
 import type { Series, SeriesIndex } from './series.ts';
 import type { StagedRows } from './staged-rows.ts';
@@ -24,6 +25,7 @@ interface WriterOptions {
   layout: Layout;
   series: SeriesIndex;
   beginnings: Beginnings;
+  recent: RecentPoints;
   typePolicy: TypePolicy;
   maxSeries?: number | undefined;
 }
@@ -37,6 +39,7 @@ export class Writer {
   readonly #connection: DuckDBConnection;
   readonly #series: SeriesIndex;
   readonly #beginnings: Beginnings;
+  readonly #recent: RecentPoints;
   readonly #staging: Staging;
   readonly #appenders = new Map<string, DuckDBAppender>();
   readonly #chunks = new Map<FieldType, DuckDBDataChunk>();
@@ -49,12 +52,14 @@ export class Writer {
     layout,
     series,
     beginnings,
+    recent,
     typePolicy,
     maxSeries = Number.POSITIVE_INFINITY,
   }: WriterOptions) {
     this.#connection = connection;
     this.#series = series;
     this.#beginnings = beginnings;
+    this.#recent = recent;
     this.#staging = new Staging({ layout, series, typePolicy, maxSeries });
     this.#firstUnsavedId = series.nextId;
   }
@@ -76,7 +81,10 @@ export class Writer {
     await this.#appendSeries(nextId);
     for (const [table, rows] of changes) await this.#appendRows(table, rows);
     await this.#commit(changes);
-    for (const [, rows] of changes) this.#beginnings.written(rows.leastNs);
+    for (const [, rows] of changes) {
+      this.#beginnings.written(rows.leastNs);
+      this.#recent.add(rows);
+    }
     this.#isIntact = true;
     this.#firstUnsavedId = nextId;
     return rejected;

@@ -182,11 +182,21 @@ export function readingsContract(subject: Subject): void {
         .filter((_, n) => n % 7 === 0)
         .map((reading) => ({ ...reading, values: [['x', 0.5]] }) as Reading);
       await subject.write(...again);
-      const found = await subject.engine.readingsAt(days.map(({ sensor, timeNs }) => ({ sensor, timeNs })));
-      expect(found).toHaveLength(days.length);
-      found.forEach((reading, n) => {
-        expect(Object.fromEntries(reading!.values)).toEqual({ x: n % 7 === 0 ? 0.5 : n, y: -n });
-      });
+      const check = async () => {
+        const found = await subject.engine.readingsAt(days.map(({ sensor, timeNs }) => ({ sensor, timeNs })));
+        expect(found).toHaveLength(days.length);
+        found.forEach((reading, n) => {
+          expect(Object.fromEntries(reading!.values)).toEqual({ x: n % 7 === 0 ? 0.5 : n, y: -n });
+        });
+      };
+      await check();
+      await subject.reopen();
+      await check();
+      // Some of what the reading has is of before, and some of now.
+      await subject.write({ ...days[70]!, values: [['y', 8]] }, { ...days[71]!, values: [['z', 9]] });
+      const [last, more] = await subject.engine.readingsAt([days[70]!, days[71]!]);
+      expect(Object.fromEntries(last!.values)).toEqual({ x: 0.5, y: 8 });
+      expect(Object.fromEntries(more!.values)).toEqual({ x: 71, y: -71, z: 9 });
     });
 
     test('of an empty store are none', async () => {
