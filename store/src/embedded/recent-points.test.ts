@@ -82,6 +82,15 @@ describe('recent points', () => {
     }
   });
 
+  it('are known to be none, also where the places have been used over and over', () => {
+    const { write, find } = start();
+    for (let n = 0; n < 1000; n++) {
+      write([0, BigInt(2 * n), n]);
+      if (n > 16)
+        for (let back = 1; back < 16; back++) expect(find([0], BigInt(2 * (n - back) + 1))).toEqual([]);
+    }
+  });
+
   it('are unknown where a text is long, and before what is removed', () => {
     const { recent, write, find } = start();
     write([3, 2n, 'x'.repeat(64)], [3, 3n, 'x'.repeat(65)], [3, 4n, 'on']);
