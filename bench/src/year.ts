@@ -127,7 +127,7 @@ async function ask({ ready }: Child, { fromMs, everyMinutes, windows, sensor }: 
   return tookMs;
 }
 
-async function query(ready: Child['ready'], q: string): Promise<unknown[][]> {
+export async function query(ready: Child['ready'], q: string): Promise<unknown[][]> {
   const response = await fetch(`${ready.httpUrl}/query?${new URLSearchParams({ db: 'tidemark', q })}`);
   const body = (await response.json()) as { results?: { series?: { values: unknown[][] }[] }[] };
   const values = body.results?.[0]?.series?.[0]?.values;
@@ -155,7 +155,7 @@ function ratios(when: string, [small, large]: Times[]): Row[] {
   });
 }
 
-async function untilStored({ ready }: Child, points: number): Promise<void> {
+export async function untilStored({ ready }: Child, points: number): Promise<void> {
   for (;;) {
     const metrics = await (await fetch(`${ready.httpUrl}/metrics`)).text();
     if (Number(/^tidemark_store_points_total (\d+)$/m.exec(metrics)?.[1]) >= points) return;

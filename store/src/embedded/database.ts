@@ -47,8 +47,8 @@ const MAX_LOG_BYTES = 32 * 2 ** 20;
 /** Room that a checkpoint must leave on the disk. */
 const SPARE_BYTES = 16 * 2 ** 20;
 
-/** Of the memory that the store may use, what DuckDB is told; it takes some 200 MiB that it does not count. */
-const COUNTED_MEMORY = 2 / 3;
+/** Of the memory that the store may use, what DuckDB is told: it fills that with blocks of its file, and takes more that it does not count. */
+const COUNTED_MEMORY = 1 / 2;
 /** How long an answer is gone through before others get their turn on the main thread. */
 const TURN_MS = 0.5;
 const MAX_WAITING_READS = 1000;
