@@ -107,6 +107,28 @@ it('absence goes by a clock that runs while the platform does, and begins where 
   await service.stop();
 });
 
+it('a sensor that is gone is missed, however often the platform restarts meanwhile', async () => {
+  const parts = await openParts();
+  const log = new TestLog();
+  const { clock } = parts;
+  let service = await startService(parts, log, 1);
+  service.put({ id: 'silent', sensors: 's1', absent: '10m' }, cause);
+  log.add('s1', 1, beginMs, beginMs);
+  log.take(1, true);
+  for (let ranMs = 50_000; ranMs <= 700_000; ranMs += 50_000) {
+    clock.ms += 50_000;
+    log.seenAtMs = clock.ms;
+    log.caughtUpAtMs = clock.ms;
+    await expect
+      .poll(() => parts.db.prepare('SELECT ran_ms FROM alert_progress').get())
+      .toMatchObject({ ran_ms: ranMs });
+    await service.stop();
+    service = await startService(parts, log, 1);
+  }
+  await expectSoon(service).toEqual(['silent:s1 firing']);
+  await service.stop();
+});
+
 it('a failed check fires, and ends when none has failed for a while', async () => {
   const parts = await openParts();
   const log = new TestLog();

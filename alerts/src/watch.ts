@@ -36,6 +36,8 @@ export class Watch {
   takeUp(series: Series, ranMs: number): void {
     const { condition } = series.rule.rule;
     if (condition.kind !== 'absent') return;
+    // What is added here is never saved: else a platform that restarts often would put a silence off for ever.
+    this.#savedMs.set(series, series.seenRanMs);
     series.seenRanMs = Math.min(ranMs, series.seenRanMs + condition.afterMs * SAVED_SHARE);
   }
 
@@ -82,7 +84,7 @@ export class Watch {
       series.sinceMs = Number(nowNs / 1_000_000n) - silentMs;
       lifecycle.fired(series, nowNs, false);
     } else if (
-      series.seenRanMs - (this.#savedMs.get(series) ?? Number.NEGATIVE_INFINITY) >=
+      series.seenRanMs - (this.#savedMs.get(series) ?? Number.NEGATIVE_INFINITY) >
       afterMs * SAVED_SHARE
     ) {
       this.#savedMs.set(series, series.seenRanMs);
