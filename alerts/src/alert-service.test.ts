@@ -202,3 +202,17 @@ it('a channel that is not in the configuration is told when a rule is validated'
   });
   await service.stop();
 });
+
+it('what rules of the configuration file name that there is not is told, and they are taken all the same', async () => {
+  const rules = [
+    { id: 'hot', metric: 'temprature', above: 30, notify: ['ops'] },
+    { id: 'cold', metric: 'temperature', below: 5 },
+  ];
+  const service = await startService(await openParts({ rules }), new TestLog());
+  expect(service.fileDoubts()).toEqual([
+    { path: 'hot.metric', message: 'no registered sensor has a metric temprature' },
+    { path: 'hot.notify.0', message: 'there is no channel ops in the configuration' },
+  ]);
+  expect([...service.rules()]).toHaveLength(2);
+  await service.stop();
+});

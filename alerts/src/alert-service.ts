@@ -5,6 +5,7 @@ import {
   type Clock,
   type Config,
   type DryRun,
+  type Issue,
   type LogFollowing,
   type Logger,
   messageOf,
@@ -182,6 +183,10 @@ export class AlertService implements Rules {
   setFileRules(documents: readonly unknown[]): void {
     this.#book.setFileRules(documents);
     this.#follower?.save();
+  }
+
+  fileDoubts(): Issue[] {
+    return this.#book.fileDoubts();
   }
 
   rules(): Iterable<StoredRule> {

@@ -72,6 +72,14 @@ describe('readRule', () => {
       ['clear: must lie within the range of outside'],
     ],
     [{ ...good, above: undefined, inside: [5, 1] }, ['inside: must have the lower number first']],
+    [{ ...good, id: undefined }, ['id: is missing']],
+    [[], [': must be an object']],
+    [
+      { id: 'q', quality: 'ranges' },
+      [
+        'quality: must be any, or a list of latitude, longitude, range, jump, stuck, clock, late, duplicate, silence',
+      ],
+    ],
     [{ ...good, for: '-2m' }, ['for: must not be negative: -2m']],
     [{ ...good, for: '2 minutes' }, ['for: is no duration: "2 minutes"; write 90s, 10m or 1h30m']],
     [{ ...good, above: 'hot' }, ['above: must be a number']],

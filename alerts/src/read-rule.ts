@@ -65,7 +65,9 @@ const schema = z.strictObject({
     .optional(),
   absent: duration.optional(),
   stuck: duration.optional(),
-  quality: z.union([checks, z.strictObject({ checks, within: duration })]).optional(),
+  quality: z
+    .union([checks, z.strictObject({ checks, within: duration })], { error: qualityFault })
+    .optional(),
   clear: z.union([number, range], { error: 'must be a number, or two with inside and outside' }).optional(),
   for: durationOrZero.optional(),
   severity: z.enum(severities, { error: `must be one of ${severities.join(', ')}` }).optional(),
@@ -137,7 +139,7 @@ function conditionOf({
 
 /** What a single member does not show; told together with the faults of the members, so as far as these can be read. */
 function crossFaults(document: unknown): Issue[] {
-  if (typeof document !== 'object' || document === null) return [];
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) return [];
   const rule = document as Record<string, unknown>;
   const given = kinds.filter((kind) => rule[kind] !== undefined);
   if (given.length !== 1) {
@@ -187,6 +189,12 @@ function pattern() {
     .refine((text) => !/[/+#]/.test(text), {
       error: 'is no pattern of sensors: ids hold no / + #; * is any text',
     });
+}
+
+function qualityFault({ input }: { input?: unknown }): string {
+  const names = `any, or a list of ${qualityChecks.join(', ')}`;
+  const isLong = typeof input === 'object' && !Array.isArray(input);
+  return isLong ? `must be {checks, within}: ${names}; and a duration, such as 1h` : `must be ${names}`;
 }
 
 function durationFault({ input }: { input?: unknown }): string {

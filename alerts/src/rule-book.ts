@@ -160,12 +160,29 @@ export class RuleBook {
     }
   }
 
+  /** What the rules of the configuration file name that there is not, which does not keep them from being taken. */
+  fileDoubts(): Issue[] {
+    const metrics = new Set<string>();
+    for (const sensor of this.#options.directory.sensors())
+      for (const metric of Object.keys(sensor.metrics)) metrics.add(metric);
+    const doubts: Issue[] = [];
+    for (const rule of this.#rules.values()) {
+      if (rule.source !== 'file') continue;
+      const { id, metric } = rule;
+      if (metric !== undefined && !metrics.has(metric))
+        doubts.push({ path: `${id}.metric`, message: noSuchMetric(metric) });
+      for (const { path, message } of this.#unknownChannels(rule))
+        doubts.push({ path: `${id}.${path}`, message });
+    }
+    return doubts;
+  }
+
   /** Metrics that nothing reports: most likely a slip of the pen. */
   #unknownMetric(rule: Pick<Rule, 'metric'>): Issue | undefined {
     const { metric } = rule;
     if (metric === undefined) return undefined;
     for (const sensor of this.#options.directory.sensors()) if (metric in sensor.metrics) return undefined;
-    return { path: 'metric', message: `no registered sensor has a metric ${metric}` };
+    return { path: 'metric', message: noSuchMetric(metric) };
   }
 
   #doubts(rule: Rule): Issue[] {
@@ -216,6 +233,10 @@ export class RuleBook {
 /** The refusal of a rule, naming every fault. */
 export function invalidRule(issues: Issue[]): TidemarkError {
   return new TidemarkError('bad_request', textOf(issues), { issues });
+}
+
+function noSuchMetric(metric: string): string {
+  return `no registered sensor has a metric ${metric}`;
 }
 
 function refuseFileRule(rule: StoredRule | undefined): void {

@@ -1,14 +1,16 @@
 import { type StatsListener, unwatchFile, watchFile } from 'node:fs';
-import { type Channel, type Logger, messageOf, type PartHealth } from '@tidemark/core';
+import { type Channel, type Issue, type Logger, messageOf, type PartHealth } from '@tidemark/core';
 import { loadSettings } from './settings.ts';
 
 /** A file that is replaced as a whole is found by looking; a second is soon enough. */
 const LOOK_EVERY_MS = 1000;
+/** More doubts than these are counted in the log, not written there. */
+const MAX_DOUBTS = 20;
 
 interface WatchedFileOptions {
   file: string;
   logger: Logger;
-  rules: { setFileRules(documents: readonly unknown[]): void };
+  rules: { setFileRules(documents: readonly unknown[]): void; fileDoubts(): Issue[] };
   notifications: { setChannels(channels: Readonly<Record<string, Channel>>): Promise<void> };
 }
 
@@ -31,6 +33,7 @@ export class WatchedFile {
   }
 
   async start(): Promise<void> {
+    this.#tellDoubts();
     watchFile(this.#options.file, { interval: LOOK_EVERY_MS, persistent: false }, this.#onChange);
   }
 
@@ -53,6 +56,7 @@ export class WatchedFile {
       this.#fault = undefined;
       const counts = { rules: documents.length, channels: Object.keys(channels).length };
       logger.info({ file, ...counts }, 'the rules and channels of the configuration file were read again');
+      this.#tellDoubts();
     } catch (error) {
       this.#fault = `${file} is wrong, its rules and channels from before hold on: ${messageOf(error)}`;
       logger.error(
@@ -60,5 +64,17 @@ export class WatchedFile {
         'the configuration file is wrong; its rules and channels from before hold on',
       );
     }
+  }
+
+  /** Rules are taken all the same: the sensor that has the metric may report yet. */
+  #tellDoubts(): void {
+    const { file, logger, rules } = this.#options;
+    const doubts = rules.fileDoubts();
+    if (doubts.length === 0) return;
+    const texts = doubts.slice(0, MAX_DOUBTS).map(({ path, message }) => `${path}: ${message}`);
+    logger.warn(
+      { file, count: doubts.length, doubts: texts.join('; ') },
+      'rules of the configuration file may be misspelt',
+    );
   }
 }

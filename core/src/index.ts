@@ -1,3 +1,5 @@
+import './zod-messages.ts';
+
 export * from './alert-json.ts';
 export * from './alerts.ts';
 export * from './as-buffer.ts';

@@ -234,6 +234,12 @@ it('the command line takes rules from a file, plays and removes them, and acknow
     code: 0,
     stdout: '0 created, 1 replaced\n',
   });
+  const misspelt = join(folder, 'misspelt.yaml');
+  writeFileSync(misspelt, 'rules:\n  - {id: y, metric: temprature, above: 30}\n');
+  expect(await tidemark('rules', 'validate', misspelt)).toMatchObject({
+    code: 0,
+    stdout: 'rules.0.metric: no registered sensor has a metric temprature\n1 rules, no fault, 1 warning\n',
+  });
   expect((await tidemark('rules', 'dry-run', file)).stdout).toMatch(/^rule +readings +firings.*\nhot +1 +1 /);
   expect((await tidemark('rules')).stdout).toMatch(/hot +temperature +above 30/);
   await record({ sensor: 's1', temperature: 32 });
@@ -264,6 +270,6 @@ it('changes of alerts are told live, and resumed behind the last that was seen',
     throw new Error('the stream ended');
   };
   expect(await firstState()).toBe('firing');
-  await ask('POST', 'alerts/hot:s1/ack', {});
+  expect((await ask('POST', 'alerts/hot:s1/ack')).json.acknowledged).toMatchObject({ by: 'local' });
   expect(await firstState({ 'last-event-id': '1' })).toBe('acknowledged');
 });

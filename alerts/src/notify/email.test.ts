@@ -82,7 +82,7 @@ it('a mail has its recipients, its key and no header that a message slipped in',
   const [mail] = received;
   expect(mail).toMatchObject({ from: 'tidemark@example.com', to: ['ann@example.com', 'ops@example.com'] });
   const [head = '', body = ''] = mail!.text.split('\r\n\r\n');
-  expect(head).toContain('Message-ID: <k:mail@tidemark>');
+  expect(head).toContain('Message-ID: <k.mail@tidemark>');
   expect(head).toContain('Idempotency-Key: k:mail');
   expect(head.replace(/\r\n\s+/g, ' ')).toContain(
     'Subject: firing: greenhouse-1 is at 31.5 Bcc: eve@example.com',

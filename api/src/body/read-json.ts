@@ -9,14 +9,26 @@ export async function readJson(request: Request, maxBytes: number): Promise<unkn
   return parseJsonBody(await readJsonText(request, maxBytes));
 }
 
+/** As `readJson`; who sends no body at all means an object without members, whatever type it is said to be. */
+export async function readOptionalJson(request: Request, maxBytes: number): Promise<unknown> {
+  const text = await readText(request, maxBytes);
+  if (text === '') return {};
+  refuseOtherTypes(request);
+  return parseJsonBody(text);
+}
+
 /** The text of a body that is sent as JSON; throws `unsupported_media_type`, and as `readText`. */
 export async function readJsonText(request: Request, maxBytes: number): Promise<string> {
+  refuseOtherTypes(request);
+  return readText(request, maxBytes);
+}
+
+function refuseOtherTypes(request: Request): void {
   const contentType = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? '';
   if (!jsonTypes.includes(contentType)) {
     const detail = `content type ${JSON.stringify(contentType)} is not read here; send application/json`;
     throw new TidemarkError('unsupported_media_type', detail);
   }
-  return readText(request, maxBytes);
 }
 
 /** The text as JSON; throws `bad_request` that says where it is none. */

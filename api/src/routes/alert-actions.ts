@@ -9,7 +9,7 @@ import {
 } from '@tidemark/core';
 import type { Context } from 'hono';
 import { alertSchema, alertToBody, silenceSchema } from '../alerts-schemas.ts';
-import { readJson } from '../body/read-json.ts';
+import { readOptionalJson } from '../body/read-json.ts';
 import { actorOf } from '../middleware/access.ts';
 import type { ApiEnv, ApiParts } from '../parts.ts';
 import { invalidFields, issuesOf } from '../problem.ts';
@@ -26,6 +26,7 @@ const words = z.strictObject({
   }),
   comment: z.string().max(1000).optional().openapi({ example: 'the fan is on its way' }),
 });
+const wordsIfAny = { body: { content: jsonContent(words.openapi('AlertAction')) } };
 const silenceBody = z.strictObject({
   ...words.shape,
   until: z.string().openapi({ description: 'A time, or `now+2h`.', example: 'now+2h' }),
@@ -41,14 +42,14 @@ const newSilence = z.strictObject({
   severity: z.enum(severities).optional(),
 });
 
-const actionOf = (name: string, summary: string, description: string, body: z.ZodType) =>
+const actionOf = (name: string, summary: string, description: string, request: object) =>
   createRoute({
     method: 'post',
     path: `${path}/{id}/${name}`,
     tags,
     summary,
     description,
-    request: { params: idParams('too-hot:greenhouse-1'), ...bodyOf(body) },
+    request: { params: idParams('too-hot:greenhouse-1'), ...request },
     responses: {
       200: { description: 'The alert as it is now', content: jsonContent(alertSchema) },
       ...problems(400, 404, 409, 413, 415),
@@ -58,19 +59,19 @@ const ackRoute = actionOf(
   'ack',
   'Acknowledge an alert',
   'Somebody has taken it on. It stays acknowledged until it is resolved.',
-  words.openapi('AlertAction'),
+  wordsIfAny,
 );
 const resolveRoute = actionOf(
   'resolve',
   'End an alert by hand',
   'It fires again once its condition has ended and begun anew.',
-  words.openapi('AlertAction'),
+  wordsIfAny,
 );
 const silenceOneRoute = actionOf(
   'silence',
   'Silence an alert',
   'Nobody is notified of its rule for its sensor until then; it is listed all the same.',
-  silenceBody.openapi('AlertSilencing'),
+  bodyOf(silenceBody.openapi('AlertSilencing')),
 );
 
 const silencesRoute = createRoute({
@@ -119,7 +120,7 @@ const endSilenceRoute = createRoute({
 export function alertActions(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
   const { alerts: desk, access, audit, clock, config } = parts;
   const read = async <Body extends z.ZodType>(c: Context<ApiEnv>, schema: Body): Promise<z.output<Body>> => {
-    const body = schema.safeParse(await readJson(c.req.raw, config.http.maxBodyBytes));
+    const body = schema.safeParse(await readOptionalJson(c.req.raw, config.http.maxBodyBytes));
     if (!body.success) throw invalidFields(issuesOf(body.error, 'no such member'));
     return body.data;
   };

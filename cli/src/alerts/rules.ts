@@ -23,9 +23,9 @@ const conditions = ['above', 'below', 'inside', 'outside', 'rate', 'absent', 'st
 export async function list(options: ListOptions): Promise<void> {
   await printPage('rules', options, (rule) => {
     const kind = conditions.find((name) => rule[name] !== undefined) ?? '';
-    const condition = `${kind} ${JSON.stringify(rule[kind])}`;
-    const { id, metric, sensors, severity, source } = rule;
-    return { id, metric, condition, sensors, for: rule.for, severity, source };
+    const condition = `${kind} ${asText(rule[kind])}`;
+    const { id, metric, sensors, severity = 'warning', source } = rule;
+    return { id, metric, condition, sensors: asText(sensors), for: rule.for, severity, source };
   });
 }
 
@@ -40,8 +40,12 @@ export async function show(id: string, options: RuleOptions): Promise<void> {
 /** `tidemark rules validate`: fails where a rule is wrong, so that scripts can tell. */
 export async function validate(file: string, options: RuleOptions): Promise<void> {
   const rules = rulesOf(file);
-  await refuseFaults(httpConnection(options), rules);
-  process.stdout.write(options.json ? `{"valid":${rules.length}}\n` : `${rules.length} rules, no fault\n`);
+  const doubts = await refuseFaults(httpConnection(options), rules);
+  if (options.json)
+    return void process.stdout.write(`${JSON.stringify({ valid: rules.length, warnings: doubts })}\n`);
+  for (const { path, message } of doubts) process.stdout.write(`${textOf(path, message)}\n`);
+  const count = doubts.length === 1 ? '1 warning' : `${doubts.length} warnings`;
+  process.stdout.write(`${rules.length} rules, no fault${doubts.length === 0 ? '' : `, ${count}`}\n`);
 }
 
 /** `tidemark rules import`. */
@@ -88,22 +92,37 @@ export async function remove(id: string, options: RuleOptions): Promise<void> {
   process.stdout.write(json ? `${answer.trimEnd()}\n` : `${id} is deleted\n`);
 }
 
-/** Throws when any rule is wrong, naming every fault with its place in the file. */
+/** The doubts about rules. Throws when any is wrong, naming every fault with its place in the file. */
 async function refuseFaults(
   connection: HttpConnection,
   rules: readonly Item[],
   refusedDoubts: readonly string[] = [],
-): Promise<void> {
+): Promise<Fault[]> {
   const issues: Fault[] = [];
+  const doubts: Fault[] = [];
   for (const [index, body] of rules.entries()) {
     const answer = await ask(connection, { method: 'POST', path: 'rules/validate', body });
     const { errors, warnings } = parseJson(answer) as { errors: Fault[]; warnings: Fault[] };
-    const faults = [...errors, ...warnings.filter(({ path }) => refusedDoubts.includes(path))];
-    issues.push(...faults.map(({ path, message }) => ({ path: `rules.${index}.${path}`, message })));
+    const placed = ({ path, message }: Fault): Fault => ({
+      path: path === '' ? `rules.${index}` : `rules.${index}.${path}`,
+      message,
+    });
+    issues.push(...errors.map(placed));
+    for (const doubt of warnings) (refusedDoubts.includes(doubt.path) ? issues : doubts).push(placed(doubt));
   }
-  if (issues.length === 0) return;
-  const text = issues.map(({ path, message }) => `${path.replace(/\.$/, '')}: ${message}`).join('; ');
+  if (issues.length === 0) return doubts;
+  const text = issues.map(({ path, message }) => textOf(path, message)).join('; ');
   throw new TidemarkError('bad_request', text, { issues });
+}
+
+/** As in a cell of a table: `10m`, `a, b`, `{"above":5,"per":"1m"}`. */
+function asText(value: unknown): string {
+  if (Array.isArray(value)) return value.join(', ');
+  return typeof value === 'object' ? JSON.stringify(value) : String(value ?? '');
+}
+
+function textOf(path: string, message: string): string {
+  return `${path}: ${message}`;
 }
 
 async function allRules(connection: HttpConnection): Promise<Item[]> {
