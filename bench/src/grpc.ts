@@ -2,7 +2,15 @@ import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cpuSecondsOf, runJson, startTidemark, tidemark as tidemarkBin } from './process.ts';
+import { fileURLToPath } from 'node:url';
+import {
+  type Child,
+  cpuSecondsOf,
+  runJson,
+  startServer,
+  startTidemark,
+  tidemark as tidemarkBin,
+} from './process.ts';
 import { median, type Row } from './table.ts';
 
 const ROUNDS = 3;
@@ -18,10 +26,17 @@ interface Load {
   p99Ms: number;
 }
 
+interface Measured extends Load {
+  /** Of the server. */
+  cpuSeconds: number;
+}
+
+const oneAfterAnother = 'record-1x10000';
+
 /** The workloads of `tidemark bench grpc`, with what is to be reached. */
 const targets: Record<string, string> = {
   'record-100x100': '9,000/s',
-  'record-1x10000': 'half of fdatasync',
+  [oneAfterAnother]: 'half of fdatasync',
   'record-10000x1': '3,000/s',
   'stream-4x1': '100,000/s',
   'list-10x10': '400,000/s',
@@ -32,32 +47,22 @@ const targets: Record<string, string> = {
   'id-10000x1': '10,000/s',
 };
 
-/** gRPC on the embedded store, and beside it how often the same disk syncs. */
+/** gRPC on the embedded store; beside what one caller writes, what its disk and the library alone would take. */
 export async function grpc(): Promise<Row[]> {
   const dataDir = await mkdtemp(join(tmpdir(), 'tidemark-bench-'));
   const tidemark = await startTidemark(dataDir);
-  const address = `127.0.0.1:${tidemark.ready.grpcPort}`;
-  const pid = tidemark.process.pid!;
   try {
-    const syncRates: number[] = [];
+    const floor = new Floor(dataDir);
     const rows: Row[] = [];
     for (const [name, target] of Object.entries(targets)) {
-      const loads: Load[] = [];
-      let cpuSeconds = 0;
+      const measured: Measured[] = [];
       for (let round = 0; round < ROUNDS; round++) {
-        if (name === 'record-1x10000') syncRates.push(syncsPerSecond(dataDir));
-        const cpuBefore = cpuSecondsOf(pid);
-        const args = [tidemarkBin, 'bench', 'grpc', '--address', address, '--only', name, '--json'];
-        loads.push(await runJson<Load>(args));
-        cpuSeconds += cpuSecondsOf(pid) - cpuBefore;
+        if (name === oneAfterAnother) await floor.measure();
+        measured.push(await measure(tidemark, name));
       }
-      rows.push(rowOf(loads, cpuSeconds, target));
+      rows.push(rowOf(measured, `target: ${target}`));
+      if (name === oneAfterAnother) rows.push(...floor.rows());
     }
-    rows.push({
-      what: 'gRPC: fdatasync of the same disk',
-      figure: perSecond(median(syncRates)),
-      note: 'one after another, 100 bytes each',
-    });
     return rows;
   } finally {
     await tidemark.stop();
@@ -65,12 +70,64 @@ export async function grpc(): Promise<Row[]> {
   }
 }
 
-function rowOf(loads: readonly Load[], cpuSeconds: number, target: string): Row {
+/** What stands beside `record-1x10000`, measured in turns with it. */
+class Floor {
+  readonly #folder: string;
+  readonly #syncRates: number[] = [];
+  readonly #bare: Measured[] = [];
+  readonly #synced: Measured[] = [];
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async measure(): Promise<void> {
+    this.#syncRates.push(syncsPerSecond(this.#folder));
+    this.#bare.push(await measureBare([]));
+    this.#synced.push(await measureBare([this.#folder]));
+  }
+
+  rows(): Row[] {
+    return [
+      {
+        what: 'gRPC: fdatasync of the same disk',
+        figure: perSecond(median(this.#syncRates)),
+        note: 'one after another, 100 bytes each',
+      },
+      { ...rowOf(this.#bare, 'no work behind it'), what: 'gRPC: bare grpc-js, 1 × 10 000' },
+      {
+        ...rowOf(this.#synced, '100 bytes and fdatasync before each answer'),
+        what: 'gRPC: bare grpc-js that syncs, 1 × 10 000',
+      },
+    ];
+  }
+}
+
+async function measureBare(args: readonly string[]): Promise<Measured> {
+  const server = await startServer([fileURLToPath(new URL('./bare-grpc.ts', import.meta.url)), ...args]);
+  try {
+    return await measure(server, oneAfterAnother);
+  } finally {
+    await server.stop();
+  }
+}
+
+/** One run of a workload against a server. */
+async function measure({ process: { pid }, ready }: Child, name: string): Promise<Measured> {
+  const cpuBefore = cpuSecondsOf(pid!);
+  const address = `127.0.0.1:${ready.grpcPort}`;
+  const args = [tidemarkBin, 'bench', 'grpc', '--address', address, '--only', name, '--json'];
+  const load = await runJson<Load>(args);
+  return { ...load, cpuSeconds: cpuSecondsOf(pid!) - cpuBefore };
+}
+
+function rowOf(loads: readonly Measured[], about: string): Row {
   const { what, unit } = loads[0]!;
   const count = loads.reduce((sum, load) => sum + load[unit], 0);
+  const cpuSeconds = loads.reduce((sum, load) => sum + load.cpuSeconds, 0);
   const p99Ms = median(loads.map((load) => load.p99Ms)).toFixed(1);
   const cpuUs = ((cpuSeconds / count) * 1e6).toFixed(1);
-  const note = `p99 ${p99Ms} ms, ${cpuUs} µs CPU of the platform each (warm-up included); target: ${target}`;
+  const note = `p99 ${p99Ms} ms, ${cpuUs} µs CPU of the server each (warm-up included); ${about}`;
   return { what: `gRPC: ${what}`, figure: perSecond(median(loads.map((load) => load.perSecond))), note };
 }
 
