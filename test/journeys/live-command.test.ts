@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { requireTool } from '@tidemark/store/testing';
 import { expect, it, onTestFinished } from 'vitest';
@@ -126,6 +127,22 @@ it.skipIf(!requireTool('script', findProgram('script')))(
     await platform.end('SIGTERM');
   },
 );
+
+it('says once, in a pipe, that no platform is there, and waits for it', async () => {
+  const dataDir = await tempDir();
+  const httpPort = await freePort();
+  const url = `http://127.0.0.1:${httpPort}`;
+  const early = new Running(process.execPath, [tidemarkBin, 'live', '--url', url]);
+  await early.until(() => early.errors.includes(`no answer from ${url}`));
+  const platform = await startPlatform({ dataDir, env: { TIDEMARK_HTTP_PORT: String(httpPort) } });
+  onTestFinished(async () => void (await platform.end('SIGTERM')));
+  for (let n = 1; early.output === ''; n++) {
+    await post(platform, { sensor: 'kitchen', level: n });
+    await delay(100);
+  }
+  expect(early.errors.match(/no answer/g)).toHaveLength(1);
+  expect(await early.end('SIGINT')).toBe(0);
+});
 
 it('says that a platform refuses it', async () => {
   const dataDir = await tempDir();

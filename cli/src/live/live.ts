@@ -50,9 +50,16 @@ export async function live({
       ? onScreen(stats, state, connection.url)
       : inLines(stats, json === true);
   const timer = setInterval(() => view.show(), process.stdout.isTTY ? DRAW_EVERY_MS : PRINT_EVERY_MS);
+  let isTold = false;
   const onConnection = (isOpen: boolean): void => {
-    if (!process.stdout.isTTY && state.isOpen && !isOpen)
-      process.stderr.write('connection lost; it is tried again, and resumes where it was\n');
+    // Once for each loss: it is tried again every second.
+    if (!process.stdout.isTTY && !isOpen && !isTold)
+      process.stderr.write(
+        state.isOpen
+          ? 'connection lost; it is tried again, and resumes where it was\n'
+          : `no answer from ${connection.url}; it is tried again: start the platform, or say where it is with --url\n`,
+      );
+    isTold = !isOpen;
     state.isOpen = isOpen;
   };
   try {
