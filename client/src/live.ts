@@ -66,10 +66,10 @@ export async function* liveEvents(
       take({ kind: 'gap', id, gap: JSON.parse(data) }),
     );
     opened.addEventListener('error', ({ code, message }) => {
-      onConnection?.(false);
       // Without a code it connects again by itself.
       if (opened.readyState === opened.CLOSED)
         fault = new Error(`the live stream was refused: ${code} ${message}`);
+      else onConnection?.(false);
       wake();
     });
     return opened;
