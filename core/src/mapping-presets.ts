@@ -63,6 +63,7 @@ function shelly({ base, zone: _, ...settings }: Settings): MappingInput[] {
   if (base !== undefined) return shellyComponents(settings, { base });
   return [
     ...shellyValues(settings),
+    ...shellyStatuses(settings),
     ...shellyComponents(settings, { base: 'shelly{device}', sensor: 'shelly{device}' }),
   ];
 }
@@ -72,8 +73,10 @@ function shellyValues(settings: Omit<Settings, 'base' | 'zone'>): MappingInput[]
   const energies = ['power', 'energy'];
   const meters = [...energies, 'returned_energy', 'reactive_power', 'voltage', 'current', 'pf', 'total'];
   const channels: [kind: string, names: readonly string[]][] = [
-    ['relay', energies],
+    ['relay', [...energies, 'overpower_value']],
     ['light', energies],
+    ['color', energies],
+    ['white', energies],
     ['roller', [...energies, 'pos']],
     ['emeter', [...meters, 'total_returned']],
   ];
@@ -83,10 +86,10 @@ function shellyValues(settings: Omit<Settings, 'base' | 'zone'>): MappingInput[]
       name,
       name,
     ]),
-    ...['relay', 'input', 'adc', 'ext_temperature', 'ext_humidity'].map((kind): [string, string] => [
-      `${kind}/{channel}`,
-      `${kind}_{channel}`,
-    ]),
+    ...[
+      ...['relay', 'light', 'color', 'white', 'roller', 'input', 'longpush', 'adc'],
+      ...['ext_temperature', 'ext_humidity', 'ext_switch'],
+    ].map((kind): [string, string] => [`${kind}/{channel}`, `${kind}_{channel}`]),
     ...channels.flatMap(([kind, names]) =>
       names.map((name): [string, string] => [`${kind}/{channel}/${name}`, `${kind}_{channel}_${name}`]),
     ),
@@ -97,6 +100,35 @@ function shellyValues(settings: Omit<Settings, 'base' | 'zone'>): MappingInput[]
       topic: `shellies/{sensor}/${topic}`,
       format: 'value',
       metric,
+      texts: switches,
+    }),
+  );
+}
+
+/**
+ * https://shelly-api-docs.shelly.cloud/gen1/#mqtt, of motion sensors, radiator valves, dimmers and bulbs: objects. Their
+ * `timestamp` is when something last moved, not when this was so.
+ */
+function shellyStatuses({
+  include: _,
+  exclude: __,
+  rename: ___,
+  ...settings
+}: Omit<Settings, 'base' | 'zone'>): MappingInput[] {
+  const information = ['timestamp', '*units', 'has_timer', 'timer_*', 'source', 'mode', 'transition'];
+  const topics: [topic: string, prefix?: string][] = [
+    ['status'],
+    ...['light', 'color', 'white'].map((kind): [string, string] => [
+      `${kind}/{channel}/status`,
+      `${kind}_{channel}_`,
+    ]),
+  ];
+  return topics.map(([topic, prefix]) =>
+    apply(settings, {
+      topic: `shellies/{sensor}/${topic}`,
+      prefix,
+      time: 'acceptance',
+      exclude: information,
       texts: switches,
     }),
   );

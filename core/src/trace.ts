@@ -99,6 +99,11 @@ export function hintOfReason(code: QuarantineReason): string {
 }
 
 const hints: Partial<Record<QuarantineReason, string>> = {
+  malformed_json:
+    'send valid JSON: decimals with a point, text in quotes; what is no JSON can be read by a mapping',
+  mapping_failed: 'mend the expression of the mapping, start again, then replay it from the quarantine',
+  mapping_timeout: 'mend the expression of the mapping, or raise mapping.expressionTimeoutMs, then replay it',
+  no_birth: 'the node was asked for its births; once they are there, replay it from the quarantine',
   time_out_of_range:
     'set the clock of the device, or let the platform give the time: timeFrom: server of the sensor',
   unknown_sensor: 'register the sensor (POST /api/v1/sensors), then replay it from the quarantine',

@@ -49,7 +49,7 @@ describe('tidemark doctor', () => {
   it('says where it stops, and what to do', async () => {
     const { code, stdout, stderr } = await doctor('sensors/kitchen/temperature', '--payload', '21,5');
     expect(code).toBe(1);
-    expect(stdout).toMatch(/^ {2}✗ decode +malformed_json: .*\n +→ correct it at its source/m);
+    expect(stdout).toMatch(/^ {2}✗ decode +malformed_json: .*\n +→ send valid JSON: decimals with a point/m);
     expect(stdout).toMatch(/^ {2}· store +does not come this far$/m);
     expect(stderr).toBe('tidemark: quarantined at step decode\n');
     const json = await doctor('commands/x', '--payload', '1', '--json');

@@ -145,6 +145,7 @@ export function sensorProblem(sensor: string): Problem | undefined {
 export function readValue(name: string, value: unknown): MetricValue | Problem {
   switch (typeof value) {
     case 'number':
+      if (Number.isNaN(value)) return { reason: 'not_finite', detail: `${name} is not a number (NaN)` };
       return Number.isFinite(value) ? value : { reason: 'not_finite', detail: `${name} is beyond a double` };
     case 'boolean':
     case 'string':

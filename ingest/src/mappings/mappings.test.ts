@@ -166,6 +166,13 @@ it.each([
   expect(await refusalOf({ ...flat, ...mapping }, 'a/s', payload)).toBe(reason);
 });
 
+it('a message that does not hold all of its sensor is told what it lacks', async () => {
+  const mapping = { ...flat, sensor: 'roof.{$.dev[0].name}' };
+  const { rejected } = await explain(mapping, 'a/s', '{"v": 1, "dev": []}');
+  expect(rejected).toMatchObject([{ code: 'bad_sensor' }]);
+  expect(rejected[0]!.detail).toContain('roof.{$.dev[0].name}');
+});
+
 it('two fields are not one metric', async () => {
   const { readings, rejected } = await explain({ ...flat, rename: { v: 'w' } }, 'a/s', '{"v": 1, "w": 2}');
   expect(readings).toMatchObject([{ values: { w: 1 } }]);

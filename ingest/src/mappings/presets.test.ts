@@ -201,8 +201,33 @@ describe('shelly', () => {
     ['shellies/shelly1pm-1A2B/temperature', '40.1', { temperature: 40.1 }],
     ['shellies/shellyem3-1A2B/emeter/2/total_returned', '3.5', { emeter_2_total_returned: 3.5 }],
     ['shellies/shellyswitch25-1A2B/roller/0/pos', '55', { roller_0_pos: 55 }],
+    ['shellies/shellyswitch25-1A2B/roller/0', 'close', { roller_0: 'close' }],
+    ['shellies/shellyswitch-1A2B/relay/power', '12.5', { relay_power: 12.5 }],
+    ['shellies/shellydimmer-1A2B/light/0', 'on', { light_0: 1 }],
+    ['shellies/shelly1-1A2B/ext_switch/0', '1', { ext_switch_0: 1 }],
   ])('%s', async (topic, payload, values) => {
     expect(await readingOf(preset, topic, payload)).toMatchObject({ sensor: topic.split('/')[1], values });
+  });
+
+  it('objects of the first generation: a motion sensor, a valve and a dimmer', async () => {
+    const motion = { motion: true, timestamp: 1614416952, active: true, vibration: false, lux: 303, bat: 87 };
+    expect(await readingOf(preset, 'shellies/shellymotionsensor-1A2B/status', motion)).toEqual({
+      sensor: 'shellymotionsensor-1A2B',
+      location: undefined,
+      timeNs: undefined,
+      values: { motion: true, active: true, vibration: false, lux: 303, bat: 87 },
+    });
+    const valve = {
+      target_t: { enabled: true, value: 21, units: 'C' },
+      tmp: { value: 20.5, units: 'C', is_valid: true },
+    };
+    expect(await readingOf(preset, 'shellies/shellytrv-1A2B/status', valve)).toMatchObject({
+      values: { target_t_enabled: true, target_t_value: 21, tmp_value: 20.5, tmp_is_valid: true },
+    });
+    const light = { ison: true, mode: 'white', brightness: 55, power: 12.1, has_timer: false };
+    expect(await readingOf(preset, 'shellies/shellydimmer2-1A2B/light/0/status', light)).toMatchObject({
+      values: { light_0_ison: true, light_0_brightness: 55, light_0_power: 12.1 },
+    });
   });
 
   it('a notification', async () => {

@@ -19,6 +19,7 @@ export interface Part {
 export class ReadingMapper {
   readonly #limits: Limits;
   readonly #sensor: Render;
+  readonly #sensorText: string;
   readonly #location: Render | undefined;
   readonly #time: ReadTime;
   readonly #prefix: Render | undefined;
@@ -32,6 +33,7 @@ export class ReadingMapper {
     const { sensor = '{sensor}', location, time, when = {}, prefix, metrics, values } = mapping;
     this.#limits = limits;
     this.#sensor = compileTemplate(sensor);
+    this.#sensorText = sensor;
     const { topic } = mapping;
     const place = location ?? (topic.includes('{location}') ? '{location}' : undefined);
     this.#location = place === undefined ? undefined : compileTemplate(place);
@@ -54,10 +56,11 @@ export class ReadingMapper {
   map({ root, index, raw }: Part, placeholders: Placeholders, faults: Fault[]): DraftReading | undefined {
     if (!this.#conditions.every(({ path, accepted }) => accepted.includes(valueAt(root, path))))
       return undefined;
-    const sensor = this.#sensor(placeholders, root) ?? '';
+    const found = this.#sensor(placeholders, root);
+    const sensor = found ?? '';
     const reading: DraftReading = { index, sensor, location: undefined, timeNs: undefined, values: [], raw };
     const problems: Problem[] = [];
-    const fatal = this.#fill(reading, root, placeholders, problems);
+    const fatal = found === undefined ? this.#noSensor() : this.#fill(reading, root, placeholders, problems);
     for (const problem of fatal ? [fatal] : byReason(problems))
       faults.push({ index, sensor, raw, ...problem });
     return fatal === undefined && reading.values.length > 0 ? reading : undefined;
@@ -143,6 +146,13 @@ export class ReadingMapper {
     else if (reading.values.some(([name]) => name === metric))
       problems.push({ reason: 'bad_metric', detail: `two values of the message are metric ${metric}` });
     else addValue(reading, metric, found.value, problems);
+  }
+
+  #noSensor(): Problem {
+    return {
+      reason: 'bad_sensor',
+      detail: `the message does not hold all of its sensor: ${this.#sensorText}`,
+    };
   }
 
   #tooMany(): Problem {
