@@ -21,6 +21,10 @@ export interface GrafanaOptions extends ConnectionOptions {
   prometheus?: string;
 }
 
+const PING_MS = 3000;
+/** What `docker run` ends with when the container was never begun: https://docs.docker.com/reference/cli/docker/container/run/#exit-status */
+const DOCKER_FAILED = 125;
+
 /** A program and its arguments, which reads the environment that it is given. */
 interface Command {
   program: string;
@@ -29,6 +33,7 @@ interface Command {
 
 /** Runs Grafana with our provisioning on loopback until Ctrl-C; it keeps its data in the platform's data folder. */
 export async function grafana(options: GrafanaOptions): Promise<void> {
+  const commandFor = findGrafana();
   const { dataDir } = loadSettings({ file: options.config });
   const home = resolve(dataDir, 'grafana');
   const provisioning = prepareProvisioning(home, options.prometheus !== undefined);
@@ -50,7 +55,17 @@ export async function grafana(options: GrafanaOptions): Promise<void> {
   process.stdout.write(
     `Grafana starts at http://127.0.0.1:${options.port}\n  to change something, log in as admin; the password is in ${secretPath(dataDir, 'grafana-password')}\nCtrl-C stops it.\n`,
   );
-  await run(findGrafana() ?? dockerCommand(home, Object.keys(environment)), environment);
+  await warnOfNoPlatform(options);
+  await run(commandFor(home, Object.keys(environment)), environment);
+}
+
+/** Grafana may be there first; but where the address is wrong, every panel stays empty. */
+async function warnOfNoPlatform(options: GrafanaOptions): Promise<void> {
+  const { url } = httpConnection(options);
+  const signal = AbortSignal.timeout(PING_MS);
+  await fetch(new URL('/ping', url), { signal }).catch(() =>
+    process.stderr.write(`no answer from ${url} yet: start the platform, or say where it is with --url\n`),
+  );
 }
 
 /** What the files of provisioning are filled in with. */
@@ -86,35 +101,40 @@ function prepareProvisioning(home: string, hasPrometheus: boolean): string {
   return target;
 }
 
-/** `GRAFANA_HOME`, or a Grafana that a package has installed. */
-function findGrafana(): Command | undefined {
+/**
+ * What runs Grafana, given the folder that it may write to and the names of the environment: that of `GRAFANA_HOME`, one
+ * that a package has installed, or Docker's. Throws `unavailable` where there is none.
+ */
+function findGrafana(): (home: string, names: readonly string[]) => Command {
   const homePath = process.env.GRAFANA_HOME ?? '/usr/share/grafana';
-  const onPath = (name: string) =>
-    (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, name));
-  const inHome = process.env.GRAFANA_HOME === undefined ? [] : [homePath];
-  const found = (name: string) =>
-    [...inHome.map((folder) => join(folder, 'bin', name)), ...onPath(name)].find(isExecutable);
-  const home = ['--homepath', homePath];
+  const inHome = process.env.GRAFANA_HOME === undefined ? [] : [join(homePath, 'bin')];
+  const found = (name: string) => findProgram(name, [...inHome, ...searchPath()]);
+  const args = ['--homepath', homePath];
   const whole = found('grafana');
-  if (whole !== undefined) return { program: whole, args: ['server', ...home] };
+  if (whole !== undefined) return () => ({ program: whole, args: ['server', ...args] });
   const server = found('grafana-server');
-  return server === undefined ? undefined : { program: server, args: home };
+  if (server !== undefined) return () => ({ program: server, args });
+  const docker = findProgram('docker', searchPath());
+  if (docker !== undefined) return (home, names) => dockerCommand(docker, home, names);
+  throw new TidemarkError(
+    'unavailable',
+    'neither Grafana nor Docker is here: install Grafana and set GRAFANA_HOME to its folder, or install Docker',
+  );
+}
+
+function searchPath(): string[] {
+  return (process.env.PATH ?? '').split(delimiter);
+}
+
+function findProgram(name: string, folders: readonly string[]): string | undefined {
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 
 /** Docker's Grafana on this machine's own network, where it reaches what listens on loopback. */
-function dockerCommand(home: string, names: readonly string[]): Command {
-  const docker = (process.env.PATH ?? '')
-    .split(delimiter)
-    .map((folder) => join(folder, 'docker'))
-    .find(isExecutable);
-  if (docker === undefined)
-    throw new TidemarkError(
-      'unavailable',
-      'neither Grafana nor Docker is here: install Grafana and set GRAFANA_HOME to its folder, or install Docker',
-    );
+function dockerCommand(program: string, home: string, names: readonly string[]): Command {
   const user = `${process.getuid?.() ?? 472}:${process.getgid?.() ?? 0}`;
   const args = ['run', '--rm', '--init', '--network', 'host', '--user', user, '-v', `${home}:${home}`];
-  return { program: docker, args: [...args, ...names.flatMap((name) => ['-e', name]), GRAFANA_IMAGE] };
+  return { program, args: [...args, ...names.flatMap((name) => ['-e', name]), GRAFANA_IMAGE] };
 }
 
 async function run({ program, args }: Command, environment: Record<string, string>): Promise<void> {
@@ -123,8 +143,14 @@ async function run({ program, args }: Command, environment: Record<string, strin
     const stop = () => child.kill('SIGTERM');
     signal.addEventListener('abort', stop, { once: true });
     const [code] = (await once(child, 'exit')) as [number | null];
-    if (!signal.aborted && code !== 0)
-      throw new TidemarkError('unavailable', `Grafana ended with ${code}; what it said is above`);
+    if (signal.aborted || code === 0) return;
+    const isDockers = code === DOCKER_FAILED && args[0] === 'run';
+    throw new TidemarkError(
+      'unavailable',
+      isDockers
+        ? 'Docker cannot run Grafana; what it said is above. Start Docker, or install Grafana and set GRAFANA_HOME to its folder'
+        : `Grafana ended with ${code}; what it said is above`,
+    );
   });
 }
 

@@ -8,12 +8,12 @@ import { tempDir } from '../support/temp-dir.ts';
 /** Stands where Grafana would: it tells how it was started. */
 const recorder = `#!/bin/sh\n{ echo "ARGS $*"; /usr/bin/env; } > "$RECORD"\n`;
 
-async function start(programs: readonly string[], args: readonly string[] = []) {
+async function start(programs: readonly string[], args: readonly string[] = [], program = recorder) {
   const folder = await tempDir();
   const home = join(folder, 'home');
   mkdirSync(join(home, 'bin'), { recursive: true });
   for (const name of programs) {
-    writeFileSync(join(home, 'bin', name), recorder);
+    writeFileSync(join(home, 'bin', name), program);
     chmodSync(join(home, 'bin', name), 0o755);
   }
   const record = join(folder, 'record');
@@ -80,7 +80,21 @@ it('without Grafana, Docker runs it, and is given the names of secrets, not the 
 });
 
 it('with neither it says what to do', async () => {
-  const { code, stderr } = await start([]);
+  const { code, stdout, stderr, folder } = await start([]);
   expect(code).toBe(1);
   expect(stderr).toMatch(/install Grafana and set GRAFANA_HOME/);
+  expect(stdout).toBe('');
+  expect(existsSync(join(folder, 'secrets'))).toBe(false);
+});
+
+it('where Docker does not run, it says what to do', async () => {
+  const { code, stderr } = await start(['docker'], [], '#!/bin/sh\necho Cannot connect >&2; exit 125\n');
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/Cannot connect.*Start Docker, or install Grafana/s);
+});
+
+it('says that no platform answers, and starts all the same', async () => {
+  const { code, stderr } = await start(['grafana']);
+  expect(code).toBe(0);
+  expect(stderr).toContain('no answer from http://127.0.0.1:8099 yet');
 });

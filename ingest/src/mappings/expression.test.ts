@@ -153,6 +153,8 @@ it('an expression that cannot be read is told at the start', () => {
 
 it('a stop answers what waits, or gives it up', { timeout: 60_000 }, async () => {
   const mappings = mappingsOf({ works: '{"v": v}', hangs: '($f := function() { $f() }; $f())' });
+  // Its process has started: else what waits for that would be given up as well.
+  await explain(mappings, 'works/s', { v: 0 });
   const works = explain(mappings, 'works/s', { v: 1 });
   const hangs = [1, 2, 3, 4].map(() => explain(mappings, 'hangs/s', {}));
   const settled = Promise.allSettled(hangs);
