@@ -68,8 +68,8 @@ export function email({ channel, privateHosts, timeoutMs }: EmailOptions): Deliv
         to: channel.to,
         subject: bodyOf(content, channel.subject ?? SUBJECT).replace(/\s+/g, ' '),
         text: bodyOf(content, channel.body ?? BODY),
-        // RFC 5322, 3.6.4: no colon, and names of channels may hold anything.
-        messageId: `<${key.replace(/[^\w.-]+/g, '.')}@tidemark>`,
+        // RFC 5322, 3.6.4: it may hold no colon.
+        messageId: `<${key.replace(':', '.')}@tidemark>`,
         headers: { 'Idempotency-Key': key, 'Auto-Submitted': 'auto-generated' },
         signal,
       });

@@ -85,6 +85,8 @@ describe('liveEvents', () => {
     };
     expect(await seen({})).toEqual([1, 2, 3]);
     expect(await seen({ sensors: ['b'] })).toEqual([2, 3]);
+    expect(await seen({ sensors: ['b*'] })).toEqual([2, 3]);
+    expect(await seen({ sensors: ['*x', 'a'] })).toEqual([1]);
     expect(await seen({ locations: ['north'] })).toEqual([2]);
     expect(await seen({ metrics: ['v'] })).toEqual([1, 2, 3]);
     expect(await seen({ metrics: ['w'] })).toEqual(['heartbeat']);

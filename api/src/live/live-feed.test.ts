@@ -52,11 +52,13 @@ describe('LiveFeed', () => {
     const feed = new LiveFeed({ journal });
     const listeners = Array.from({ length: 100 }, (_, n) => feed.join({ sensors: [`s${n}`] }, 0)!);
     const all = feed.join({}, 0)!;
+    const some = feed.join({ sensors: ['s1*', 's2'] }, 0)!;
     for (let n = 0; n < 200; n++) append(memory, `s${n % 100}`, n);
     for (const [n, listener] of listeners.entries()) expect(await valuesOf(listener)).toEqual([n, n + 100]);
     expect(await valuesOf(all)).toHaveLength(200);
+    expect((await valuesOf(some)).slice(0, 4)).toEqual([1, 2, 10, 11]);
     expect(seen).toEqual({ decoded: 200, readers: 1 });
-    for (const listener of [...listeners, all]) listener.close();
+    for (const listener of [...listeners, all, some]) listener.close();
   });
 
   it('drops off a client that takes nothing, at its bound, and goes on for the others', async () => {

@@ -2,6 +2,7 @@ import { type Journal, type JournalEntry, type Point, tagOf } from '@tidemark/co
 import type { ReadingFilter } from '@tidemark/store';
 import {
   createReadingMatcher,
+  isPattern,
   type LiveReading,
   type ReadingMatcher,
   type SentReading,
@@ -23,7 +24,7 @@ export class LiveFeed {
   readonly #journal: Journal;
   readonly #maxWaiting: number;
   readonly #bySensor = new Map<string, Set<Listener>>();
-  /** Those that hear of every sensor. */
+  /** Those that hear of every sensor, or of more than they name. */
   readonly #everywhere = new Set<Listener>();
   #listeners = 0;
   #following: AbortController | undefined;
@@ -74,7 +75,7 @@ export class LiveFeed {
   }
 
   #setsOf({ sensors }: Listener): Set<Listener>[] {
-    if (sensors.length === 0) return [this.#everywhere];
+    if (sensors.length === 0 || sensors.some(isPattern)) return [this.#everywhere];
     return sensors.map((sensor) => {
       const set = this.#bySensor.get(sensor) ?? new Set();
       this.#bySensor.set(sensor, set);

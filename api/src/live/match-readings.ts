@@ -1,5 +1,7 @@
 import {
+  createPattern,
   type JournalEntry,
+  type NameMatcher,
   type Point,
   pointToReading,
   READINGS,
@@ -48,13 +50,19 @@ export interface SentReading {
 /** What a client is shown of a reading: itself, one with fewer metrics, or undefined when it does not match. */
 export type ReadingMatcher = (live: LiveReading) => LiveReading | undefined;
 
+/** True for a name that stands for more sensors than one: `*` is any text. */
+export function isPattern(sensor: string): boolean {
+  return sensor.includes('*');
+}
+
+/** Sensors may be patterns. */
 export function createReadingMatcher(filter: ReadingFilter): ReadingMatcher {
-  const sensors = setOf(filter.sensors);
+  const isSensor = sensorMatcher(filter.sensors);
   const locations = setOf(filter.locations);
   const metrics = setOf(filter.metrics);
   return (live) => {
     const { reading, isLate } = live;
-    if (sensors?.has(reading.sensor) === false) return undefined;
+    if (isSensor?.(reading.sensor) === false) return undefined;
     if (locations?.has(reading.location ?? '') === false) return undefined;
     if (metrics === undefined) return live;
     const values = reading.values.filter(([metric]) => metrics.has(metric));
@@ -79,6 +87,13 @@ export function matchEntry(entry: JournalEntry, match: ReadingMatcher): SentRead
   const last = found.at(-1);
   if (last !== undefined) last.resumeAt = entry.nextOffset;
   return found;
+}
+
+function sensorMatcher(names: readonly string[] | undefined): NameMatcher | undefined {
+  const ids = setOf(names?.filter((name) => !isPattern(name)));
+  const patterns = names?.filter(isPattern).map(createPattern) ?? [];
+  if (patterns.length === 0) return ids && ((sensor) => ids.has(sensor));
+  return (sensor) => ids?.has(sensor) === true || patterns.some((matches) => matches(sensor));
 }
 
 function setOf(names: readonly string[] | undefined): ReadonlySet<string> | undefined {
