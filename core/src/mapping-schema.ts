@@ -63,6 +63,7 @@ export const mappingSchema = z
     id: z.string().regex(ruleIdPattern, { error: 'must be 1 to 64 letters, digits, dots, dashes or _' }),
     topic,
     format: z.enum(['json', 'csv', 'cbor', 'value', 'lines']).default('json'),
+    as: z.enum(['readings', 'travellers']).default('readings'),
     sensor: template.optional(),
     location: template.optional(),
     time: time.optional(),
@@ -120,6 +121,11 @@ function contradictionsOf(mapping: z.output<z.ZodObject> & Record<string, unknow
       ['sensor', 'location', 'expression', ...readings],
       'is not for format lines, which says it itself',
     );
+  if (mapping.as === 'travellers') {
+    refuse(['location'], 'is not for travellers, who are where their camera is');
+    if (format === 'value' || format === 'lines')
+      problems.push(['as', `is not for format ${format}: a position has several values`]);
+  }
   if (given('expression')) refuse(readings, 'is what the expression answers');
   return [...problems, ...nameProblems(mapping)];
 }

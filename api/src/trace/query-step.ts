@@ -1,4 +1,12 @@
-import { formatTime, messageOf, type Point, READINGS, type TraceStep, tagOf } from '@tidemark/core';
+import {
+  formatTime,
+  messageOf,
+  type Point,
+  READINGS,
+  TRAVELLERS,
+  type TraceStep,
+  tagOf,
+} from '@tidemark/core';
 import type { ApiParts } from '../parts.ts';
 
 /** What dashboards and the page show unless told otherwise. */
@@ -37,7 +45,9 @@ export async function queryStep(
 async function latestText(points: readonly Point[], engine: ApiParts['engine']): Promise<string> {
   const readings = points.filter(({ measurement }) => measurement === READINGS);
   const sensors = [...new Set(readings.map(({ tags }) => tagOf(tags, 'sensor') ?? ''))];
-  if (sensors.length === 0) return `measurement ${points[0]!.measurement} is asked for by InfluxQL (/query)`;
+  const { measurement } = points[0]!;
+  if (measurement === TRAVELLERS) return 'travellers are asked for at /api/v1/travellers';
+  if (sensors.length === 0) return `measurement ${measurement} is asked for by InfluxQL (/query)`;
   try {
     const latest = await engine.latest({ sensors: sensors.slice(0, MAX_SENSORS) });
     const newest = latest.reduce((most, { timeNs }) => (timeNs > most ? timeNs : most), 0n);

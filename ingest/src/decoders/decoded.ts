@@ -72,13 +72,14 @@ export function onlyFault(reason: QuarantineReason, detail: string, sensor?: str
  * that is replayed. Those without a time could not be known as the same then, so with a fault among them none is taken
  * yet.
  */
-export function keptWhole({ readings, faults }: Decoded): Decoded {
-  const isKept = faults.length === 0 || readings.every(({ timeNs }) => timeNs !== undefined);
+export function keptWhole({ readings, positions, faults }: Decoded): Decoded {
+  const drafts = positions ?? readings;
+  const isKept = faults.length === 0 || drafts.every(({ timeNs }) => timeNs !== undefined);
+  const withoutRaw = <Part extends { raw?: unknown }>(parts: readonly Part[]): Part[] =>
+    parts.map((part) => ({ ...part, raw: undefined }));
   return {
-    ...decodedReadings(
-      isKept ? readings.map((reading) => ({ ...reading, raw: undefined })) : [],
-      faults.map((fault) => ({ ...fault, raw: undefined })),
-    ),
+    ...decodedReadings(isKept ? withoutRaw(readings) : [], withoutRaw(faults)),
+    ...(positions && { positions: isKept ? withoutRaw(positions) : [] }),
     isWhole: true,
   };
 }

@@ -28,6 +28,18 @@ export function decodeTravellersMessage(sensor: string, payload: Buffer, limits:
   return { readings: [], lines: [], positions, faults };
 }
 
+/** Positions of what a mapping made of a message, with the metrics `traveller`, `type`, `x` and `y`. */
+export function positionsOf(decoded: Decoded): Decoded {
+  const positions: DraftPosition[] = [];
+  const faults = [...decoded.faults];
+  for (const { sensor, index, raw, timeNs, values } of decoded.readings) {
+    const read = readPosition(sensor, Object.fromEntries(values), index, raw);
+    if ('reason' in read) faults.push({ index, sensor, raw, ...read });
+    else positions.push({ ...read, timeNs });
+  }
+  return { ...decoded, readings: [], positions, faults };
+}
+
 /** The position that a point of the measurement holds, or why it holds none; what was derived from it is left out. */
 export function positionOf({ tags, fields }: Point): Position | string {
   const fieldOf = (name: string) => fields.find(([field]) => field === name)?.[1];

@@ -9,6 +9,7 @@ import {
 } from '../decoders/decoded.ts';
 import { addValue, nameProblem, type Problem } from '../decoders/fields.ts';
 import { decodeLines } from '../decoders/lines.ts';
+import { positionsOf } from '../decoders/travellers.ts';
 import { readParts, unquoted } from './read-parts.ts';
 import { ReadingMapper } from './reading-mapper.ts';
 import { Selection } from './selection.ts';
@@ -30,6 +31,11 @@ export function named(decoded: Decoded, { id }: Mapping): Decoded {
     ...decoded,
     faults: decoded.faults.map((fault) => ({ ...fault, detail: `mapping ${id}: ${fault.detail}` })),
   };
+}
+
+/** What was read, as what the mapping says that it is. */
+export function takenAs({ as }: Mapping, decoded: Decoded): Decoded {
+  return as === 'travellers' ? positionsOf(decoded) : decoded;
 }
 
 function decoderOf(mapping: Mapping, limits: Limits): DecodeMapped {
@@ -93,7 +99,7 @@ function partsDecoder(mapping: Mapping, limits: Limits): DecodeMapped {
     const readings = read.parts
       .map((part) => mapper.map(part, placeholders, faults))
       .filter((reading) => reading !== undefined);
-    const decoded = decodedReadings(readings, faults);
+    const decoded = takenAs(mapping, decodedReadings(readings, faults));
     return read.isWhole ? keptWhole(decoded) : decoded;
   };
 }

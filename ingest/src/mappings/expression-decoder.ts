@@ -1,7 +1,7 @@
 import { type MappedClaim, type Mapping, parseJson } from '@tidemark/core';
 import { type Decoded, keptWhole, type Limits, onlyFault } from '../decoders/decoded.ts';
 import { decodeItems } from '../decoders/json.ts';
-import { named } from './compile.ts';
+import { named, takenAs } from './compile.ts';
 import type { Expression } from './expression.ts';
 import { readWhole } from './read-parts.ts';
 import { compileTemplate, type Render } from './template.ts';
@@ -54,7 +54,7 @@ export class ExpressionDecoder {
       items.map((item) => withDefaults(item, { sensor, location })),
       this.#limits,
     );
-    return named(keptWhole(decoded), this.#mapping);
+    return named(keptWhole(takenAs(this.#mapping, decoded)), this.#mapping);
   }
 
   #refuse(reason: Parameters<typeof onlyFault>[0], detail: string): Decoded {

@@ -1,6 +1,6 @@
 import { createMetrics, loadConfig, silentLogger } from '@tidemark/core';
 import { Encoder } from 'cbor-x';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { Mappings } from './mappings.ts';
 
 const mappingsOf = (documents: unknown[]) => {
@@ -238,6 +238,50 @@ it.each([
   ['invalid_utf8', Buffer.from([0x61, 0x0a, 0xff])],
 ])('%s as CSV', async (reason, payload) => {
   expect(await refusalOf(csv, 'a/s', payload)).toBe(reason);
+});
+
+const cameras = {
+  topic: 'cameras/#',
+  as: 'travellers',
+  sensor: '{$.camera}',
+  metrics: { traveller: '$.id', type: '$.class', x: '$.pos[0]', y: '$.pos[1]' },
+  units: { x: 'cm → m' },
+};
+const seen = { camera: 'gate', id: 17, class: 'car', pos: [320, 4], time: 1_700_000_000 };
+const position = { sensor: 'gate', traveller: '17', type: 'car', x: 3.2, y: 4, timeNs: secondNs };
+
+async function read(mapping: object, payload: unknown) {
+  const mappings = mappingsOf([{ id: 'm', ...mapping }]);
+  onTestFinished(() => mappings.stop());
+  const claim = mappings.claims.of('cameras/all');
+  if (claim.kind !== 'mapped') throw new Error('no mapping matches');
+  return mappings.read(claim, 'cameras/all', Buffer.from(JSON.stringify(payload)));
+}
+
+it('positions of travellers in words of their own, and one that is none costs no other', async () => {
+  const { readings, positions, faults } = await read(cameras, [
+    seen,
+    { ...seen, id: undefined },
+    { ...seen, pos: ['a', 4] },
+  ]);
+  expect(readings).toEqual([]);
+  expect(positions).toMatchObject([position]);
+  expect(faults).toMatchObject([
+    { index: 1, reason: 'bad_traveller', detail: 'mapping m: traveller is missing', sensor: 'gate' },
+    { index: 2, reason: 'wrong_type', sensor: 'gate' },
+  ]);
+});
+
+it('positions that an expression answers', async () => {
+  const expression =
+    '$.{"sensor": camera, "traveller": id, "type": class, "x": pos[0] / 100, "y": pos[1], "time": time}';
+  const mapping = { topic: 'cameras/#', as: 'travellers', expression };
+  expect(await read(mapping, [seen])).toMatchObject({ positions: [position], faults: [] });
+  // What is refused is the message: none is taken that could not be known again when it is replayed.
+  const { time: _, ...timeless } = seen;
+  const { positions, faults } = await read(mapping, [timeless, { ...seen, class: '' }]);
+  expect(positions).toEqual([]);
+  expect(faults).toMatchObject([{ reason: 'bad_traveller', raw: undefined }]);
 });
 
 it('a plain value is one metric', async () => {

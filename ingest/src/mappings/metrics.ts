@@ -26,10 +26,10 @@ export class MappingMetrics {
     });
   }
 
-  count({ id }: Pick<Mapping, 'id'>, { readings, lines, faults }: Decoded): void {
+  count({ id }: Pick<Mapping, 'id'>, { readings, lines, positions = [], faults }: Decoded): void {
     const counts = this.#counts.get(id)!;
     if (faults.length > 0) counts.refused++;
-    else if (readings.length + lines.length > 0) counts.taken++;
+    else if (readings.length + lines.length + positions.length > 0) counts.taken++;
     else counts.left_out++;
   }
 }
