@@ -53,7 +53,8 @@ export function callRelation(call: Call, scope: CallScope): Relation {
   if (driver.cast === undefined)
     return emptyRelation([callType(name, 'unknown'), ...scope.beside.map(typeOfReference)]);
   checkType(name, typeOfReference(driver));
-  const picks = isSelector(name) && scope.isAlone;
+  // By windows, and with nothing beside it, of a selected point its value alone is told.
+  const picks = isSelector(name) && scope.isAlone && !(scope.frame.interval && scope.beside.length === 0);
   if (isPlain(call) && !picks) return aggregatesRelation([call], scope);
   const feed = feedFor(driver, scope, [name]);
   switch (name) {

@@ -69,8 +69,9 @@ export function measurementFeed(
     ...(base.isPresent ? [] : [`(${isThere.join(' OR ')})`]),
     ...filterOf(conditions, base, symbols, context),
   ];
-  const sql = `SELECT g, t, o, ${valueColumns(types, (_, index) => columns[index]!)}
-    FROM (${joinMembers(base, tags, context)}) ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`}`;
+  const { head, from } = joinMembers(base, tags, context);
+  const sql = `SELECT ${head}, ${valueColumns(types, (_, index) => columns[index]!)}
+    FROM (${from}) ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`}`;
   const isShared = new Set(members.map(({ group }) => group)).size < members.length;
   const isBare = conditions.length === 0 && wanted.length === 1 && fields.length === 1;
   const shortcuts = isBare ? shortcutsOf(base, query.frame, context) : undefined;
@@ -244,14 +245,19 @@ function sourceSql(
   return source.sql;
 }
 
-/** Rows with their group, the order of their tag set, the tags wanted and the number of their condition. */
-function joinMembers(base: Base, tags: readonly Reference[], { bindings }: PlanContext): string {
+/** Rows with their group and the order of their tag set as `head` has them, the tags wanted and the number of their condition. */
+function joinMembers(
+  base: Base,
+  tags: readonly Reference[],
+  { bindings }: PlanContext,
+): { head: string; from: string } {
   const entries = [...base.members];
   const groups = entries.map(([, { member }]) => member.group);
   const conditions = entries.map(([, { member }]) => member.condition ?? -1);
   const isOne = (values: readonly number[]): boolean => values.every((value) => value === values[0]);
   if (tags.length === 0 && isOne(groups) && isOne(conditions)) {
-    return `SELECT *, ${groups[0]} AS g, k::BIGINT AS o, ${conditions[0]} AS c FROM (${base.sql})`;
+    // Each SELECT around another takes DuckDB's planner longer than these columns.
+    return { head: `${groups[0]} AS g, t, k::BIGINT AS o`, from: base.sql };
   }
   const list = (values: readonly number[]): string => bindings.add(listValue(values), LIST(INTEGER));
   const columns = [
@@ -264,7 +270,8 @@ function joinMembers(base: Base, tags: readonly Reference[], { bindings }: PlanC
       return `unnest(${bindings.add(listValue(values), LIST(VARCHAR))}) AS tag${index}`;
     }),
   ];
-  return `SELECT * FROM (${base.sql}) JOIN (SELECT ${columns.join(', ')}) USING (k)`;
+  const from = `SELECT * FROM (${base.sql}) JOIN (SELECT ${columns.join(', ')}) USING (k)`;
+  return { head: 'g, t, o', from };
 }
 
 function filterOf(
@@ -278,8 +285,8 @@ function filterOf(
     conditionSql(condition, { symbols, bindings, takesAbsentForFalse: false }),
   );
   // A condition of all can be looked at where the rows are read, before they are joined to anything.
-  const isOfAll = sqls.length === 1 && [...members.values()].every(({ member }) => member.condition === 0);
-  if (isOfAll) return sqls;
+  const [one, ...others] = new Set([...members.values()].map(({ member }) => member.condition));
+  if (others.length === 0) return one === undefined ? [] : [sqls[one]!];
   const branches = sqls.map((sql, index) => `WHEN ${index} THEN ${sql}`);
   return [`CASE c ${branches.join(' ')} ELSE TRUE END`];
 }

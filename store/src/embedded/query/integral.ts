@@ -12,7 +12,7 @@ export function integralRelation(feed: Relation, unitNs: bigint, { frame, contex
   const unit = `${bindings.integer(unitNs)}::DOUBLE`;
   const direction = directionOf(frame);
   const points = `SELECT g, t, w, v0::DOUBLE AS v FROM (${withWindow(feed.sql, frame, context)})
-    QUALIFY row_number() OVER (PARTITION BY g, t ORDER BY o DESC) = 1`;
+    ${feed.hasTies ? 'QUALIFY row_number() OVER (PARTITION BY g, t ORDER BY o DESC) = 1' : ''}`;
   const steps = `SELECT g, t, w, v, lag(t) OVER s AS pt, lag(v) OVER s AS pv, lag(w) OVER s AS pw,
     lead(t) OVER s IS NULL AS is_last FROM (${points}) WINDOW s AS (PARTITION BY g ORDER BY t ${direction})`;
   const area = (v: string, pv: string, elapsed: string): string =>

@@ -46,8 +46,11 @@ export function rowsOf(select: ResolvedSelect, frame: Frame, groups: Groups, con
   const carried = frame.fill.kind === 'previous' ? carry(joined, frame) : joined;
   const cells = columns.map(({ expression }) => expressionSql(expression, carried.symbols, context.bindings));
   const types = columns.map(({ expression }, index) => known(cells[index]!.type, typeOf(expression)));
+  const isThemselves = present.length === 1 && cells.every(({ sql }, index) => sql === `v${index}`);
   return {
-    sql: `SELECT g, t, o, ${valueColumns(types, (_, index) => cells[index]!.sql)} FROM (${carried.sql})`,
+    sql: isThemselves
+      ? carried.sql
+      : `SELECT g, t, o, ${valueColumns(types, (_, index) => cells[index]!.sql)} FROM (${carried.sql})`,
     types,
     hasTies: joined.hasTies,
     isSorted: carried.isSorted,

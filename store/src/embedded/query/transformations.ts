@@ -12,8 +12,9 @@ export function transformed(
   inputOf: (inner: Expression, frame: Frame) => Relation,
 ): Relation {
   const { name, args } = call;
-  const reach = name === 'cumulative_sum' || args[0]!.kind !== 'call' ? frame : extended(frame);
-  const input = inputOf(args[0]!, reach);
+  const [inner] = args as [Expression];
+  const reach = name === 'cumulative_sum' || inner.kind !== 'call' ? frame : extended(frame);
+  const input = inputOf(inner, isPassedOver(inner, frame) ? { ...reach, fill: { kind: 'none' } } : reach);
   checkType(name, input.types[0]!);
   const order = `PARTITION BY g ORDER BY t ${directionOf(frame)}, o`;
   // Of several points at one time, the first counts where the time between them matters.
@@ -37,6 +38,11 @@ export function transformed(
     types: [step.type],
     hasTies: input.hasTies && !once,
   };
+}
+
+/** True where windows without points are filled with nothing, which is passed over: they need not be made. */
+function isPassedOver(inner: Expression, { fill }: Frame): boolean {
+  return fill.kind === 'null' && !(inner.kind === 'call' && inner.name === 'count');
 }
 
 interface Step {
