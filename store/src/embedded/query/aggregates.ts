@@ -106,6 +106,20 @@ export function selectorKey(name: string): { pick: 'arg_max' | 'arg_min'; key: s
   }
 }
 
+/** The same as an order of points: what a selector picks comes first. */
+export function selectorOrder(name: string): string {
+  switch (name) {
+    case 'min':
+      return 'v0, t, o';
+    case 'max':
+      return 'v0 DESC, t, o';
+    case 'first':
+      return 't, v0 DESC, o';
+    default:
+      return 't DESC, v0 DESC, o';
+  }
+}
+
 const takesAll = new Set(['count', 'first', 'last', 'mode', 'distinct', 'sample', 'elapsed']);
 const takesBooleans = new Set(['min', 'max']);
 const typeNames: Partial<Record<DataType, string>> = { string: 'string', tag: 'string', boolean: 'boolean' };

@@ -1,7 +1,7 @@
 import { DOUBLE, type DuckDBType, type DuckDBValue, UBIGINT, VARCHAR } from '@duckdb/node-api';
 import type { Parameters } from '../database.ts';
 
-/** The values of one statement. They are bound, and never joined into SQL, but for integers. */
+/** The values of one statement. They are bound, and never joined into SQL, but for numbers. */
 export class Bindings {
   readonly #parameters: Parameters = {};
   #count = 0;
@@ -25,8 +25,9 @@ export class Bindings {
       : this.integer(BigInt.asIntN(64, value));
   }
 
+  /** A double: in digits, as an integer, where there are any. With an exponent DuckDB reads no decimal. */
   float(value: number): string {
-    return this.add(value, DOUBLE);
+    return Number.isFinite(value) ? `CAST(${value.toExponential()} AS DOUBLE)` : this.add(value, DOUBLE);
   }
 
   text(value: string): string {

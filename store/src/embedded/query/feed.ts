@@ -19,7 +19,7 @@ import {
   valueColumns,
 } from './relation.ts';
 import { summedSql } from './summed.ts';
-import { isDense } from './window.ts';
+import { isDense, isFew } from './window.ts';
 
 export type Reference = Extract<Expression, { kind: 'reference' }>;
 
@@ -88,6 +88,7 @@ function shortcutsOf(base: Base, frame: Frame, context: PlanContext): Shortcuts 
   return {
     sinceNs: frame.startNs < 0n ? undefined : frame.startNs,
     onlyGroup: isOne ? groups[0] : undefined,
+    isFew: isFew(entries.length, frame, context),
     bySeries:
       isOne || !isDense(frame, context)
         ? undefined

@@ -23,6 +23,8 @@ export interface Shortcuts {
   sinceNs: bigint | undefined;
   /** The group of all the points, where there is but one. */
   onlyGroup: number | undefined;
+  /** True where all the points may be in memory at once. */
+  isFew: boolean;
   /** The same points as (series, t, value), and (series, g), where most windows hold several points of a series. */
   bySeries: { sql: string; groups: string } | undefined;
   /** (series, w, parts) of all points, with the start of their windows, where some of it is known; and (series, g). */

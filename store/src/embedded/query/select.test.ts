@@ -104,6 +104,19 @@ it.each([1, 2, 60, 100, 120, 3000])('finds a page of %i raw points from either e
   expect(await page('DESC', range)).toEqual(inner.toReversed().slice(0, limit));
 });
 
+it('finds the first and the last point of a range from its ends', async () => {
+  const range = `time >= ${START_S + 30n * 3600n}s AND time < ${START_S + 2000n * 3600n}s`;
+  const picked = async (name: string, where: string) => {
+    const series = await answer(`SELECT ${name}(mm) FROM rain WHERE ${where}`);
+    return series.flatMap(({ values }) => [...values].map(([, value]) => value));
+  };
+  expect(await picked('first', range)).toEqual([30]);
+  expect(await picked('last', range)).toEqual([1999]);
+  expect(await picked('first', `${range} AND mm > 700`)).toEqual([701]);
+  expect(await picked('last', `${range} AND mm < 700`)).toEqual([699]);
+  expect(await picked('first', `${range} AND mm > 5000`)).toEqual([]);
+});
+
 it('finds a page of raw points by one statement, where series report alike', async () => {
   const read = vi.spyOn(Database.prototype, 'read');
   await answer("SELECT n FROM cpu WHERE host = 'b' ORDER BY time DESC LIMIT 100");

@@ -32,7 +32,7 @@ import { Regexes, textsOf } from './regexes.ts';
 import { type Group, Groups } from './relation.ts';
 import { type ResolvedSelect, resolveSelect } from './resolve.ts';
 import { compareGroups, rowsOf } from './rows.ts';
-import { slicesOf } from './slices.ts';
+import { pageOf, slicesOf } from './slices.ts';
 import type { Extent } from './window.ts';
 
 /** A query that takes longer holds up others. */
@@ -78,7 +78,8 @@ async function readGroups(
   let groups = new Groups([]);
   let grid: Grid | undefined;
   let rows: AnswerRows | undefined;
-  for (const slice of slicesOf(select, read, newContext())) {
+  const page = pageOf(select);
+  for (const slice of slicesOf(select, page, read, newContext())) {
     const build = (): Statement => {
       const context = newContext();
       groups = new Groups(select.dimensions);
@@ -95,7 +96,7 @@ async function readGroups(
     await reader.run(build, add, { timeoutMs: QUERY_TIMEOUT_MS }).catch((error: unknown) => {
       throw limitError(error);
     });
-    if (slice !== read && rows!.length >= frame.limit) break;
+    if (page !== undefined && rows!.length >= page.points) break;
   }
   return rows!.groups.map(({ position, rows: own }) => ({
     group: groups.list[position]!,

@@ -10,6 +10,9 @@ import type { Shortcuts } from './relation.ts';
 /** With fewer, to add up each series by itself first is more work than to join each point with its group. */
 const MIN_POINTS_IN_WINDOW = 8;
 
+/** Lists of 500 000 values take some 10 MiB; of series that have many more points than the others, some 100 MiB. */
+const FEW_POINTS = 500_000;
+
 /** Where the data begins and ends; the clocks' changes are looked up between, and windows counted. */
 export interface Extent {
   firstNs: bigint;
@@ -64,13 +67,22 @@ export function numberedWindows(
 }
 
 /** True when the windows of a series hold several points each, as far as the tables' sizes tell. */
-export function isDense(
-  { startNs, endNs, interval }: Frame,
-  { layout, index, extent }: PlanContext,
-): boolean {
+export function isDense(frame: Frame, context: PlanContext): boolean {
+  const { startNs, endNs, interval } = frame;
+  const { index, extent } = context;
   if (interval === undefined) return true;
   const spanNs = smallest(endNs, extent.lastNs) - largest(startNs, extent.firstNs);
   const windows = Number(spanNs / interval.everyNs) + 1;
+  return rowsIn(frame, context) > MIN_POINTS_IN_WINDOW * windows * index.size;
+}
+
+/** True when the points of so many series are few enough to be in memory at once, as far as the tables' sizes tell. */
+export function isFew(series: number, frame: Frame, context: PlanContext): boolean {
+  return (rowsIn(frame, context) * series) / context.index.size <= FEW_POINTS;
+}
+
+/** Rows of the tables that have any of the frame. */
+function rowsIn({ startNs, endNs }: Frame, { layout }: PlanContext): number {
   let rows = 0;
   for (const { hot, late, partitions } of layout.types.values()) {
     rows += rowsOf([
@@ -78,7 +90,7 @@ export function isDense(
       ...partitionsIn(partitions, startNs, endNs),
     ]);
   }
-  return rows > MIN_POINTS_IN_WINDOW * windows * index.size;
+  return rows;
 }
 
 /** Starts of the windows from the one that holds the first time to the one that holds the last. */
