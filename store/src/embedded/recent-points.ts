@@ -1,4 +1,5 @@
 import { type FieldType, nextTurn } from '@tidemark/core';
+import { LostTimes } from './lost-times.ts';
 import { type Row, toRow } from './readings.ts';
 import { RecentRows } from './recent-rows.ts';
 import type { Series, SeriesIndex } from './series.ts';
@@ -17,25 +18,22 @@ const ROWS_PER_TURN = 65_536;
 export class RecentPoints {
   readonly #capacities: typeof CAPACITIES;
   readonly #rows = new Map<FieldType, RecentRows>();
-  /** The newest time of each series, by its id, that was lost; 0, which may be later, where none was. */
-  #lostNs: BigInt64Array;
-  /** The same in halves, the lower one first. */
-  #lostWords: Int32Array;
+  readonly #lost: LostTimes;
   /** Before it, points may have been removed from the tables. */
   #floorNs = 0n;
 
   /** What the tables hold of these series already is not here. */
   constructor(series: SeriesIndex, capacities = CAPACITIES) {
     this.#capacities = capacities;
-    this.#lostNs = series.newest.times();
-    this.#lostWords = new Int32Array(this.#lostNs.buffer);
+    this.#lost = new LostTimes(series.newest.times());
   }
 
   /** To be told of what is committed, in the order in which rows replace each other. */
   add(rows: StagedRows): void {
     let kept = this.#rows.get(rows.type);
     if (kept === undefined) {
-      kept = this.#keep(rows.type);
+      const capacity = rows.type === 'float' ? this.#capacities.float : this.#capacities.other;
+      kept = new RecentRows({ type: rows.type, capacity, lost: this.#lost });
       this.#rows.set(rows.type, kept);
     }
     kept.add(rows);
@@ -57,33 +55,11 @@ export class RecentPoints {
     const found: Row[] = [];
     for (const one of series) {
       if (one.lastTimeNs < timeNs) continue;
-      if (timeNs <= (this.#lostNs[one.id] ?? 0n)) return undefined;
+      if (timeNs <= this.#lost.of(one.id)) return undefined;
       const value = this.#rows.get(one.type)?.find(one.id, timeNs);
       if (value === undefined) return undefined;
       if (value !== null) found.push(toRow(one, timeNs, value));
     }
     return found;
-  }
-
-  #keep(type: FieldType): RecentRows {
-    const capacity = type === 'float' ? this.#capacities.float : this.#capacities.other;
-    const onLost = (series: number, low: number, high: number) => this.#lose(series, low, high);
-    return new RecentRows({ type, capacity, onLost });
-  }
-
-  #lose(series: number, low: number, high: number): void {
-    if (series >= this.#lostNs.length) this.#grow(series);
-    const words = this.#lostWords;
-    const lostHigh = words[2 * series + 1]!;
-    if (high < lostHigh || (high === lostHigh && low >>> 0 <= words[2 * series]! >>> 0)) return;
-    words[2 * series] = low;
-    words[2 * series + 1] = high;
-  }
-
-  #grow(series: number): void {
-    const lostNs = new BigInt64Array(Math.max(series + 1, 2 * this.#lostNs.length));
-    lostNs.set(this.#lostNs);
-    this.#lostNs = lostNs;
-    this.#lostWords = new Int32Array(lostNs.buffer);
   }
 }

@@ -1,5 +1,6 @@
 import type { DuckDBValue } from '@duckdb/node-api';
 import type { FieldType } from '@tidemark/core';
+import type { LostTimes } from './lost-times.ts';
 import type { StagedRows } from './staged-rows.ts';
 
 /** Longer texts are not kept. */
@@ -7,8 +8,13 @@ const MAX_TEXT_LENGTH = 64;
 /** Rows that are looked at for one, where the others happen to have the same hash. */
 const MAX_LOOKS = 64;
 
-/** To be told of the series and the time, in halves, of a row that is not here, or is not any more. */
-type OnLost = (series: number, low: number, high: number) => void;
+interface RecentRowsOptions {
+  type: FieldType;
+  /** A power of two. */
+  capacity: number;
+  /** Told of rows that are not here, or are not any more. */
+  lost: LostTimes;
+}
 
 /**
  * The rows of one type that were written last, by series and time. To write costs a copy: what finds them is brought
@@ -16,7 +22,7 @@ type OnLost = (series: number, low: number, high: number) => void;
  * ends where a row is not older than the one before it, for then its place has been used again.
  */
 export class RecentRows {
-  readonly #onLost: OnLost;
+  readonly #lost: LostTimes;
   readonly #mask: number;
   readonly #series: Int32Array;
   readonly #times: BigInt64Array;
@@ -30,9 +36,8 @@ export class RecentRows {
   readonly #heads: Int32Array;
   readonly #next: Int32Array;
 
-  /** `capacity` is a power of two. */
-  constructor({ type, capacity, onLost }: { type: FieldType; capacity: number; onLost: OnLost }) {
-    this.#onLost = onLost;
+  constructor({ type, capacity, lost }: RecentRowsOptions) {
+    this.#lost = lost;
     this.#mask = capacity - 1;
     this.#series = new Int32Array(capacity);
     this.#times = new BigInt64Array(capacity);
@@ -112,7 +117,6 @@ export class RecentRows {
   }
 
   #lose(first: number, end: number): void {
-    for (let row = first; row < end; row++)
-      this.#onLost(this.#series[row]!, this.#words[2 * row]!, this.#words[2 * row + 1]!);
+    this.#lost.lose(this.#series, this.#words, first, end);
   }
 }
