@@ -1,4 +1,4 @@
-import { INTEGER, LIST, listValue } from '@duckdb/node-api';
+import { BIGINT, INTEGER, LIST, listValue } from '@duckdb/node-api';
 import type { FieldType } from '@tidemark/core';
 import type { Parameters } from './database.ts';
 import {
@@ -24,7 +24,7 @@ export interface SourceQuery {
   toNs: bigint;
   /** Partitions that are left out; no late row is in their time. */
   except?: ReadonlyMap<Partition, unknown>;
-  /** Only about these times of these series: what is told of one may come with another's time. */
+  /** Only these times of these series. */
   points?: readonly SourcePoint[];
   /** Begins the names of the parameters, where a statement has several sources. */
   prefix?: string;
@@ -56,18 +56,18 @@ export function buildSource(layout: Layout, index: SeriesIndex, query: SourceQue
   const { hot, late, partitions } = layout.of(query.type);
   const read = partitionsIn(partitions, fromNs, lastNs).filter((one) => query.except?.has(one) !== true);
   const { points } = query;
-  const isAsked = (table: ArrivalTable | Partition) =>
-    points === undefined || pointsIn(table, points).length > 0;
+  const isAsked = (table: ArrivalTable | Partition) => {
+    const times = timesOfTable(table);
+    return points?.some(({ timeNs }) => timeNs >= times.firstNs && timeNs <= times.lastNs) ?? true;
+  };
   const base = [...read, ...tablesIn(hot, fromNs, lastNs)].filter(isAsked);
   const late_ = tablesIn(late, fromNs, lastNs).filter(isAsked);
   if (base.length === 0 && late_.length === 0) return undefined;
-  const { condition, parameters } =
-    points === undefined ? wantedSeries(index, query) : { condition: '', parameters: {} };
+  const { join, condition, parameters } =
+    points === undefined ? { join: '', ...wantedSeries(index, query) } : oneOf(points, query.prefix);
   const inRange = `time BETWEEN ${fromNs} AND ${lastNs}`;
-  const whereOf: WhereOf = (table) => {
-    if (points !== undefined) return `WHERE ${isOneOf(pointsIn(table, points))}`;
-    return `WHERE ${isWithin(table, fromNs, lastNs) ? 'TRUE' : inRange}${condition}`;
-  };
+  const whereOf: WhereOf = (table) =>
+    `${join}WHERE ${isWithin(table, fromNs, lastNs) ? 'TRUE' : inRange}${condition}`;
   const sql = late_.length === 0 ? `(${rowsOf(base, whereOf)})` : withLate(base, late_, whereOf);
   return { sql, parameters };
 }
@@ -83,17 +83,24 @@ export function storableRange({ fromNs, toNs }: { fromNs: bigint; toNs: bigint }
   };
 }
 
-function pointsIn(table: ArrivalTable | Partition, points: readonly SourcePoint[]): SourcePoint[] {
-  const { firstNs, lastNs } = timesOfTable(table);
-  return points.filter(({ timeNs }) => timeNs >= firstNs && timeNs <= lastNs);
-}
-
-/** A condition on times, and on series where they are few: both let whole row groups be skipped. */
-function isOneOf(points: readonly SourcePoint[]): string {
-  const times = points.map(({ timeNs }) => timeNs).sort((a, b) => (a < b ? -1 : 1));
-  const range = `time BETWEEN ${times[0]} AND ${times.at(-1)} AND time IN (${times.join(', ')})`;
-  const ids = new Set(points.flatMap(({ series }) => series.map(({ id }) => id)));
-  return ids.size > MAX_IDS_IN_CONDITION ? range : `${range} AND series IN (${[...ids].join(', ')})`;
+/**
+ * A join with those points, with its parameters. DuckDB makes filters of its series and times, by which it skips whole
+ * row groups; long lists in a condition would take it longer to plan, and to compare each row with.
+ */
+function oneOf(
+  points: readonly SourcePoint[],
+  prefix = '',
+): { join: string; condition: string; parameters: Parameters } {
+  const series = points.flatMap((point) => point.series.map(({ id }) => id));
+  const times = points.flatMap((point) => point.series.map(() => point.timeNs));
+  return {
+    join: `SEMI JOIN (SELECT unnest($${prefix}ids) AS series, unnest($${prefix}times) AS time) AS asked USING (series, time) `,
+    condition: '',
+    parameters: {
+      [`${prefix}ids`]: [listValue(series), LIST(INTEGER)],
+      [`${prefix}times`]: [listValue(times), LIST(BIGINT)],
+    },
+  };
 }
 
 type WhereOf = (table: ArrivalTable | Partition) => string;
