@@ -27,7 +27,11 @@ export class Kafka {
     this.#config = config;
   }
 
-  static async start(topics: readonly { topic: string; partitions: number }[]): Promise<Kafka> {
+  /** `settings` are further lines of its `server.properties`. */
+  static async start(
+    topics: readonly { topic: string; partitions: number }[],
+    settings: readonly string[] = [],
+  ): Promise<Kafka> {
     const folder = await tempDir();
     const [port, controllerPort] = [await freePort(), await freePort()];
     const config = join(folder, 'server.properties');
@@ -42,6 +46,7 @@ export class Kafka {
       'offsets.topic.num.partitions=1',
       'group.initial.rebalance.delay.ms=0',
       'auto.create.topics.enable=false',
+      ...settings,
     ];
     writeFileSync(config, `${lines.join('\n')}\n`);
     const kafka = new Kafka(`127.0.0.1:${port}`, config);

@@ -24,8 +24,8 @@ const LAG_EVERY_MS = 5000;
 const MAX_FETCH_BYTES = 4 * 1024 * 1024;
 /** How long what was taken has to become durable, and the group to be left, when the platform stops. */
 const STOP_GRACE_MS = 700;
-/** A commit that takes longer is tried again. */
-const COMMIT_MS = 10_000;
+/** A commit waits while the group gives out its partitions anew, and then for a second time; after that it is stuck. */
+const COMMIT_MS = 60_000;
 
 type RecordConsumer = Consumer<Buffer, Buffer, Buffer, Buffer>;
 type RecordStream = MessagesStream<Buffer, Buffer, Buffer, Buffer>;
@@ -98,26 +98,34 @@ export class KafkaSource {
     const stop = (): void => end(this.#stopping.signal.reason);
     this.#stopping.signal.addEventListener('abort', stop, { once: true });
     const consumer = this.#createConsumer();
+    // When the group cannot be joined again the consumer tries no more, and goes on reading what others may read by now.
+    consumer.on('error', end);
+    consumer.on('consumer:heartbeat:stalled', () =>
+      end(new Error('no heartbeat reaches the group any more; it is joined anew')),
+    );
+    const joining = consumer.consume({
+      topics: topics.map((text) => parseTopicTemplate(text).topic),
+      mode: 'committed',
+      // A group that is new takes all that is there; one whose place is gone, what is left.
+      fallbackMode: 'earliest',
+    });
+    let stream: RecordStream | undefined;
     try {
-      const joining = consumer.consume({
-        topics: topics.map((text) => parseTopicTemplate(text).topic),
-        mode: 'committed',
-        // A group that is new takes all that is there; one whose place is gone, what is left.
-        fallbackMode: 'earliest',
-      });
-      const stream = await unlessAborted(joining, over.signal);
+      stream = await unlessAborted(joining, over.signal);
       stream.on('error', end);
       stream.on('close', () => end(new Error('the stream of records has ended')));
       const intake = this.#takeFrom(stream, end);
       this.#watchGroup(consumer);
       this.#current = { consumer, intake };
       this.#outage.ended();
-      await this.#commitDurable(consumer, intake, over.signal);
+      await this.#commitDurable(consumer, intake, { signal: over.signal, end });
       stream.pause();
       return over.signal.reason;
     } finally {
       this.#stopping.signal.removeEventListener('abort', stop);
       this.#current = undefined;
+      // A consumer that is no member any more leaves it open when it closes, and the process would never end.
+      stream?.destroy();
       const isClosed = consumer.close(true).catch(() => {});
       await Promise.race([isClosed, delay(STOP_GRACE_MS, undefined, { ref: false })]);
     }
@@ -170,7 +178,11 @@ export class KafkaSource {
   }
 
   /** Commits again and again until the signal aborts; then once more what has become durable by then. */
-  async #commitDurable(consumer: RecordConsumer, intake: KafkaIntake, signal: AbortSignal): Promise<void> {
+  async #commitDurable(
+    consumer: RecordConsumer,
+    intake: KafkaIntake,
+    { signal, end }: { signal: AbortSignal; end: (reason: unknown) => void },
+  ): Promise<void> {
     for (let isLast = false; !isLast; ) {
       await delay(COMMIT_EVERY_MS, undefined, { signal }).catch(() => {});
       isLast = signal.aborted;
@@ -190,9 +202,16 @@ export class KafkaSource {
       } catch (error) {
         this.#metrics.failedCommits.inc();
         this.#options.logger.debug({ err: error }, 'offsets were not committed; it is tried again');
+        // A commit begins as a member. One that is stuck may not run beside the next, nor does the consumer heal by
+        // itself when it could not become a member again on the way.
+        if (!consumer.isActive() || isTimeout(error)) end(error);
       }
     }
   }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'TimeoutError';
 }
 
 /** What it resolves with; throws the signal's reason when that aborts before. */
