@@ -37,7 +37,11 @@ async function producerOf(kafka: Kafka): Promise<(messages: Sent[]) => Promise<v
 /** A member of the platform's group besides it, as soon as there is room; it takes nothing. */
 async function joinAlone(kafka: Kafka): Promise<Consumer> {
   for (;;) {
-    const consumer = new Consumer({ clientId: 'test', groupId: 'tidemark', bootstrapBrokers: [kafka.brokers] });
+    const consumer = new Consumer({
+      clientId: 'test',
+      groupId: 'tidemark',
+      bootstrapBrokers: [kafka.brokers],
+    });
     consumer.topics.track('readings');
     const hasJoined = await consumer.joinGroup({}).then(
       () => true,
