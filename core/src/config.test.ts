@@ -75,7 +75,7 @@ it('knows each setting by one path and one variable', () => {
 it.each([
   ['broker,ingest,alerts,api,flows', []],
   ['api, alerts, ingest, broker', []],
-  ['ingest', ['roles', 'flows.apiUrl', 'flows.mqttUrl']],
+  ['ingest', ['roles']],
   ['broker,ingest,flows', ['roles']],
   ['flows', ['flows.apiUrl', 'flows.mqttUrl']],
   ['', []],

@@ -517,7 +517,7 @@ export const configSchema = z.strictObject({
 const checkedSchema = configSchema.superRefine(({ roles, flows }, context) => {
   const problem = rolesProblem(roles);
   if (problem !== undefined) context.addIssue({ code: 'custom', path: ['roles'], message: problem });
-  if (roles.includes('broker')) return;
+  if (problem !== undefined || roles.includes('broker')) return;
   for (const key of ['apiUrl', 'mqttUrl'] as const) {
     if (flows[key] === '')
       context.addIssue({
@@ -570,7 +570,7 @@ export function loadConfig({ env = {}, file, overrides = {} }: ConfigSources = {
   followFreePorts(tree);
   const parsed = checkedSchema.safeParse(tree);
   if (!parsed.success) issues.push(...parsed.error.issues.flatMap(toIssues));
-  if (issues.length > 0 || !parsed.success) throw invalid(issues);
+  if (issues.length > 0 || !parsed.success) throw invalidConfig(issues);
   return parsed.data;
 }
 
@@ -621,7 +621,8 @@ function toIssues(issue: z.core.$ZodIssue): Issue[] {
   }));
 }
 
-function invalid(issues: Issue[]): TidemarkError {
+/** `config_invalid` with every fault of the configuration in its message. */
+export function invalidConfig(issues: Issue[]): TidemarkError {
   const lines = issues.map(({ path, message }) => `${path}: ${message}`);
   return new TidemarkError(
     'config_invalid',

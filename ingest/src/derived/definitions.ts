@@ -2,9 +2,9 @@ import {
   createPattern,
   type DerivedMetric,
   type Issue,
+  invalidConfig,
   messageOf,
   type Tag,
-  TidemarkError,
 } from '@tidemark/core';
 import type { Expression } from './expression.ts';
 
@@ -62,8 +62,7 @@ export async function readDefinitions(metrics: readonly DerivedMetric[]): Promis
     }
   });
   if (issues.length === 0) return definitions;
-  const text = issues.map(({ path, message }) => `${path}: ${message}`).join('; ');
-  throw new TidemarkError('config_invalid', `the configuration has a fault: ${text}`, { issues });
+  throw invalidConfig(issues);
 }
 
 type Parse = (text: string) => Expression;

@@ -147,8 +147,10 @@ it('too many that wait are told to come again, and none of the others is lost', 
   }
 });
 
-it('an expression that cannot be read is told at the start', () => {
-  expect(() => mappingsOf({ m: '{"v": ' })).toThrow(/mappings\.m\.expression/);
+it('expressions that cannot be read are told at the start, all of them', () => {
+  expect(() => mappingsOf({ m: '{"v": ', n: 'v', o: '$x(' })).toThrow(
+    /2 faults: mappings\.m\.expression: .*; mappings\.o\.expression: /,
+  );
 });
 
 it('a stop answers what waits, or gives it up', { timeout: 60_000 }, async () => {

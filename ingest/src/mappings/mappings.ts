@@ -1,12 +1,13 @@
 import {
   asBuffer,
+  type Issue,
+  invalidConfig,
   type Logger,
   type MappedClaim,
   type Mapping,
   type MappingDesk,
   type MappingExplanation,
   type Registry,
-  TidemarkError,
   TopicClaims,
 } from '@tidemark/core';
 import jsonata from 'jsonata';
@@ -37,13 +38,13 @@ export class Mappings implements MappingDesk {
   constructor({ mappings, limits, expressions, metrics, logger }: MappingsOptions) {
     this.claims = new TopicClaims(mappings);
     this.#metrics = new MappingMetrics(metrics, mappings);
+    checkExpressions(mappings);
     for (const mapping of mappings) {
       const { expression: text, id } = mapping;
       if (text === undefined) {
         this.#decoders.set(mapping, compileMapping(mapping, limits));
         continue;
       }
-      checkExpression(text, id);
       const expression = new Expression({
         name: id,
         expression: text,
@@ -103,12 +104,16 @@ export class Mappings implements MappingDesk {
   }
 }
 
-function checkExpression(text: string, id: string): void {
-  try {
-    jsonata(text);
-  } catch (error) {
-    const { message } = error as { message?: string };
-    const issue = { path: `mappings.${id}.expression`, message: message ?? String(error) };
-    throw new TidemarkError('config_invalid', `${issue.path}: ${issue.message}`, { issues: [issue] });
+/** Tells all that cannot be read, before any of them has a process. */
+function checkExpressions(mappings: readonly Mapping[]): void {
+  const issues: Issue[] = [];
+  for (const { id, expression } of mappings) {
+    try {
+      if (expression !== undefined) jsonata(expression);
+    } catch (error) {
+      const { message } = error as { message?: string };
+      issues.push({ path: `mappings.${id}.expression`, message: message ?? String(error) });
+    }
   }
+  if (issues.length > 0) throw invalidConfig(issues);
 }
