@@ -179,6 +179,14 @@ describe('bad input', () => {
       status: 200,
       body: { accepted: 1 },
     });
+    const told = await fetch(`${platform.httpUrl}/api/v1/import?format=parquet`, {
+      method: 'POST',
+      headers: { accept: 'application/x-ndjson' },
+      body: file.subarray(0, file.length - 1),
+    });
+    expect(told.status).toBe(200);
+    const lines = (await told.text()).trim().split('\n');
+    expect(JSON.parse(lines.at(-1)!)).toMatchObject({ event: 'failed', status: 400, code: 'bad_request' });
     expect(await readdir(join(folder, 'data', 'transfers'))).toEqual([]);
   });
 

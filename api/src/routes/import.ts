@@ -9,6 +9,7 @@ import { readCsvRows } from '../transfer/csv-rows.ts';
 import { type TransferFormat, transferFormats } from '../transfer/formats.ts';
 import { readLineRows } from '../transfer/line-text.ts';
 import type { ParquetTransfers } from '../transfer/parquet.ts';
+import { answerWithProgress, wantsProgress } from '../transfer/progress.ts';
 import { RowIntake } from '../transfer/row-intake.ts';
 
 /** Rows, or bytes of lines, that are accepted at once. */
@@ -30,7 +31,8 @@ const route = createRoute({
   description:
     'Reads what `GET /api/v1/export` writes; answered once all is on stable storage. Rows that cannot be stored go to the ' +
     'quarantine and cost themselves alone. The same file again changes nothing, so after a fault send it again. Rows that ' +
-    'were accepted before a fault stay.',
+    'were accepted before a fault stay. Who accepts `application/x-ndjson` is told each second how far it has come, by lines of ' +
+    'JSON with `event`: `progress`, and at last `done` or, with the members of a problem, `failed`.',
   request: {
     query: z.strictObject({
       format: z
@@ -76,6 +78,13 @@ const route = createRoute({
   },
 });
 
+interface RowCounter {
+  /** Read so far. */
+  rows: number;
+  /** Of the file, where that is known before its end. */
+  total?: number;
+}
+
 type ImportQuery = z.infer<typeof route.request.query>;
 
 /** `POST /api/v1/import`. */
@@ -93,25 +102,35 @@ export function importPoints(
     const { maxImportBytes, maxBodyBytes } = config.http;
     const body = readBody(c.req.raw, maxImportBytes);
     const intake = new RowIntake({ acceptor, clock, topic: route.path, signal: c.req.raw.signal });
-    const counter = { rows: 0 };
+    const counter: RowCounter = { rows: 0 };
+    const onTotal = (rows: number): void => {
+      counter.total = rows;
+    };
     const batches = {
       csv: () => readCsvRows(body, { maxRows: BATCH_ROWS, maxRowBytes: maxBodyBytes }),
       line: () => lineRows(body, query, maxBodyBytes, counter),
-      parquet: () => parquet.read(body, c.req.raw.signal),
+      parquet: () => parquet.read(body, { signal: c.req.raw.signal, onTotal }),
     }[format]();
     const told = (): Record<string, unknown> => {
       const { rejected, ...counts } = intake.counts;
       return { ...counts, rows: counter.rows, rejected: rejected.map(toJson) };
     };
-    try {
-      await intake.take(format === 'line' ? batches : numbered(batches, query.firstRow, counter));
-    } catch (error) {
-      if (error instanceof TidemarkError) return problemOf(error, told());
-      throw error;
-    }
-    const { accepted, refused } = intake.counts;
-    if (accepted > 0 || refused === 0) return c.json(told(), 200);
-    return problemOf(new TidemarkError('nothing_accepted', 'no row was accepted'), told());
+    const outcome = async (): Promise<Response> => {
+      try {
+        await intake.take(format === 'line' ? batches : numbered(batches, query.firstRow, counter));
+      } catch (error) {
+        if (error instanceof TidemarkError) return problemOf(error, told());
+        throw error;
+      }
+      const { accepted, refused } = intake.counts;
+      if (accepted > 0 || refused === 0) return c.json(told(), 200);
+      return problemOf(new TidemarkError('nothing_accepted', 'no row was accepted'), told());
+    };
+    if (!wantsProgress(c.req.header('accept'))) return outcome();
+    return answerWithProgress(outcome(), () => {
+      const { rejected, ...counts } = intake.counts;
+      return { ...counts, ...counter };
+    });
   });
 }
 
@@ -122,7 +141,7 @@ function toJson({ index, code, detail }: { index: number; code: string; detail: 
 async function* numbered(
   batches: AsyncIterable<ImportedRow[]>,
   firstRow: number,
-  counter: { rows: number },
+  counter: RowCounter,
 ): AsyncGenerator<ImportedRow[]> {
   for await (const rows of batches) {
     counter.rows += rows.length;
@@ -135,7 +154,7 @@ async function* lineRows(
   body: AsyncIterable<Uint8Array>,
   { precision, firstRow }: ImportQuery,
   maxLineBytes: number,
-  counter: { rows: number },
+  counter: RowCounter,
 ): AsyncGenerator<ImportedRow[]> {
   const unit = timeUnits[precision as TimeUnitName];
   for await (const part of wholeLines(body, PART_BYTES, { maxLineBytes })) {

@@ -35,14 +35,17 @@ export class ParquetTransfers {
     });
   }
 
-  /** Rows of the file that the body is. Throws `bad_request` when it is none, and `unavailable` as `write`. */
-  async *read(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<ImportedRow[]> {
+  /** Rows of the file that the body is; `onTotal` is told first how many there are. Throws `bad_request` when it is none, and `unavailable` as `write`. */
+  async *read(
+    body: AsyncIterable<Uint8Array>,
+    { signal, onTotal }: { signal: AbortSignal; onTotal: (rows: number) => void },
+  ): AsyncGenerator<ImportedRow[]> {
     yield* this.#within(async function* (this: ParquetTransfers, folder: string) {
       const file = join(folder, 'import.parquet');
       await pipeline(this.#measured(body), createWriteStream(file));
       const reader = new CellReader();
       let index = 0;
-      for await (const columns of readParquet({ folder, file, signal })) {
+      for await (const columns of readParquet({ folder, file, signal, onTotal })) {
         yield columns[0].map((_, row) => toRow(columns, row, index + row, reader));
         index += columns[0].length;
       }

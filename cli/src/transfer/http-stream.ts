@@ -12,6 +12,8 @@ interface StreamQuestion {
   path: string;
   parameters: QueryParameters;
   contentType?: string;
+  /** Of the answer; any when not given. */
+  answerType?: string;
   body?: Readable;
   signal: AbortSignal;
   /** A status that is an answer, besides those of success. */
@@ -24,7 +26,7 @@ interface StreamQuestion {
  */
 export async function askStream(
   connection: HttpConnection,
-  { method, path, parameters, contentType, body, signal, accepts }: StreamQuestion,
+  { method, path, parameters, contentType, answerType, body, signal, accepts }: StreamQuestion,
 ): Promise<IncomingMessage> {
   const { url: base, token } = connection;
   const url = urlOf(base, path, parameters);
@@ -34,6 +36,7 @@ export async function askStream(
     headers: {
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
       ...(contentType !== undefined && { 'content-type': contentType }),
+      ...(answerType !== undefined && { accept: answerType }),
     },
   });
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();

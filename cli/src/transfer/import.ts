@@ -2,7 +2,6 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Readable } from 'node:stream';
-import { json } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { endOfLines, endOfRows, wholeLines } from '@tidemark/api';
 import { TidemarkError } from '@tidemark/core';
@@ -18,6 +17,7 @@ import {
 } from '../progress.ts';
 import { formatOfFile, type TransferFormat } from './files.ts';
 import { askStream } from './http-stream.ts';
+import { type ImportAnswer, readImportAnswer } from './import-answer.ts';
 
 /** Text goes in parts of this size: each is durable when it is answered, and a fault costs one part. */
 const PART_BYTES = 8 * 1024 * 1024;
@@ -37,13 +37,6 @@ const contentTypes: Record<TransferFormat, string> = {
 export interface ImportOptions extends ConnectionOptions, OutputOptions {
   format?: TransferFormat;
   precision: string;
-}
-
-interface Answer {
-  accepted: number;
-  refused: number;
-  rows: number;
-  rejected: { row: number; code: string; detail: string }[];
 }
 
 /** A piece of the file that can be sent again. */
@@ -95,6 +88,8 @@ class ImportRun {
   readonly #connection: HttpConnection;
   readonly #startMs = performance.now();
   #bytesDone = 0;
+  /** Of the part that is being answered. */
+  #underWay: Partial<ImportAnswer> = {};
   #told = 0;
 
   constructor(parts: ImportRunParts) {
@@ -109,19 +104,26 @@ class ImportRun {
       this.counts.refused += counts.refused;
       this.counts.rows += counts.rows;
       this.#bytesDone = part.endBytes;
+      this.#underWay = {};
       for (const row of rejected) this.#tell(row);
     }
   }
 
   snapshot(): Snapshot {
     const { sizeBytes } = this.#parts;
-    const share = sizeBytes === 0 ? 1 : this.#bytesDone / sizeBytes;
+    const { accepted = 0, refused = 0, rows = 0, total } = this.#underWay;
+    const sent = sizeBytes === 0 ? 1 : this.#bytesDone / sizeBytes;
+    const share = total === undefined ? sent : rows / total;
     const elapsedMs = Math.round(performance.now() - this.#startMs);
-    const { accepted, refused } = this.counts;
-    const ratePerS = elapsedMs === 0 ? 0 : Math.round((accepted / elapsedMs) * 1000);
+    const counts = {
+      accepted: this.counts.accepted + accepted,
+      refused: this.counts.refused + refused,
+      rows: this.counts.rows + rows,
+    };
+    const ratePerS = elapsedMs === 0 ? 0 : Math.round((counts.accepted / elapsedMs) * 1000);
     return {
-      text: `${accepted} accepted, ${refused} refused, ${Math.floor(share * 100)} %, ${ratePerS}/s`,
-      data: { ...this.counts, percent: Math.round(share * 1000) / 10, ratePerS, elapsedMs },
+      text: `${counts.accepted} accepted, ${counts.refused} refused, ${Math.floor(share * 100)} %, ${ratePerS}/s`,
+      data: { ...counts, percent: Math.round(share * 1000) / 10, ratePerS, elapsedMs },
     };
   }
 
@@ -137,7 +139,7 @@ class ImportRun {
   }
 
   /** Sends a part until it is answered: sent twice, it changes nothing. */
-  async #send(part: Part, signal: AbortSignal): Promise<Answer> {
+  async #send(part: Part, signal: AbortSignal): Promise<ImportAnswer> {
     const { format, options } = this.#parts;
     for (let tries = 1; ; tries++) {
       try {
@@ -150,13 +152,15 @@ class ImportRun {
             ...(format === 'line' && { precision: options.precision }),
           },
           contentType: contentTypes[format],
+          // Text is answered part by part.
+          ...(format === 'parquet' && { answerType: 'application/x-ndjson' }),
           body: part.open(),
           signal,
           accepts: 422,
         });
-        const answer = (await json(response)) as Partial<Answer> & { detail?: string };
-        const { accepted = 0, refused = 0, rows = 0, rejected = [] } = answer;
-        return { accepted, refused, rows, rejected };
+        return await readImportAnswer(response, (answer) => {
+          this.#underWay = answer;
+        });
       } catch (error) {
         if (signal.aborted) throw new TidemarkError('unavailable', 'interrupted before the end of the file');
         const mayHeal = error instanceof TidemarkError && error.retryable;
@@ -167,7 +171,7 @@ class ImportRun {
     }
   }
 
-  #tell({ row, code, detail }: Answer['rejected'][number]): void {
+  #tell({ row, code, detail }: ImportAnswer['rejected'][number]): void {
     const { options } = this.#parts;
     if (options.quiet || this.#told > MAX_TOLD) return;
     this.#told += 1;

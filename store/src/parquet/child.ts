@@ -101,10 +101,13 @@ class FileWriter {
 
 /** Reads a file row by row, in order. */
 class FileReader {
+  /** Rows of the file. */
+  readonly total: number;
   readonly #result: DuckDBResult;
 
-  private constructor(result: DuckDBResult) {
+  private constructor(result: DuckDBResult, total: number) {
     this.#result = result;
+    this.total = total;
   }
 
   /** Throws when it is no Parquet file, or one of other columns. */
@@ -117,7 +120,9 @@ class FileReader {
     const cells = Object.entries(columns).map(([name, type]) =>
       cellOf(name, type, types[names.indexOf(name)]),
     );
-    return new FileReader(await connection.stream(`SELECT ${cells.join(', ')} FROM ${source}`));
+    const counted = (await connection.run(`SELECT count(*) FROM ${source}`)).getColumns();
+    const total = Number((await counted)[0]?.[0]);
+    return new FileReader(await connection.stream(`SELECT ${cells.join(', ')} FROM ${source}`), total);
   }
 
   async next(): Promise<ParquetRows | undefined> {
@@ -176,7 +181,7 @@ async function answer(request: ParquetRequest): Promise<ParquetAnswer> {
       return { kind: 'done' };
     case 'read':
       reader = await FileReader.open(request.folder, request.file);
-      return { kind: 'done' };
+      return { kind: 'opened', total: reader.total };
     case 'next':
       return { kind: 'rows', rows: await reader!.next() };
   }

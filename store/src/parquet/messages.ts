@@ -44,5 +44,6 @@ export type ParquetRequest =
 
 export type ParquetAnswer =
   | { kind: 'done' }
+  | { kind: 'opened'; total: number }
   | { kind: 'rows'; rows: ParquetRows | undefined }
   | { kind: 'failed'; message: string };

@@ -41,15 +41,17 @@ export async function writeParquet(
   }
 }
 
-/** Rows of a Parquet file, some at a time. Throws `bad_request` when it is damaged or has other columns. */
+/** Rows of a Parquet file, some at a time; `onTotal` is told first how many there are. Throws `bad_request` when it is damaged or has other columns. */
 export async function* readParquet({
   folder,
   file,
   signal,
-}: Omit<ParquetOptions, 'tagsCell'>): AsyncGenerator<ParquetRows> {
+  onTotal,
+}: Omit<ParquetOptions, 'tagsCell'> & { onTotal: (rows: number) => void }): AsyncGenerator<ParquetRows> {
   const child = new ParquetProcess(signal);
   try {
-    await child.ask({ kind: 'read', folder, file });
+    const opened = await child.ask({ kind: 'read', folder, file });
+    if (opened.kind === 'opened') onTotal(opened.total);
     for (;;) {
       const answer = await child.ask({ kind: 'next' });
       if (answer.kind !== 'rows' || answer.rows === undefined) return;
