@@ -10,7 +10,7 @@ import {
 } from '@tidemark/core';
 import { RuleIndex } from './rule-index.ts';
 import { type ActiveRule, activate, createSeries, type Series } from './series.ts';
-import { type Step, step } from './series-state.ts';
+import { isLate, type Step, step } from './series-state.ts';
 
 /** Sensors whose rules are remembered; all are found anew when there are more. */
 const MAX_ENTRIES = 1_000_000;
@@ -118,19 +118,19 @@ export class Evaluator {
 
   /** Remembers the newest values of messages that were evaluated before this start. */
   recall(messages: readonly LoggedMessage[], ranMs: number): void {
-    for (const { columns, firstPoint, pointEnd } of messages)
+    for (const { columns, firstPoint, pointEnd, acceptedMs } of messages)
       for (let index = firstPoint; index < pointEnd; index++)
-        if (columns.measurementOf(index) === READINGS) this.#remember(columns, index, ranMs);
+        if (columns.measurementOf(index) === READINGS) this.#remember(columns, index, acceptedMs, ranMs);
   }
 
-  #remember(columns: PointColumns, index: number, ranMs: number): void {
+  #remember(columns: PointColumns, index: number, acceptedMs: number, ranMs: number): void {
     const entry = this.#entryOf(columns, index, ranMs);
     const timeMs = columns.times.msAt(index);
     const end = columns.fieldEndOf(index);
     for (let field = columns.firstFieldOf(index); field < end; field++) {
       const value = columns.valueAt(field);
       for (const series of this.#seriesIn(entry, columns.fieldAt(field), ranMs)) {
-        if (timeMs < series.timeMs || typeof value !== 'number') continue;
+        if (typeof value !== 'number' || isLate(series, timeMs, acceptedMs)) continue;
         series.timeMs = timeMs;
         series.value = value;
       }
@@ -155,7 +155,7 @@ export class Evaluator {
   #evaluate(series: Series, value: number, { times }: PointColumns, index: number, acceptedMs: number): void {
     const { rule } = series.rule;
     const timeMs = times.msAt(index);
-    const made = step(rule, series, value, timeMs);
+    const made = step(rule, series, value, timeMs, acceptedMs);
     const isFiringStill = made === 'none' && series.phase === 'firing';
     if (made === 'none' && !isFiringStill) return;
     if (made === 'late') {

@@ -129,4 +129,29 @@ describe('step', () => {
       'firing',
     ]);
   });
+
+  it('a reading far ahead of the clock holds up none that comes after it, and one of a running clock is late still', () => {
+    const rule = { condition: { kind: 'above', threshold: 6, clear: 6 } as const, forMs: 1000 };
+    const nowMs = 1_000_000_000;
+    const dayMs = 86_400_000;
+    const played = (readings: [timeMs: number, value: number][]): Step[] => {
+      const state = newSeries();
+      return readings.map(([timeMs, value]) => step(rule, state, value, timeMs, nowMs));
+    };
+    const ahead: [number, number] = [nowMs + dayMs, 9];
+    expect(played([ahead, [nowMs - 1000, 9], [nowMs, 9], [nowMs - 500, 5]])).toEqual([
+      'pending',
+      'none',
+      'firing',
+      'late',
+    ]);
+    // Who is ahead all the time is in the order of its own times.
+    expect(played([ahead, [nowMs + dayMs - 1, 5]])).toEqual(['pending', 'late']);
+    expect(
+      played([
+        [nowMs + 30_000, 9],
+        [nowMs, 5],
+      ]),
+    ).toEqual(['pending', 'late']);
+  });
 });

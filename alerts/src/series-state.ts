@@ -14,6 +14,9 @@ export interface SeriesState {
   sinceMs: number;
 }
 
+/** How far ahead of its acceptance a reading may be and still be of the present: clocks differ a little. */
+const AHEAD_MS = 60_000;
+
 /** What a reading has made of a series. */
 export type Step =
   | 'none'
@@ -34,14 +37,19 @@ export function newSeries(): SeriesState {
   };
 }
 
-/** One reading of a series, in order of acceptance: changes `state`, and says what has come about. */
+/**
+ * One reading of a series, in order of acceptance: changes `state`, and says what has come about. `acceptedMs` is left
+ * out where readings come in the order of their times.
+ */
 export function step(
   { condition, forMs }: { condition: Condition; forMs: number },
   state: SeriesState,
   value: number,
   timeMs: number,
+  acceptedMs = Number.POSITIVE_INFINITY,
 ): Step {
-  if (timeMs < state.timeMs) return 'late';
+  if (isLate(state, timeMs, acceptedMs)) return 'late';
+  state.sinceMs = Math.min(state.sinceMs, timeMs);
   const isBreach = holds(condition, state, value, timeMs);
   // A run of equal values begins with the first of them.
   const beginMs = condition.kind === 'stuck' ? state.timeMs : timeMs;
@@ -58,6 +66,19 @@ export function step(
   }
   state.phase = 'pending';
   return wasOk ? 'pending' : 'none';
+}
+
+/**
+ * Whether the reading is behind the newest one of its series. A newest one that was ahead of the clock holds nothing up:
+ * with the first reading of the present it is forgotten, for a clock set wrong once must not silence a rule for a day.
+ */
+export function isLate(state: SeriesState, timeMs: number, acceptedMs: number): boolean {
+  if (timeMs >= state.timeMs) return false;
+  const latestMs = acceptedMs + AHEAD_MS;
+  if (state.timeMs <= latestMs || timeMs > latestMs) return true;
+  state.timeMs = Number.NEGATIVE_INFINITY;
+  state.value = Number.NaN;
+  return false;
 }
 
 function end(state: SeriesState): Step {
