@@ -77,7 +77,7 @@ describe('readRule', () => {
     [
       { id: 'q', quality: 'ranges' },
       [
-        'quality: must be any, or a list of latitude, longitude, range, jump, stuck, clock, late, duplicate, silence',
+        'quality: must be any, or a list of latitude, longitude, range, jump, stuck, clock, late, duplicate, silence, or must be an object',
       ],
     ],
     [{ ...good, for: '-2m' }, ['for: must not be negative: -2m']],

@@ -65,9 +65,7 @@ const schema = z.strictObject({
     .optional(),
   absent: duration.optional(),
   stuck: duration.optional(),
-  quality: z
-    .union([checks, z.strictObject({ checks, within: duration })], { error: qualityFault })
-    .optional(),
+  quality: z.union([checks, z.strictObject({ checks, within: duration })]).optional(),
   clear: z.union([number, range], { error: 'must be a number, or two with inside and outside' }).optional(),
   for: durationOrZero.optional(),
   severity: z.enum(severities, { error: `must be one of ${severities.join(', ')}` }).optional(),
@@ -189,12 +187,6 @@ function pattern() {
     .refine((text) => !/[/+#]/.test(text), {
       error: 'is no pattern of sensors: ids hold no / + #; * is any text',
     });
-}
-
-function qualityFault({ input }: { input?: unknown }): string {
-  const names = `any, or a list of ${qualityChecks.join(', ')}`;
-  const isLong = typeof input === 'object' && !Array.isArray(input);
-  return isLong ? `must be {checks, within}: ${names}; and a duration, such as 1h` : `must be ${names}`;
 }
 
 function durationFault({ input }: { input?: unknown }): string {
