@@ -1,4 +1,15 @@
-import { appendFile, link, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  cp,
+  link,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { createMetrics, silentLogger, systemClock, type TidemarkError } from '@tidemark/core';
 import { afterEach, expect, it, vi } from 'vitest';
@@ -73,6 +84,43 @@ it('a failed fsync acknowledges nothing; the file is never synced again, the bat
   const again = await startSpool({ directory });
   const found = await readAll(again.spool);
   expect([...new Set(found)]).toEqual(range(0, 8));
+});
+
+it('zeros are written ahead of small batches; after a crash they are no damage, after a stop they are gone', async () => {
+  const directory = await tempDir();
+  const parts = await startSpool({ directory });
+  const sizeOf = async (folder: string) => {
+    const [name] = (await readdir(folder)).filter((file) => file.endsWith('.seg'));
+    return (await stat(join(folder, name!))).size;
+  };
+  await fill(parts, 0, 1);
+  const size = await sizeOf(directory);
+  await fill(parts, 1, 5);
+  expect(await sizeOf(directory)).toBe(size);
+  expect(size).toBeGreaterThan(parts.spool.endOffset);
+  const crashed = await tempDir();
+  await cp(directory, crashed, { recursive: true });
+  const [name] = (await readdir(crashed)).filter((file) => file.endsWith('.seg'));
+  const torn = await open(join(crashed, name!), 'r+');
+  await parts.spool.stop();
+  expect(await sizeOf(directory)).toBe(parts.spool.endOffset);
+
+  const again = await startSpool({ directory: crashed });
+  expect(await readAll(again.spool)).toEqual(range(0, 5));
+  expect(again.spool.endOffset).toBe(parts.spool.endOffset);
+  expect(await sizeOf(crashed)).toBe(parts.spool.endOffset);
+  expect(await metricOf(again.registry, 'tidemark_spool_damaged_bytes_total')).toBe(0);
+  await again.spool.stop();
+
+  // A record of which only the beginning came to the disk, over zeros.
+  await torn.write('TIDK and so on', parts.spool.endOffset);
+  await torn.truncate(size);
+  await torn.close();
+  const third = await startSpool({ directory: crashed });
+  expect(await readAll(third.spool)).toEqual(range(0, 5));
+  expect(await metricOf(third.registry, 'tidemark_spool_damaged_bytes_total')).toBe(14);
+  await fill(third, 5, 7);
+  expect(await readAll(third.spool)).toEqual(range(0, 7));
 });
 
 it('a reader at the end passes over a segment that was given up, however wide, and misses nothing', async () => {
@@ -165,7 +213,6 @@ it('an empty file at the end is what a crash leaves of a new segment', async () 
   const [name] = (await readdir(directory)).filter((file) => file.endsWith('.seg'));
   const next = String(first.spool.endOffset).padStart(16, '0');
   await truncate(join(directory, name!), first.spool.endOffset - 4);
-  const { open } = await import('node:fs/promises');
   await (await open(join(directory, `${next}.seg`), 'w')).close();
   const parts = await startSpool({ directory });
   // The tail before it is read to its end, torn or not, and the stamps in it count.
@@ -181,7 +228,6 @@ it('offsets are never given twice, also when the newest segment or all of them a
   const end = first.spool.endOffset;
   await first.spool.stop();
   const [name] = (await readdir(directory)).filter((file) => file.endsWith('.seg'));
-  const { open } = await import('node:fs/promises');
   const handle = await open(join(directory, name!), 'r+');
   await handle.write('XXXX', 0);
   await handle.close();

@@ -111,7 +111,8 @@ async function inspect(
     const bytes = await readFully(handle, 0, size);
     const { end, lastStampNs } = findEnd(bytes, header);
     if (end < size) {
-      await damage.keep(base + end, bytes.subarray(end), 'torn tail');
+      const tail = withoutZeros(bytes.subarray(end));
+      if (tail.length > 0) await damage.keep(base + end, tail, 'torn tail');
       await cutOff(path, end);
     }
     return { segment: { base, end: base + end }, end: base + end, lastStampNs };
@@ -130,6 +131,13 @@ function findEnd(bytes: Buffer, header: SegmentHeader): { end: number; lastStamp
     if (record.stamps?.areNew ?? header.format === 1) lastStampNs = record.acceptedNs;
   }
   return { end, lastStampNs };
+}
+
+/** Less the zeros at its end, which are written ahead of records. */
+function withoutZeros(tail: Buffer): Buffer {
+  let length = tail.length;
+  while (length > 0 && tail[length - 1] === 0) length -= 1;
+  return tail.subarray(0, length);
 }
 
 /** Durably, so that the tail never comes back to cover the segment that is begun behind it. */

@@ -419,7 +419,11 @@ export class Spool {
     if (this.#writer && this.#writer.sizeBytes + moreBytes > segmentBytes) await this.#closeWriter();
     if (!this.#writer) {
       const base = Math.max(this.#segments.at(-1)?.end ?? 0, this.#endOffset);
-      this.#writer = await SegmentWriter.create(directory, { base, lastStampNs: this.#lastStampNs });
+      this.#writer = await SegmentWriter.create(directory, {
+        base,
+        lastStampNs: this.#lastStampNs,
+        maxBytes: segmentBytes,
+      });
       this.#segments.push({ base, end: this.#writer.end });
     }
     return this.#writer;
