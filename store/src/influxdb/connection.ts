@@ -95,21 +95,30 @@ export class Connection {
    */
   async query(statements: readonly string[], maxRows: number): Promise<Series[][]> {
     const answers = statements.map((): Series[] => []);
-    if (statements.length === 0) return answers;
     let rows = 0;
+    for await (const { statement, series } of this.read(statements)) {
+      rows += series.values.length;
+      if (rows > maxRows) throw tooManyRows(maxRows);
+      answers[statement]?.push(series);
+    }
+    return answers;
+  }
+
+  /**
+   * The answers as they come, statement by statement; a series may come in parts. Rejects with a retryable
+   * `store_unavailable`.
+   */
+  async *read(statements: readonly string[]): AsyncGenerator<{ statement: number; series: Series }> {
+    if (statements.length === 0) return;
     for await (const line of this.#lines(statements.join('; '))) {
       const { results = [], error } = readAnswer(line);
       if (error !== undefined) throw unavailable(new Error(error));
       for (const result of results) {
         if (result.error !== undefined) throw unavailable(new Error(result.error));
-        for (const { name, tags = {}, values = [] } of result.series ?? []) {
-          rows += values.length;
-          if (rows > maxRows) throw tooManyRows(maxRows);
-          answers[result.statement_id]?.push({ name, tags, values });
-        }
+        for (const { name, tags = {}, values = [] } of result.series ?? [])
+          yield { statement: result.statement_id, series: { name, tags, values } };
       }
     }
-    return answers;
   }
 
   async *#lines(query: string): AsyncIterable<string> {
