@@ -96,11 +96,12 @@ export class Connection {
   async query(statements: readonly string[], maxRows: number): Promise<Series[][]> {
     const answers = statements.map((): Series[] => []);
     let rows = 0;
-    for await (const { statement, series } of this.read(statements)) {
-      rows += series.values.length;
-      if (rows > maxRows) throw tooManyRows(maxRows);
-      answers[statement]?.push(series);
-    }
+    for await (const parts of this.read(statements))
+      for (const { statement, series } of parts) {
+        rows += series.values.length;
+        if (rows > maxRows) throw tooManyRows(maxRows);
+        answers[statement]?.push(series);
+      }
     return answers;
   }
 
@@ -108,16 +109,18 @@ export class Connection {
    * The answers as they come, statement by statement; a series may come in parts. Rejects with a retryable
    * `store_unavailable`.
    */
-  async *read(statements: readonly string[]): AsyncGenerator<{ statement: number; series: Series }> {
+  async *read(statements: readonly string[]): AsyncGenerator<{ statement: number; series: Series }[]> {
     if (statements.length === 0) return;
     for await (const line of this.#lines(statements.join('; '))) {
       const { results = [], error } = readAnswer(line);
       if (error !== undefined) throw unavailable(new Error(error));
-      for (const result of results) {
-        if (result.error !== undefined) throw unavailable(new Error(result.error));
-        for (const { name, tags = {}, values = [] } of result.series ?? [])
-          yield { statement: result.statement_id, series: { name, tags, values } };
-      }
+      yield results.flatMap(({ statement_id: statement, series = [], error: fault }) => {
+        if (fault !== undefined) throw unavailable(new Error(fault));
+        return series.map(({ name, tags = {}, values = [] }) => ({
+          statement,
+          series: { name, tags, values },
+        }));
+      });
     }
   }
 

@@ -190,10 +190,11 @@ function statementOf(query: TravellersQuery, withNames: boolean, leastElapsedNs:
 }
 
 async function* read(connection: Connection, statements: readonly string[]): AsyncGenerator<Part> {
-  for await (const { series } of connection.read(statements)) {
-    const { sensor, type } = series.tags;
-    yield { sensor: tagOf(sensor) ?? '', type: tagOf(type) ?? '', rows: series.values.flatMap(rowOf) };
-  }
+  for await (const parts of connection.read(statements))
+    for (const { series } of parts) {
+      const { sensor, type } = series.tags;
+      yield { sensor: tagOf(sensor) ?? '', type: tagOf(type) ?? '', rows: series.values.flatMap(rowOf) };
+    }
 }
 
 /** None where a point is no position. */
