@@ -1,7 +1,12 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Admin, Consumer, Producer, stringSerializers } from '@platformatic/kafka';
 import { findInfluxd, requireTool, startInfluxd } from '@tidemark/store/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { allReadings } from '../support/all-readings.ts';
+import { findProgram } from '../support/find-program.ts';
+import { freePort } from '../support/free-port.ts';
 import { Kafka, kafkaHome } from '../support/kafka.ts';
 import { type PlatformProcess, startPlatform } from '../support/platform-process.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -227,6 +232,80 @@ describe.skipIf(!hasKafka)('readings of Kafka', { timeout }, () => {
     await expect.poll(() => stored(platform), { timeout: 60_000 }).toEqual(upTo(count));
   });
 });
+
+/** A node with a second listener that asks for TLS and a password. */
+async function startSecure(): Promise<{ kafka: Kafka; brokers: string; cert: string }> {
+  const folder = await tempDir();
+  const [key, cert, both] = ['key.pem', 'cert.pem', 'both.pem'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  execFileSync('openssl', [...request, ...names, '-keyout', key, '-out', cert, '-days', '2'], {
+    stdio: 'ignore',
+  });
+  writeFileSync(both, readFileSync(key, 'utf8') + readFileSync(cert, 'utf8'));
+  const brokers = `127.0.0.1:${await freePort()}`;
+  const modules = 'org.apache.kafka.common.security';
+  const kafka = await Kafka.start(
+    [{ topic: 'readings', partitions: 1 }],
+    [
+      `listeners=PLAINTEXT://127.0.0.1:{port},SECURE://${brokers},CONTROLLER://127.0.0.1:{controllerPort}`,
+      'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL',
+      'sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
+      `listener.name.secure.plain.sasl.jaas.config=${modules}.plain.PlainLoginModule required user_tidemark="right";`,
+      `listener.name.secure.scram-sha-256.sasl.jaas.config=${modules}.scram.ScramLoginModule required;`,
+      `listener.name.secure.scram-sha-512.sasl.jaas.config=${modules}.scram.ScramLoginModule required;`,
+      'listener.name.secure.ssl.keystore.type=PEM',
+      `listener.name.secure.ssl.keystore.location=${both}`,
+    ],
+    ['256', '512'].map((bits) => `SCRAM-SHA-${bits}=[name=tidemark,password=right]`),
+  );
+  return { kafka, brokers, cert };
+}
+
+describe.skipIf(!hasKafka || !requireTool('openssl', findProgram('openssl')))(
+  'a Kafka that asks for TLS and a password',
+  { timeout },
+  () => {
+    it('is read by each mechanism, and says what is wrong with password or certificate', async () => {
+      const { kafka, brokers, cert } = await startSecure();
+      const send = await producerOf(kafka);
+      await send([{ topic: 'readings', value: '{"sensor": "s", "n": 1, "time": 1700000000}' }]);
+      const settings = (mechanism: string) => ({
+        TIDEMARK_KAFKA_BROKERS: brokers,
+        TIDEMARK_KAFKA_TOPICS: 'readings',
+        TIDEMARK_KAFKA_GROUP: mechanism,
+        TIDEMARK_KAFKA_TLS: 'true',
+        TIDEMARK_KAFKA_SASL_MECHANISM: mechanism,
+        TIDEMARK_KAFKA_USERNAME: 'tidemark',
+        TIDEMARK_KAFKA_PASSWORD: 'right',
+        NODE_EXTRA_CA_CERTS: cert,
+      });
+      for (const mechanism of ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512']) {
+        const platform = await start(settings(mechanism));
+        await expect.poll(() => stored(platform)).toEqual([1]);
+        expect(await platform.end('SIGTERM')).toBe(0);
+      }
+      for (const [fault, reason] of [
+        [
+          { TIDEMARK_KAFKA_SASL_MECHANISM: 'PLAIN', TIDEMARK_KAFKA_PASSWORD: 'wrong' },
+          /^fail: .*authentication failed/,
+        ],
+        [{ TIDEMARK_KAFKA_PASSWORD: 'wrong' }, /^fail: .*authentication failed/],
+        [{ NODE_EXTRA_CA_CERTS: '' }, /^fail: .*self-signed certificate/],
+      ] as const) {
+        const platform = await start({ ...settings('SCRAM-SHA-512'), ...fault });
+        await expect.poll(() => healthOf(platform)).toMatch(reason);
+        expect((await metricsOf(platform))('tidemark_kafka_connected')).toBe(0);
+        expect(platform.log()).toContain('no records come from Kafka');
+        expect(await platform.end('SIGTERM')).toBe(0);
+      }
+    });
+  },
+);
 
 describe.skipIf(!hasKafka || !hasInfluxd)('two replicas in one group', { timeout }, () => {
   it('store every reading though one is killed, and every window equals that of one process', async () => {

@@ -27,10 +27,14 @@ export class Kafka {
     this.#config = config;
   }
 
-  /** `settings` are further lines of its `server.properties`. */
+  /**
+   * `settings` are further lines of its `server.properties`, in which `{port}` and `{controllerPort}` stand for those of
+   * its listeners; `users` are given to SCRAM.
+   */
   static async start(
     topics: readonly { topic: string; partitions: number }[],
     settings: readonly string[] = [],
+    users: readonly string[] = [],
   ): Promise<Kafka> {
     const folder = await tempDir();
     const [port, controllerPort] = [await freePort(), await freePort()];
@@ -46,11 +50,14 @@ export class Kafka {
       'offsets.topic.num.partitions=1',
       'group.initial.rebalance.delay.ms=0',
       'auto.create.topics.enable=false',
-      ...settings,
+      ...settings.map((line) =>
+        line.replace('{port}', String(port)).replace('{controllerPort}', String(controllerPort)),
+      ),
     ];
     writeFileSync(config, `${lines.join('\n')}\n`);
     const kafka = new Kafka(`127.0.0.1:${port}`, config);
-    const format = java('kafka.tools.StorageTool', ['format', '-t', CLUSTER_ID, '-c', config]);
+    const scram = users.flatMap((user) => ['--add-scram', user]);
+    const format = java('kafka.tools.StorageTool', ['format', '-t', CLUSTER_ID, '-c', config, ...scram]);
     const { status, stderr } = spawnSync(format[0]!, format.slice(1), { encoding: 'utf8' });
     if (status !== 0) throw new Error(`Kafka's storage was not formatted: ${stderr}`);
     await kafka.run();

@@ -26,6 +26,8 @@ export interface PlatformProcess {
   /** Where the gateway for lines is on. */
   linesPort: number | undefined;
   readyMs: number;
+  /** What it has written to standard error: its log. */
+  log(): string;
   /** Ends the process by a signal; resolves with its exit code, null when the signal ended it. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
@@ -59,6 +61,7 @@ export async function startPlatform({
     grpcPort,
     linesPort,
     readyMs,
+    log: () => errors,
     end: async (signal) => {
       if (child.exitCode === null && child.signalCode === null) {
         child.kill(signal);

@@ -11,6 +11,7 @@ import {
 } from '@tidemark/core';
 import { Outage } from '../../outage.ts';
 import { keepTrying } from '../keep-trying.ts';
+import { explain } from './explain.ts';
 import { type Committable, KafkaIntake } from './intake.ts';
 import { KafkaMetrics } from './metrics.ts';
 import { parseTopicTemplate } from './topic-template.ts';
@@ -69,7 +70,10 @@ export class KafkaSource {
 
   async start(): Promise<void> {
     const { signal } = this.#stopping;
-    this.#running = keepTrying(() => this.#session(), { outage: this.#outage, signal });
+    this.#running = keepTrying(async () => explain(await this.#session().catch((error: unknown) => error)), {
+      outage: this.#outage,
+      signal,
+    });
   }
 
   /** Takes nothing more, commits what was taken and leaves the group, within some 3 s. */
