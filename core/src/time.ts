@@ -20,6 +20,7 @@ const durationUnitsNs: Record<string, bigint> = {
 const timestampPattern =
   /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:[.,](\d{1,9})\d*)?(?:([Zz])|([+-]\d{2}):?(\d{2}))?$/;
 const integerPattern = /^-?\d{1,19}$/;
+const decimalPattern = /^-?\d{1,19}\.\d{1,18}$/;
 const relativePattern = /^now(?:([+-])(.+))?$/;
 
 /**
@@ -32,7 +33,8 @@ export function parseTime(value: unknown): bigint | undefined {
   if (typeof value === 'number') return parseNumber(value);
   if (typeof value !== 'string') return undefined;
   const text = value.trim();
-  return integerPattern.test(text) ? scaleInteger(BigInt(text)) : parseTimestamp(text);
+  if (integerPattern.test(text)) return scaleInteger(BigInt(text));
+  return decimalPattern.test(text) ? parseNumber(Number(text)) : parseTimestamp(text);
 }
 
 /** As `parseTime`, and `now`, `now-1h`, `now+5m`. */

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Mapping, Placeholders } from '@tidemark/core';
 import {
   type Decoded,
@@ -67,6 +68,7 @@ function valueDecoder(mapping: Mapping): DecodeMapped {
   const metricOf = compileTemplate(metric);
   const selection = new Selection(mapping, []);
   return (payload, placeholders) => {
+    if (!isUtf8(payload)) return onlyFault('invalid_utf8', 'the payload is no UTF-8');
     const text = payload.toString('utf8').trim();
     const root = undefined;
     const reading: DraftReading = {

@@ -304,6 +304,7 @@ it('a plain value is one metric', async () => {
     ]);
   expect(await refusalOf(value, 'h/s/t', '')).toBe('empty');
   expect(await refusalOf(value, 'h/s/t', 'nan')).toBe('not_finite');
+  expect(await refusalOf(value, 'h/s/t', Buffer.from([0x6f, 0xff]))).toBe('invalid_utf8');
   expect(await refusalOf(value, 'h/s/time', '1')).toBe('bad_metric');
 });
 

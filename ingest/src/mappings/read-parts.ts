@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { asBuffer, type Mapping } from '@tidemark/core';
 import type { Fault, Limits } from '../decoders/decoded.ts';
 import { parsePayload } from '../decoders/json.ts';
@@ -38,7 +39,10 @@ export function readParts(payload: Buffer, { format, csv }: Format, limits: Limi
 export function readWhole(payload: Buffer, mapping: Format, limits: Limits): { value: unknown } | Problem {
   const { format } = mapping;
   if (format === 'json' || format === 'cbor') return readValue(payload, format);
-  if (format === 'value') return { value: unquoted(asBuffer(payload).toString('utf8').trim()) };
+  if (format === 'value')
+    return isUtf8(payload)
+      ? { value: unquoted(asBuffer(payload).toString('utf8').trim()) }
+      : { reason: 'invalid_utf8', detail: 'the payload is no UTF-8' };
   const read = readParts(payload, mapping, limits);
   if ('reason' in read) return read;
   return read.faults[0] ?? { value: read.parts.map(({ root }) => root) };
