@@ -108,6 +108,28 @@ it('absence goes by a clock that runs while the platform does, and begins where 
   await service.stop();
 });
 
+it('a metric that is told as text is not missed', async () => {
+  const parts = await openParts();
+  const log = new TestLog();
+  const service = await startService(parts, log, 1);
+  service.put({ id: 'mute', sensors: 's1', metric: 'temperature', absent: '10m' }, cause);
+  const tell = (field: string, value: string | number): void => {
+    const tags = [['sensor', 's1'] as const];
+    const timeNs = BigInt(beginMs) * NS_PER_MS;
+    log.addPoint({ measurement: 'readings', tags, fields: [[field, value]], timeNs }, beginMs);
+    log.take(1, true);
+  };
+  tell('temperature', 1);
+  parts.clock.ms += 11 * 60_000;
+  log.seenAtMs = parts.clock.ms;
+  log.caughtUpAtMs = parts.clock.ms;
+  await expectSoon(service).toEqual(['mute:s1 firing']);
+  tell('humidity_text', 'dry');
+  tell('temperature_text', 'warm');
+  await expectSoon(service).toEqual(['mute:s1 resolved']);
+  await service.stop();
+});
+
 it('a sensor that is gone is missed, however often the platform restarts meanwhile', async () => {
   const parts = await openParts();
   const log = new TestLog();

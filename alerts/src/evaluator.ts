@@ -6,6 +6,7 @@ import {
   type Sensor,
   type SensorDirectory,
   type StoredRule,
+  TEXT_SUFFIX,
   tagOf,
 } from '@tidemark/core';
 import { RuleIndex } from './rule-index.ts';
@@ -44,6 +45,7 @@ export class Evaluator {
   readonly #options: EvaluatorOptions;
   readonly #rules = new Map<string, ActiveRule>();
   #byMetric = new Map<string, RuleIndex>();
+  #absentByMetric = new Map<string, RuleIndex>();
   #wholeSensor = new RuleIndex([]);
   #quality: ActiveRule[] = [];
   readonly #entries = new Map<string, Entry>();
@@ -221,9 +223,18 @@ export class Evaluator {
   #seriesIn(entry: Entry, metric: string, ranMs: number): readonly Series[] {
     const known = entry.byMetric.get(metric);
     if (known !== undefined) return known;
-    const found = this.#concerned(entry, this.#byMetric.get(metric), ranMs);
-    entry.byMetric.set(metric, found);
+    const found = [
+      ...this.#concerned(entry, this.#byMetric.get(metric), ranMs),
+      ...this.#waiting(entry, metric, ranMs),
+    ];
+    entry.byMetric.set(metric, found.length === 0 ? none : found);
     return found;
+  }
+
+  /** Text of a metric is in a field of its own, and is as good as a number to who waits for the metric. */
+  #waiting(entry: Entry, field: string, ranMs: number): readonly Series[] {
+    if (!field.endsWith(TEXT_SUFFIX)) return none;
+    return this.#concerned(entry, this.#absentByMetric.get(field.slice(0, -TEXT_SUFFIX.length)), ranMs);
   }
 
   #concerned(entry: Entry, rules: RuleIndex | undefined, ranMs: number): readonly Series[] {
@@ -242,10 +253,19 @@ export class Evaluator {
     this.#entries.clear();
     const enabled = [...this.#rules.values()].filter(({ rule }) => rule.isEnabled);
     const byMetric = Map.groupBy(enabled, ({ rule }) => rule.metric);
-    const whole = byMetric.get(undefined)?.filter(({ rule }) => rule.condition.kind === 'absent') ?? [];
-    byMetric.delete(undefined);
-    this.#byMetric = new Map(Array.from(byMetric, ([metric, rules]) => [metric!, new RuleIndex(rules)]));
+    const absent = Map.groupBy(
+      enabled.filter(({ rule }) => rule.condition.kind === 'absent'),
+      ({ rule }) => rule.metric,
+    );
+    const whole = absent.get(undefined) ?? [];
+    this.#byMetric = indexed(byMetric);
+    this.#absentByMetric = indexed(absent);
     this.#wholeSensor = new RuleIndex(whole);
     this.#quality = enabled.filter(({ rule }) => rule.condition.kind === 'quality');
   }
+}
+
+function indexed(rules: Map<string | undefined, ActiveRule[]>): Map<string, RuleIndex> {
+  rules.delete(undefined);
+  return new Map(Array.from(rules, ([metric, some]) => [metric!, new RuleIndex(some)]));
 }
