@@ -1,6 +1,7 @@
 import { type FieldType, type FieldValue, fieldTypeOf } from '@tidemark/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { LostTimes } from './lost-times.ts';
 import { RecentPoints } from './recent-points.ts';
 import { SeriesIndex } from './series.ts';
 import { StagedRows } from './staged-rows.ts';
@@ -138,4 +139,17 @@ describe('recent points', () => {
     );
     expect(known).toBeGreaterThan(1000);
   });
+});
+
+it('the newest of the lost times counts, also of series that came later', () => {
+  const lost = new LostTimes(BigInt64Array.of(5n));
+  const times = [7n, 2n ** 40n, 2n ** 32n + 1n, 6n, -(2n ** 33n), 2n ** 31n];
+  lost.lose(Int32Array.of(0, 9, 9, 0, 4, 4), new Int32Array(BigInt64Array.from(times).buffer), 0, 6);
+  expect([0, 1, 4, 9, 1_000_000].map((series) => lost.of(series))).toEqual([
+    7n,
+    0n,
+    2n ** 31n,
+    2n ** 40n,
+    0n,
+  ]);
 });
