@@ -15,6 +15,7 @@ import { median, type Row } from './table.ts';
 
 const ROUNDS = 3;
 const SYNCS = 2000;
+const ENTRY_BYTES = 100;
 
 /** What `tidemark bench grpc --json` says of a workload. */
 interface Load {
@@ -73,7 +74,8 @@ export async function grpc(): Promise<Row[]> {
 /** What stands beside `record-1x10000`, measured in turns with it. */
 class Floor {
   readonly #folder: string;
-  readonly #syncRates: number[] = [];
+  readonly #growingRates: number[] = [];
+  readonly #zerosRates: number[] = [];
   readonly #bare: Measured[] = [];
   readonly #synced: Measured[] = [];
 
@@ -82,7 +84,8 @@ class Floor {
   }
 
   async measure(): Promise<void> {
-    this.#syncRates.push(syncsPerSecond(this.#folder));
+    this.#growingRates.push(syncsPerSecond(this.#folder, 0));
+    this.#zerosRates.push(syncsPerSecond(this.#folder, SYNCS * ENTRY_BYTES));
     this.#bare.push(await measureBare([]));
     this.#synced.push(await measureBare([this.#folder]));
   }
@@ -91,8 +94,13 @@ class Floor {
     return [
       {
         what: 'gRPC: fdatasync of the same disk',
-        figure: perSecond(median(this.#syncRates)),
-        note: 'one after another, 100 bytes each',
+        figure: perSecond(median(this.#growingRates)),
+        note: `one after another, ${ENTRY_BYTES} bytes each`,
+      },
+      {
+        what: 'gRPC: the same over zeros written ahead',
+        figure: perSecond(median(this.#zerosRates)),
+        note: 'as the log does it',
       },
       { ...rowOf(this.#bare, 'no work behind it'), what: 'gRPC: bare grpc-js, 1 × 10 000' },
       {
@@ -135,13 +143,15 @@ function perSecond(rate: number): string {
   return `${Math.round(rate).toLocaleString('en')}/s`;
 }
 
-/** Appends and syncs as the spool does for one sender. */
-function syncsPerSecond(folder: string): number {
-  const file = openSync(join(folder, 'sync-rate'), 'a');
-  const bytes = Buffer.alloc(100, 1);
+/** Writes and syncs entries one after another, into a new file that holds so many zeros. */
+function syncsPerSecond(folder: string, zeroBytes: number): number {
+  const file = openSync(join(folder, 'sync-rate'), 'w');
+  writeSync(file, Buffer.alloc(zeroBytes));
+  fdatasyncSync(file);
+  const bytes = Buffer.alloc(ENTRY_BYTES, 1);
   const startedMs = performance.now();
   for (let n = 0; n < SYNCS; n++) {
-    writeSync(file, bytes);
+    writeSync(file, bytes, 0, ENTRY_BYTES, n * ENTRY_BYTES);
     fdatasyncSync(file);
   }
   closeSync(file);
