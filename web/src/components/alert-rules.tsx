@@ -1,4 +1,5 @@
 import type { AlertsState, RuleJson } from '../model/alerts.ts';
+import { Table } from './table.tsx';
 
 const conditions = ['above', 'below', 'inside', 'outside', 'rate', 'absent', 'stuck', 'quality'];
 
@@ -12,41 +13,33 @@ export function AlertRules({ state }: { state: AlertsState }) {
         <h2 id="rules-title">Rules</h2>
         <p class="quiet">What is to be alerted about.</p>
       </div>
-      <div class="table wide">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Rule</th>
-              <th scope="col">Fires when</th>
-              <th scope="col">Severity</th>
-              <th scope="col">Changed in</th>
-              <th scope="col">Would have fired</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rules.map((rule) => (
-              <tr key={rule.id} data-rule={rule.id}>
-                <td class="topic">{rule.id}</td>
-                <td>{conditionOf(rule)}</td>
-                <td>{rule.severity ?? 'warning'}</td>
-                <td>{placeOf(rule)}</td>
-                <td>
-                  {answers.get(rule.id) ?? (
-                    <button type="button" class="link" onClick={() => void state.dryRun(rule)}>
-                      How often?
-                    </button>
-                  )}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-        {hasMoreRules && (
-          <p class="quiet rest">
-            There are more; <code>npx tidemark rules</code> lists them all.
-          </p>
-        )}
-      </div>
+      <Table
+        columns={['Rule', 'Fires when', 'Severity', 'Changed in', 'Would have fired']}
+        isWide
+        rest={
+          hasMoreRules && (
+            <p class="quiet rest">
+              There are more; <code>npx tidemark rules</code> lists them all.
+            </p>
+          )
+        }
+      >
+        {rules.map((rule) => (
+          <tr key={rule.id} data-rule={rule.id}>
+            <td class="topic">{rule.id}</td>
+            <td>{conditionOf(rule)}</td>
+            <td>{rule.severity ?? 'warning'}</td>
+            <td>{placeOf(rule)}</td>
+            <td>
+              {answers.get(rule.id) ?? (
+                <button type="button" class="link" onClick={() => void state.dryRun(rule)}>
+                  How often?
+                </button>
+              )}
+            </td>
+          </tr>
+        ))}
+      </Table>
     </section>
   );
 }

@@ -3,6 +3,7 @@ import { formatAge, formatClock, formatValue } from '../format.ts';
 import { type AlertAction, type AlertJson, AlertsState } from '../model/alerts.ts';
 import { AlertForm } from './alert-form.tsx';
 import { AlertRules } from './alert-rules.tsx';
+import { Table } from './table.tsx';
 
 interface Props {
   state: AlertsState;
@@ -44,32 +45,22 @@ export function Alerts() {
 
 function AlertTable({ state }: Props) {
   return (
-    <div class="table wide">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">State</th>
-            <th scope="col">Alert</th>
-            <th scope="col">Message</th>
-            <th scope="col">Value</th>
-            <th scope="col">Since</th>
-            <th scope="col">
-              <span class="hidden">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {state.items.map((alert) => (
-            <AlertRow key={alert.id} alert={alert} state={state} />
-          ))}
-        </tbody>
-      </table>
-      {state.hasMore && (
-        <p class="quiet rest">
-          There are more; <code>npx tidemark alerts</code> lists them all.
-        </p>
-      )}
-    </div>
+    <Table
+      columns={['State', 'Alert', 'Message', 'Value', 'Since']}
+      hasActions
+      isWide
+      rest={
+        state.hasMore && (
+          <p class="quiet rest">
+            There are more; <code>npx tidemark alerts</code> lists them all.
+          </p>
+        )
+      }
+    >
+      {state.items.map((alert) => (
+        <AlertRow key={alert.id} alert={alert} state={state} />
+      ))}
+    </Table>
   );
 }
 

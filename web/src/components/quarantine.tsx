@@ -3,7 +3,8 @@ import { formatCount, readablePayload } from '../format.ts';
 import { QuarantineState } from '../model/quarantine.ts';
 import type { Refusal } from '../model/state.ts';
 import { QuarantineActions } from './quarantine-actions.tsx';
-import { RefusalCells, RefusalHeadings } from './refusal-cells.tsx';
+import { RefusalCells, refusalColumns } from './refusal-cells.tsx';
+import { Table } from './table.tsx';
 import { TraceForm } from './trace-form.tsx';
 
 const previewCharacters = 160;
@@ -64,23 +65,11 @@ function Refused({ state }: Props) {
       {items.length === 0 ? (
         <p class="quiet">No refusal matches.</p>
       ) : (
-        <div class="table wide">
-          <table>
-            <thead>
-              <tr>
-                <RefusalHeadings />
-                <th scope="col">
-                  <span class="hidden">Actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {items.map((item) => (
-                <Row key={item.id} item={item} state={state} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table columns={refusalColumns} hasActions isWide>
+          {items.map((item) => (
+            <Row key={item.id} item={item} state={state} />
+          ))}
+        </Table>
       )}
       {next !== null && (
         <button type="button" class="more" onClick={() => void state.showMore()}>

@@ -2,16 +2,7 @@ import { formatClock } from '../format.ts';
 import type { Refusal } from '../model/state.ts';
 
 /** Headings of what each table of refusals shows. */
-export function RefusalHeadings() {
-  return (
-    <>
-      <th scope="col">Time</th>
-      <th scope="col">Topic</th>
-      <th scope="col">Reason</th>
-      <th scope="col">Payload</th>
-    </>
-  );
-}
+export const refusalColumns = ['Time', 'Topic', 'Reason', 'Payload'];
 
 /** When, where to and why; the payload's cell is the table's own. */
 export function RefusalCells({ item, nowMs }: { item: Refusal; nowMs: number }) {

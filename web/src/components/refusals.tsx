@@ -1,6 +1,7 @@
 import { previewPayload } from '../format.ts';
 import type { PageState } from '../model/state.ts';
-import { RefusalCells, RefusalHeadings } from './refusal-cells.tsx';
+import { RefusalCells, refusalColumns } from './refusal-cells.tsx';
+import { Table } from './table.tsx';
 
 export function Refusals({ state: { refusals, refusedTotal, nowMs } }: { state: PageState }) {
   if (refusals.length === 0) return null;
@@ -13,25 +14,16 @@ export function Refusals({ state: { refusals, refusedTotal, nowMs } }: { state: 
           <a href="#/quarantine">See them all</a>
         </p>
       </div>
-      <div class="table">
-        <table>
-          <thead>
-            <tr>
-              <RefusalHeadings />
-            </tr>
-          </thead>
-          <tbody>
-            {refusals.map((item) => (
-              <tr key={item.id}>
-                <RefusalCells item={item} nowMs={nowMs} />
-                <td>
-                  <code class="payload">{previewPayload(item.payload)}</code>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table columns={refusalColumns}>
+        {refusals.map((item) => (
+          <tr key={item.id}>
+            <RefusalCells item={item} nowMs={nowMs} />
+            <td>
+              <code class="payload">{previewPayload(item.payload)}</code>
+            </td>
+          </tr>
+        ))}
+      </Table>
     </section>
   );
 }

@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useReducer, useState } from 'preact/hooks';
 import { formatAge, formatValue } from '../format.ts';
 import { type ServiceJson, ServicesState } from '../model/services.ts';
+import { Table } from './table.tsx';
 
 const kinds = { beat: 'heartbeats', check: 'looked at', part: 'part of Tidemark' };
 
@@ -26,28 +27,11 @@ export function Services() {
           {state.fault}
         </p>
       )}
-      <div class="table wide">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">State</th>
-              <th scope="col">Service</th>
-              <th scope="col">Since</th>
-              <th scope="col">Heard of</th>
-              <th scope="col">Latency</th>
-              <th scope="col">Message</th>
-              <th scope="col">
-                <span class="hidden">Actions</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {state.items.map((item) => (
-              <ServiceRow key={item.service} item={item} state={state} />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table columns={['State', 'Service', 'Since', 'Heard of', 'Latency', 'Message']} hasActions isWide>
+        {state.items.map((item) => (
+          <ServiceRow key={item.service} item={item} state={state} />
+        ))}
+      </Table>
     </section>
   );
 }

@@ -1,5 +1,6 @@
 import { formatClock, formatValue } from '../format.ts';
 import type { StayJson, TravellersState } from '../model/travellers.ts';
+import { Table } from './table.tsx';
 
 /** Who came last, from the first to the last position. */
 export function Stays({ state: { stays } }: { state: TravellersState }) {
@@ -9,25 +10,11 @@ export function Stays({ state: { stays } }: { state: TravellersState }) {
       <div class="section-head">
         <h2 id="stays-title">Latest stays</h2>
       </div>
-      <div class="table">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Traveller</th>
-              <th scope="col">Type</th>
-              <th scope="col">Camera</th>
-              <th scope="col">Entry</th>
-              <th scope="col">Exit</th>
-              <th scope="col">Mean speed</th>
-            </tr>
-          </thead>
-          <tbody>
-            {stays.map((stay) => (
-              <StayRow key={`${stay.sensor}/${stay.type}/${stay.traveller}/${stay.entry}`} stay={stay} />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table columns={['Traveller', 'Type', 'Camera', 'Entry', 'Exit', 'Mean speed']}>
+        {stays.map((stay) => (
+          <StayRow key={`${stay.sensor}/${stay.type}/${stay.traveller}/${stay.entry}`} stay={stay} />
+        ))}
+      </Table>
     </section>
   );
 }
