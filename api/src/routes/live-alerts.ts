@@ -16,7 +16,8 @@ const route = createRoute({
   summary: 'Changes of alerts as they come about',
   description:
     'Server-sent events: each change is one message, its data an AlertTransition, its id the `number`. Sent back as ' +
-    '`Last-Event-ID`, it resumes behind that one, as far back as changes are kept.',
+    '`Last-Event-ID`, it resumes behind that one, as far back as changes are kept; with one that is not there yet it ' +
+    'begins with the present.',
   request: {
     query: z.strictObject({}),
     headers: z.object({
@@ -54,7 +55,9 @@ export function liveAlerts(app: OpenAPIHono<ApiEnv>, { alerts }: ApiParts): void
     const lastEventId = c.req.valid('header')['last-event-id'];
     const closing = new AbortController();
     const signal = AbortSignal.any([closing.signal, c.env?.stopping].filter((part) => part !== undefined));
-    const events = eventsOf(alerts, lastEventId === undefined ? alerts.newest : Number(lastEventId), signal);
+    // An id that has not been told yet is of another platform, or of before a restore: it begins with the present.
+    const after = Math.min(Number(lastEventId ?? alerts.newest), alerts.newest);
+    const events = eventsOf(alerts, after, signal);
     clients += 1;
     const onClose = (): void => {
       if (!closing.signal.aborted) clients -= 1;
