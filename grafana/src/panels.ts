@@ -52,6 +52,9 @@ export function describe<B extends CommonBuilder<B>>(panel: B, text: PanelText):
     .height(text.height);
 }
 
+/** Holds a date and a time of day to the second. */
+const TIME_WIDTH_PX = 180;
+
 type Steps = readonly [color: string, from: number][];
 
 /** One number, green unless `steps` says otherwise. */
@@ -83,7 +86,10 @@ export function lines(text: PanelText): timeseries.PanelBuilder {
     );
 }
 
-/** Fills what lies between the series `lowest` and `highest`, and draws neither of them. */
+/**
+ * Fills what lies between the series that the queries B and C call `lowest` and `highest`, and draws neither of them.
+ * Fields of different units have axes of their own: both need the unit of the lines between them.
+ */
 export function withBand(panel: timeseries.PanelBuilder): timeseries.PanelBuilder {
   const thin = [
     { id: 'custom.lineWidth', value: 0 },
@@ -93,8 +99,8 @@ export function withBand(panel: timeseries.PanelBuilder): timeseries.PanelBuilde
   ];
   return panel
     .fillOpacity(0)
-    .overrideByName('lowest', thin)
-    .overrideByName('highest', [
+    .overrideByQuery('B', thin)
+    .overrideByQuery('C', [
       ...thin,
       { id: 'custom.fillBelowTo', value: 'lowest' },
       { id: 'custom.fillOpacity', value: 15 },
@@ -122,7 +128,13 @@ export function bars(text: PanelText, steps: Steps = []): barGauge.PanelBuilder 
 
 /** Rows of a table, the columns as the query names them. */
 export function rows(text: PanelText): table.PanelBuilder {
-  return describe(new table.PanelBuilder(), text).filterable(true);
+  return (
+    describe(new table.PanelBuilder(), text)
+      .filterable(true)
+      .overrideByRegexp('/^[Tt]ime$/', [{ id: 'custom.width', value: TIME_WIDTH_PX }])
+      // A column without any value has no type, and would be shown as JSON: `null`, again and again.
+      .overrideByFieldType('other', [{ id: 'custom.displayMode', value: 'color-text' }])
+  );
 }
 
 /** Leaves columns out of a table, puts the others in an order, and calls some by other names. */

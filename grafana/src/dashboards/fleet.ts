@@ -84,7 +84,7 @@ export function fleet() {
         more: 'platform',
         targets: [
           influx(
-            `SELECT sum("readings") * 1000 / $__interval_ms AS "readings" FROM "location_state" WHERE $timeFilter AND ${isIn('location')} GROUP BY time($__interval) fill(0)`,
+            `SELECT sum("readings") * 1000 / $__interval_ms AS "readings" FROM "location_state" WHERE $timeFilter AND ${isIn('location')} GROUP BY time($__interval) fill(none)`,
             { alias: 'accepted' },
           ),
         ],

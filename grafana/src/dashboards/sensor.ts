@@ -47,8 +47,8 @@ export function sensor() {
     .withPanel(overTime())
     .withPanel(weekBefore())
     .withPanel(distribution())
-    .withRow(new dashboard.RowBuilder('Completeness and newest readings'))
     .withPanel(completeness())
+    .withRow(new dashboard.RowBuilder('Newest readings'))
     .withPanel(newestReadings());
 }
 
@@ -61,10 +61,10 @@ function overTime() {
     noValue: publish,
     more: 'alerts',
     targets: [...meanAndBand(), threshold('upper', 'D'), threshold('lower', 'E')],
-    width: 12,
+    width: 14,
     height: 10,
   });
-  return withUnits(withBand(panel)).overrideByRegexp('/^(upper|lower) threshold of /', [
+  return banded(panel).overrideByRegexp('/^(upper|lower) threshold of /', [
     { id: 'color', value: { mode: 'fixed', fixedColor: 'red' } },
     { id: 'custom.lineStyle', value: { fill: 'dash', dash: [10, 10] } },
     { id: 'custom.fillOpacity', value: 0 },
@@ -81,10 +81,10 @@ function weekBefore() {
     noValue: 'No readings a week before this time.',
     more: 'fleet',
     targets: meanAndBand(),
-    width: 7,
+    width: 10,
     height: 10,
   }).timeShift('7d');
-  return withUnits(withBand(panel));
+  return banded(panel);
 }
 
 function distribution() {
@@ -95,9 +95,11 @@ function distribution() {
     noValue: publish,
     more: 'data-quality',
     targets: [mean()],
-    width: 5,
-    height: 10,
-  }).combine(false);
+    width: 14,
+    height: 8,
+  })
+    .combine(false)
+    .overrideByQuery('A', [named(ofSensor)]);
   for (const [regex, unit] of metricUnits) panel.overrideByRegexp(regex, [{ id: 'unit', value: unit }]);
   return panel;
 }
@@ -129,18 +131,36 @@ function threshold(side: 'upper' | 'lower', refId: string) {
 
 type Lines = ReturnType<typeof lines>;
 
-/** The metric's name stands in the series' name, and for the band in the panel's variable alone. */
-function withUnits(panel: Lines): Lines {
+/** A series' name holds the metric's, by which its unit is found; for that it must be named before anything looks. */
+function banded(panel: Lines): Lines {
+  panel
+    .overrideByQuery('A', [named(ofSensor)])
+    .overrideByQuery('B', [named(`lowest ${asVariable('metric')}`)])
+    .overrideByQuery('C', [named(`highest ${asVariable('metric')}`)]);
+  for (const [side, refId] of [
+    ['upper', 'D'],
+    ['lower', 'E'],
+  ] as const)
+    panel.overrideByQuery(refId, [
+      named(`${side} threshold of ${asVariable('__field.labels.rule')} (${asVariable('metric')})`),
+    ]);
+  withBand(panel);
   for (const [regex, unit] of metricUnits) panel.overrideByRegexp(regex, [{ id: 'unit', value: unit }]);
   return panel;
+}
+
+const ofSensor = `${asVariable('__field.labels.sensor')} ${asVariable('metric')}`;
+
+function named(displayName: string) {
+  return { id: 'displayName', value: displayName };
 }
 
 function completeness() {
   return bars(
     {
-      title: 'Completeness',
+      title: `${asVariable('metric')}, completeness`,
       description:
-        'Readings that there are in this time, as a share of those that the expected interval asks for, by sensor and metric.',
+        'Readings that there are in this time, as a share of those that the expected interval asks for, by sensor.',
       unit: 'percentunit',
       noValue: 'No expected interval is registered for these sensors. Give them one: docs/registry.md',
       more: 'data-quality',
@@ -157,11 +177,12 @@ function completeness() {
         lastOf('B', 'D'),
         math('$C * $D', 'E'),
       ],
-      width: 12,
-      height: 10,
+      width: 10,
+      height: 8,
     },
     [],
   )
+    .displayName(asVariable('__field.labels.sensor'))
     .min(0)
     .max(1)
     .displayMode(common.BarGaugeDisplayMode.Lcd);
@@ -180,7 +201,7 @@ function newestReadings() {
         { isTable: true },
       ),
     ],
-    width: 12,
+    width: 24,
     height: 10,
   }).transformations([columns(['Time', 'sensor', 'location'])]);
 }
