@@ -61,7 +61,7 @@ it('whenever it is killed and started again, the same transitions come about, ea
     fc.asyncProperty(fc.array(reading, { maxLength: 30 }), async (readings) => {
       expect(await play(readings, true)).toEqual(await play(readings, false));
     }),
-    { numRuns: 60 },
+    { numRuns: 200 },
   );
 });
 
@@ -127,6 +127,27 @@ it('a metric that is told as text is not missed', async () => {
   tell('humidity_text', 'dry');
   tell('temperature_text', 'warm');
   await expectSoon(service).toEqual(['mute:s1 resolved']);
+  await service.stop();
+});
+
+it('a camera that tells positions is not missed', async () => {
+  const parts = await openParts();
+  const log = new TestLog();
+  const service = await startService(parts, log, 1);
+  service.put({ id: 'silent', sensors: 's1', absent: '10m' }, cause);
+  const tell = (): void => {
+    const tags = [['sensor', 's1'] as const, ['type', 'car'] as const];
+    const timeNs = BigInt(beginMs) * NS_PER_MS;
+    log.addPoint({ measurement: 'travellers', tags, fields: [['x', 1]], timeNs }, beginMs);
+    log.take(1, true);
+  };
+  tell();
+  parts.clock.ms += 11 * 60_000;
+  log.seenAtMs = parts.clock.ms;
+  log.caughtUpAtMs = parts.clock.ms;
+  await expectSoon(service).toEqual(['silent:s1 firing']);
+  tell();
+  await expectSoon(service).toEqual(['silent:s1 resolved']);
   await service.stop();
 });
 

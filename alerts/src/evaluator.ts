@@ -7,6 +7,7 @@ import {
   type SensorDirectory,
   type StoredRule,
   TEXT_SUFFIX,
+  TRAVELLERS,
   tagOf,
 } from '@tidemark/core';
 import { RuleIndex } from './rule-index.ts';
@@ -112,6 +113,9 @@ export class Evaluator {
       for (let index = firstPoint; index < pointEnd; index++) {
         const measurement = columns.measurementOf(index);
         if (measurement === READINGS) this.#takeReading(columns, index, acceptedMs, ranMs);
+        // Of a camera, positions are what is heard.
+        else if (measurement === TRAVELLERS)
+          this.#heardOf(this.#entryOf(columns, index, ranMs), columns, index, ranMs);
         else if (measurement === 'quality' && this.#quality.length > 0)
           this.#takeFailure(columns, index, acceptedMs, ranMs);
       }
@@ -141,7 +145,7 @@ export class Evaluator {
 
   #takeReading(columns: PointColumns, index: number, acceptedMs: number, ranMs: number): void {
     const entry = this.#entryOf(columns, index, ranMs);
-    for (const series of entry.whole) this.#heard(series, columns, index, ranMs);
+    this.#heardOf(entry, columns, index, ranMs);
     const end = columns.fieldEndOf(index);
     for (let field = columns.firstFieldOf(index); field < end; field++) {
       const concerned = this.#seriesIn(entry, columns.fieldAt(field), ranMs);
@@ -167,6 +171,10 @@ export class Evaluator {
     const isOld = acceptedMs - timeMs > rule.notifyWithinMs;
     if (!isFiringStill) this.#options.onStep(series, made, times.at(index), isOld);
     else if (!isOld && series.episode?.isCurrent === false) this.#options.onCurrent(series, times.at(index));
+  }
+
+  #heardOf(entry: Entry, columns: PointColumns, index: number, ranMs: number): void {
+    for (const series of entry.whole) this.#heard(series, columns, index, ranMs);
   }
 
   /** A reading came of a sensor that is watched for absence. */

@@ -141,7 +141,7 @@ describe('step', () => {
     const ahead: [number, number] = [nowMs + dayMs, 9];
     expect(played([ahead, [nowMs - 1000, 9], [nowMs, 9], [nowMs - 500, 5]])).toEqual([
       'pending',
-      'none',
+      'pending',
       'firing',
       'late',
     ]);

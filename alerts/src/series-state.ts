@@ -22,6 +22,7 @@ export type Step =
   | 'none'
   /** Older than one that was evaluated before: it changes nothing, since what came behind it is known. */
   | 'late'
+  /** It holds, or is now known to hold since earlier. */
   | 'pending'
   | 'firing'
   /** No longer pending, or no longer dismissed. */
@@ -49,7 +50,8 @@ export function step(
   acceptedMs = Number.POSITIVE_INFINITY,
 ): Step {
   if (isLate(state, timeMs, acceptedMs)) return 'late';
-  state.sinceMs = Math.min(state.sinceMs, timeMs);
+  const isSinceEarlier = timeMs < state.sinceMs;
+  if (isSinceEarlier) state.sinceMs = timeMs;
   const isBreach = holds(condition, state, value, timeMs);
   // A run of equal values begins with the first of them.
   const beginMs = condition.kind === 'stuck' ? state.timeMs : timeMs;
@@ -65,7 +67,7 @@ export function step(
     return 'firing';
   }
   state.phase = 'pending';
-  return wasOk ? 'pending' : 'none';
+  return wasOk || isSinceEarlier ? 'pending' : 'none';
 }
 
 /**

@@ -90,6 +90,8 @@ function prepareProvisioning(home: string, hasPrometheus: boolean): string {
   rmSync(target, { recursive: true, force: true });
   mkdirSync(join(home, 'data'), { recursive: true });
   cpSync(fileURLToPath(PROVISIONING), target, { recursive: true });
+  // Without these folders, some versions log an error at every start.
+  for (const folder of ['plugins', 'notifiers']) mkdirSync(join(target, folder));
   const needPrometheus = [
     'datasources/prometheus.yaml',
     'alerting/platform.yaml',

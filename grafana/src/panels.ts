@@ -52,8 +52,8 @@ export function describe<B extends CommonBuilder<B>>(panel: B, text: PanelText):
     .height(text.height);
 }
 
-/** Holds a date and a time of day to the second. */
-const TIME_WIDTH_PX = 180;
+/** Holds a date and a time of day to the millisecond. */
+const TIME_WIDTH_PX = 210;
 
 type Steps = readonly [color: string, from: number][];
 
@@ -131,6 +131,8 @@ export function rows(text: PanelText): table.PanelBuilder {
   return (
     describe(new table.PanelBuilder(), text)
       .filterable(true)
+      // What to do when there is nothing is for the panel, not for each cell without a value.
+      .overrideByRegexp('/.*/', [{ id: 'noValue', value: ' ' }])
       .overrideByRegexp('/^[Tt]ime$/', [{ id: 'custom.width', value: TIME_WIDTH_PX }])
       // A column without any value has no type, and would be shown as JSON: `null`, again and again.
       .overrideByFieldType('other', [{ id: 'custom.displayMode', value: 'color-text' }])

@@ -189,7 +189,7 @@ function completeness() {
 }
 
 function newestReadings() {
-  return rows({
+  const panel = rows({
     title: 'Newest readings',
     description: 'The newest 200 readings of this time as they came, texts too.',
     unit: 'short',
@@ -203,5 +203,9 @@ function newestReadings() {
     ],
     width: 24,
     height: 10,
-  }).transformations([columns(['Time', 'sensor', 'location'])]);
+  })
+    // Where all metrics are chosen, the expression finds the tags as well.
+    .transformations([columns(['Time', 'sensor', 'location'], ['sensor_1', 'location_1'])]);
+  for (const [regex, unit] of metricUnits) panel.overrideByRegexp(regex, [{ id: 'unit', value: unit }]);
+  return panel;
 }

@@ -27,7 +27,7 @@ let engine: EmbeddedEngine;
 const engineAt = (path: string, hotRows: number) =>
   new EmbeddedEngine({
     path,
-    memoryBytes: 128 * 2 ** 20,
+    memoryBytes: 192 * 2 ** 20,
     clock: systemClock,
     metrics: createMetrics(),
     logger: createLogger('info', {
