@@ -110,11 +110,9 @@ async function inspect(
       return { segment: { base, end: base + size }, end: base + size, lastStampNs: header.lastStampNs };
     const bytes = await readFully(handle, 0, size);
     const { end, lastStampNs } = findEnd(bytes, header);
-    if (end < size) {
-      const tail = withoutZeros(bytes.subarray(end));
-      if (tail.length > 0) await damage.keep(base + end, tail, 'torn tail');
-      await cutOff(path, end);
-    }
+    const tail = withoutZeros(bytes.subarray(end));
+    if (tail.length > 0) await damage.keep(base + end, tail, 'torn tail');
+    await writeAgain(path, bytes.subarray(0, end));
     return { segment: { base, end: base + end }, end: base + end, lastStampNs };
   } finally {
     await handle.close();
@@ -140,11 +138,17 @@ function withoutZeros(tail: Buffer): Buffer {
   return tail.subarray(0, length);
 }
 
-/** Durably, so that the tail never comes back to cover the segment that is begun behind it. */
-async function cutOff(path: string, sizeBytes: number): Promise<void> {
+/**
+ * Makes what was read of the newest segment durable, and cuts off what is behind, so that it never comes back to cover
+ * the segment that is begun there. Pages whose fdatasync failed in an earlier run are read as written, and count as
+ * clean: only once they are written again does an fsync mean that they are on the disk. Needs no room.
+ */
+async function writeAgain(path: string, bytes: Buffer): Promise<void> {
   const handle = await open(path, 'r+');
   try {
-    await handle.truncate(sizeBytes);
+    for (let done = 0; done < bytes.length; )
+      done += (await handle.write(bytes, done, bytes.length - done, done)).bytesWritten;
+    await handle.truncate(bytes.length);
     await handle.sync();
   } finally {
     await handle.close();

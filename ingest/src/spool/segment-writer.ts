@@ -23,9 +23,6 @@ export class SegmentWriter {
   readonly #maxBytes: number;
   /** Position behind the last durable byte. */
   #durable = SEGMENT_HEADER_BYTES;
-  /** Position behind the last byte ever written, durable or not. */
-  #written = SEGMENT_HEADER_BYTES;
-
   /** Position behind the zeros written ahead; 0 when there are none. */
   #reserved = 0;
 
@@ -60,11 +57,6 @@ export class SegmentWriter {
     return this.base + this.#durable;
   }
 
-  /** Log offset that no byte of a record in this segment reaches, durable or not. */
-  get writtenEnd(): number {
-    return this.base + this.#written;
-  }
-
   /** True when nothing in it but the header is durable. */
   get isEmpty(): boolean {
     return this.#durable === SEGMENT_HEADER_BYTES;
@@ -79,10 +71,8 @@ export class SegmentWriter {
    * copy into the page cache takes some 15 µs, a round trip through the thread pool five times that.
    */
   write(bytes: Buffer): void {
-    for (let done = 0; done < bytes.length; ) {
+    for (let done = 0; done < bytes.length; )
       done += writeSync(this.#handle.fd, bytes, done, bytes.length - done, this.#durable + done);
-      this.#written = Math.max(this.#written, this.#durable + done);
-    }
     if (bytes.length <= SMALL_BATCH_BYTES) this.#reserve(this.#durable + bytes.length);
   }
 
@@ -95,9 +85,10 @@ export class SegmentWriter {
     this.#durable += length;
   }
 
+  /** Cuts off zeros, and what could not be synced: the next process would read it, and take it for durable. */
   async close(): Promise<void> {
-    // Zeros that stay behind are cut off by the recovery, or by where the next segment begins.
-    if (this.#reserved > this.#written) await this.#handle.truncate(this.#written).catch(() => {});
+    // What stays behind all the same ends where the next segment begins.
+    await this.#handle.truncate(this.#durable).catch(() => {});
     await this.#handle.close();
   }
 

@@ -401,7 +401,6 @@ export class Spool {
     if (this.#cursors.lowest >= this.#endOffset) {
       await this.#closeWriter();
       await this.#writerFor(0);
-      // Also what lies behind the last durable byte, in a segment that was given up: it was promised to nobody.
       await this.#remove(this.#segments.length - 1);
     }
     if (this.usedBytes >= maxBytes)
@@ -435,7 +434,6 @@ export class Spool {
    */
   async #abandon(writer: SegmentWriter): Promise<void> {
     if (writer.isEmpty) this.#segments.pop();
-    else this.#segments.at(-1)!.end = writer.writtenEnd;
     this.#writer = undefined;
     await writer.close();
   }

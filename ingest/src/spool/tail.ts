@@ -48,7 +48,7 @@ export class Tail {
     if (!first || offset < first.offset) return undefined;
     let index = this.#indexOf(offset);
     const entries: SpoolEntry[] = [];
-    // A block without any is passed over whatever its size: a segment that was given up leaves a wide gap.
+    // A block without any is passed over whatever its size.
     for (let bytes = 0; index < this.#blocks.length && (bytes < maxBytes || entries.length === 0); index++) {
       const block = this.#blocks[index]!;
       for (const entry of block.entries.entriesFrom(offset)) entries.push(entry);

@@ -35,10 +35,13 @@ export class Disk {
   /** Files that a call was at work on when the process ended: what it did of it is unknown. */
   readonly #unfinished = new Map<SystemCall, string[]>();
 
-  /** Calls of fsync and fdatasync that failed, and files that were synced again after one had failed on them. */
+  /** Calls of fsync and fdatasync that failed. */
   failedSyncs = 0;
+  /** Files that were synced again by the process that had seen it fail. */
   readonly syncedAgain: string[] = [];
-  readonly #failed = new Set<FileNode | FolderNode>();
+  /** Files of which a later process synced, and did not write again, what was lost. */
+  readonly falselySynced: string[] = [];
+  readonly #failed = new Set<FileNode>();
 
   constructor(root: string) {
     this.#root = root;
@@ -80,7 +83,7 @@ export class Disk {
     for (const path of new Set([...found, ...expected.keys()])) {
       if (path.endsWith(mappedSuffix) || unfinished.has(path)) continue;
       const content = await readFile(path).catch(() => undefined);
-      if (content === undefined || !expected.get(path)?.content().equals(content))
+      if (content === undefined || !expected.get(path)?.content.equals(content))
         throw new Error(`the model of the disk is wrong about ${path}`);
     }
   }
@@ -88,8 +91,7 @@ export class Disk {
   /** Cuts the power: rebuilds the folder from what is stable, and what else survives. The process has ended. */
   async cut(survives: Chance): Promise<void> {
     this.#tree.cut(survives);
-    this.#descriptors.clear();
-    this.#unfinished.clear();
+    this.restart();
     await rm(this.#root, { recursive: true });
     await writeTree(this.#tree, this.#root);
   }
@@ -137,8 +139,9 @@ export class Disk {
     if (!descriptor) throw new Error(`${call.file} was opened out of sight`);
     const { node } = descriptor;
     if (call.name === 'fsync' || call.name === 'fdatasync') {
+      const isTrue = node.sync(call.start);
       if (node instanceof FileNode && this.#failed.has(node)) this.syncedAgain.push(call.file);
-      node.sync(call.start);
+      else if (!isTrue) this.falselySynced.push(call.file);
     } else if (node instanceof FolderNode) throw new Error(unknown(call));
     else if (call.name === 'lseek') descriptor.position = call.result;
     else if (call.name === 'ftruncate') node.truncate(call.end, numberAfterDescriptor(call));
@@ -152,7 +155,14 @@ export class Disk {
     if (!node) return;
     this.failedSyncs++;
     node.lose(call.start);
-    this.#failed.add(node);
+    if (node instanceof FileNode) this.#failed.add(node);
+  }
+
+  /** The process has ended: the next knows nothing of what failed. */
+  restart(): void {
+    this.#failed.clear();
+    this.#descriptors.clear();
+    this.#unfinished.clear();
   }
 
   #find(path: string): FileNode | FolderNode | undefined {
@@ -206,7 +216,7 @@ function* filesOf(folder: FolderNode, path: string): Generator<[string, FileNode
 async function writeTree(folder: FolderNode, path: string): Promise<void> {
   await mkdir(path);
   for (const [name, node] of folder.entries) {
-    if (node instanceof FileNode) await writeFile(join(path, name), node.content());
+    if (node instanceof FileNode) await writeFile(join(path, name), node.content);
     else await writeTree(node, join(path, name));
   }
 }

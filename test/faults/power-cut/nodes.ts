@@ -2,7 +2,7 @@
 const SECTOR_BYTES = 512;
 
 /** A change of a file's content that no fsync has covered; `end` is when its call returned. */
-type Change = { end: number; isLost?: boolean } & (
+type Change = { end: number } & (
   | { kind: 'write'; offset: number; bytes: Buffer }
   | { kind: 'truncate'; sizeBytes: number }
 );
@@ -29,12 +29,6 @@ class Content {
     bytes.copy(this.#bytes, offset);
   }
 
-  copy(): Content {
-    const copy = new Content();
-    copy.apply({ kind: 'write', end: 0, offset: 0, bytes: this.bytes });
-    return copy;
-  }
-
   #resize(sizeBytes: number): void {
     if (sizeBytes > this.#bytes.length) {
       const larger = Buffer.alloc(sizeBytes * 2);
@@ -45,50 +39,58 @@ class Content {
   }
 }
 
-/** A file: the content that is on stable storage, and what was done to it since. */
+/** A file: the content that is on stable storage, what was done to it since, and the content that processes see. */
 export class FileNode {
-  /** As the processes see it. */
-  sizeBytes = 0;
   readonly #stable = new Content();
+  readonly #seen = new Content();
   #changes: Change[] = [];
 
+  get sizeBytes(): number {
+    return this.#seen.bytes.length;
+  }
+
+  /** The content as the processes see it. */
+  get content(): Buffer {
+    return this.#seen.bytes;
+  }
+
   write(end: number, offset: number, bytes: Buffer): void {
-    this.#changes.push({ kind: 'write', end, offset, bytes });
-    this.sizeBytes = Math.max(this.sizeBytes, offset + bytes.length);
+    this.#change({ kind: 'write', end, offset, bytes });
   }
 
   truncate(end: number, sizeBytes: number): void {
-    this.#changes.push({ kind: 'truncate', end, sizeBytes });
-    this.sizeBytes = sizeBytes;
+    this.#change({ kind: 'truncate', end, sizeBytes });
   }
 
-  /** Makes stable what had returned when an fsync that succeeded began. */
-  sync(begin: number): void {
-    for (const change of this.#changes) if (change.end < begin && !change.isLost) this.#stable.apply(change);
-    this.#changes = this.#changes.filter(({ end, isLost }) => end >= begin || isLost);
+  /**
+   * Makes stable what had returned when an fsync that succeeded began. False when the file reads otherwise than what
+   * is stable although nothing waits: what an earlier fsync lost is promised by this one.
+   */
+  sync(begin: number): boolean {
+    for (const change of this.#changes) if (change.end < begin) this.#stable.apply(change);
+    this.#changes = this.#changes.filter(({ end }) => end >= begin);
+    return this.#changes.length > 0 || this.#stable.bytes.equals(this.#seen.bytes);
   }
 
   /** An fsync failed: what it should have covered is still seen by the processes, and never becomes stable. */
   lose(begin: number): void {
-    for (const change of this.#changes) if (change.end < begin) change.isLost = true;
-  }
-
-  /** The content as the processes see it. */
-  content(): Buffer {
-    const content = this.#stable.copy();
-    for (const change of this.#changes) content.apply(change);
-    return content.bytes;
+    this.#changes = this.#changes.filter(({ end }) => end >= begin);
   }
 
   /** Leaves what is stable, and of the rest what has the luck. */
   cut(survives: Chance): void {
     for (const change of this.#changes) {
-      if (change.isLost) continue;
       if (change.kind === 'write') for (const sector of sectorsOf(change)) this.#keep(sector, survives);
       else this.#keep(change, survives);
     }
     this.#changes = [];
-    this.sizeBytes = this.#stable.bytes.length;
+    this.#seen.apply({ kind: 'truncate', end: 0, sizeBytes: 0 });
+    this.#seen.apply({ kind: 'write', end: 0, offset: 0, bytes: this.#stable.bytes });
+  }
+
+  #change(change: Change): void {
+    this.#changes.push(change);
+    this.#seen.apply(change);
   }
 
   #keep(change: Change, survives: Chance): void {
@@ -111,10 +113,11 @@ export class FolderNode {
     setEntries(this.entries, entries);
   }
 
-  sync(begin: number): void {
+  sync(begin: number): boolean {
     for (const { end, entries, isLost } of this.#changes)
       if (end < begin && !isLost) setEntries(this.#stable, entries);
     this.#changes = this.#changes.filter(({ end }) => end >= begin);
+    return true;
   }
 
   lose(begin: number): void {
