@@ -10,8 +10,9 @@ import {
 import type { LatestValue, ReadingFilter, ReadingsQuery } from '../engine.ts';
 import { compareText } from '../order.ts';
 import type { Columns } from './database.ts';
-import { earliestNs, timesOfTable } from './layout.ts';
+import { earliestNs } from './layout.ts';
 import type { Reader } from './reader.ts';
+import { larger, rowsWanted, type Slice, slicesOf } from './reading-slices.ts';
 import { valueTypes } from './schema.ts';
 import type { Series, SeriesIndex } from './series.ts';
 
@@ -21,18 +22,6 @@ export interface Row {
   timeNs: bigint;
   value: MetricValue;
 }
-
-interface Slice {
-  fromNs: bigint;
-  toNs: bigint;
-}
-
-const MAX_FIRST_SLICE_NS = 3_600_000_000_000n;
-const MIN_FIRST_SLICE_NS = 1000n;
-/** Where one was not enough, the data is less dense than its tables: each slice is a query, and a long one is no dear one. */
-const SLICE_GROWTH = 64n;
-/** A first slice that is somewhat too long is cheaper than a second one. */
-const SLICE_SPARE = 4;
 
 /**
  * Readings in order. The range is read in slices that grow from the end where the answer begins, so that
@@ -60,7 +49,7 @@ async function readSlices(
   const byType = new Map(fieldTypes.map((type) => [type, wanted.filter((series) => series.type === type)]));
   const compare = compareRows(query.order);
   const found: Reading[] = [];
-  for (const slice of slicesOf(reader, wanted, query)) {
+  for await (const slice of slicesOf(reader, byType, query, found)) {
     const rows: Row[] = [];
     for (const [type, series] of byType) {
       if (series.length === 0) continue;
@@ -136,50 +125,6 @@ function newestReading(wanted: readonly Series[], query: ReadingsQuery): Reading
   return newest;
 }
 
-function* slicesOf(reader: Reader, wanted: readonly Series[], query: ReadingsQuery): Generator<Slice> {
-  const { order, after } = query;
-  const firstNs = larger(earliestNs(reader.layout), reader.beginnings.of(query));
-  const endNs = wanted.reduce((end, { lastTimeNs }) => (lastTimeNs >= end ? lastTimeNs + 1n : end), firstNs);
-  let fromNs = larger(query.fromNs, firstNs);
-  let toNs = smaller(query.toNs, endNs);
-  if (after !== undefined && order === 'asc') fromNs = larger(fromNs, after.timeNs);
-  if (after !== undefined && order === 'desc') toNs = smaller(toNs, after.timeNs + 1n);
-  let lengthNs = firstSliceNs(reader, wanted, query, order === 'asc' ? fromNs : toNs - 1n);
-  while (fromNs < toNs) {
-    if (order === 'asc') {
-      const middleNs = smaller(fromNs + lengthNs, toNs);
-      yield { fromNs, toNs: middleNs };
-      fromNs = middleNs;
-    } else {
-      const middleNs = larger(toNs - lengthNs, fromNs);
-      yield { fromNs: middleNs, toNs };
-      toNs = middleNs;
-    }
-    lengthNs *= SLICE_GROWTH;
-  }
-}
-
-/** A length that the limit is likely to be reached in, by how dense the tables are where the answer begins. */
-function firstSliceNs(
-  { layout, series }: Reader,
-  wanted: readonly Series[],
-  { limit }: ReadingsQuery,
-  startNs: bigint,
-): bigint {
-  let rowsPerNs = 0;
-  for (const { hot, late, partitions } of layout.types.values()) {
-    for (const table of [...hot, ...late, ...partitions]) {
-      const { firstNs, lastNs } = timesOfTable(table);
-      if (startNs < firstNs || startNs > lastNs) continue;
-      rowsPerNs += table.rows / Number(lastNs - firstNs + 1n);
-    }
-  }
-  const wantedRows = SLICE_SPARE * limit * mostPerSensor(wanted);
-  const lengthNs = wantedRows / ((rowsPerNs * wanted.length) / series.size);
-  if (!(lengthNs < Number(MAX_FIRST_SLICE_NS))) return MAX_FIRST_SLICE_NS;
-  return larger(BigInt(Math.ceil(lengthNs)), MIN_FIRST_SLICE_NS);
-}
-
 interface RowsQuery {
   query: ReadingsQuery;
   type: FieldType;
@@ -188,13 +133,9 @@ interface RowsQuery {
   found: readonly Reading[];
 }
 
-/**
- * The rows of one type that the missing readings can consist of. Rows are limited by time alone: each
- * reading has at most as many as its sensor has series, and at the two times where the order between
- * sensors matters (the last one, and that of `after`) each series has at most one row.
- */
+/** The rows of one type that the missing readings can consist of. */
 async function readRows(reader: Reader, { query, type, series, slice, found }: RowsQuery): Promise<Row[]> {
-  const limit = (query.limit - found.length) * mostPerSensor(series) + 2 * series.length;
+  const limit = rowsWanted(series, query.limit - found.length);
   const rows: Row[] = [];
   await reader.read(
     { type, wanted: series, ...slice },
@@ -220,17 +161,6 @@ export function pushRows(
 /** A row of a value as the store keeps it. */
 export function toRow(series: Series, timeNs: bigint, value: DuckDBValue): Row {
   return { series, timeNs, value: toMetricValue(valueTypes[series.type].fromStore(value)) };
-}
-
-function mostPerSensor(series: readonly Series[]): number {
-  const counts = new Map<string, number>();
-  let most = 0;
-  for (const { tagSet } of series) {
-    const count = (counts.get(tagSet.sensor) ?? 0) + 1;
-    counts.set(tagSet.sensor, count);
-    if (count > most) most = count;
-  }
-  return most;
 }
 
 /** Rows by time, then sensor, then location. */
@@ -275,12 +205,4 @@ function isAfter({ timeNs, sensor }: Reading, { after, order }: ReadingsQuery): 
 function toMetricValue(value: FieldValue): MetricValue {
   if (value instanceof Uint64) return Number(value.value);
   return typeof value === 'bigint' ? Number(value) : value;
-}
-
-function larger(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
-}
-
-function smaller(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
 }

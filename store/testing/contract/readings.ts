@@ -112,6 +112,30 @@ export function readingsContract(subject: Subject): void {
       expect(values).toEqual(many.map((_, index) => index));
     });
 
+    test('in bursts, with days between, are as many as asked for, from both ends', async () => {
+      const burst = (day: number, stepNs: bigint, count: number) =>
+        Array.from({ length: count }, (_, n) => ({
+          ...readingAt(day * 86_400, `s${n % 7}`, n % 5 === 0 ? { x: n, state: 'on' } : { x: n }),
+          timeNs: baseNs + BigInt(day) * 86_400_000_000_000n + BigInt(n) * stepNs,
+        }));
+      const bursts = [
+        burst(0, 1n, 30),
+        burst(3, 1_000_000n, 6000),
+        burst(4, 1000n, 6000),
+        burst(40, 1n, 8000),
+      ].flat();
+      await subject.write(...bursts);
+      for (const order of ['asc', 'desc'] as const) {
+        const ordered = order === 'asc' ? bursts : bursts.toReversed();
+        for (const limit of [1000, 6030, 8001, 30_000]) {
+          const found = await subject.readings({ order, limit });
+          expect(shown(found)).toEqual(shown(ordered.slice(0, limit)));
+          const rest = await subject.readings({ order, limit, after: found.at(-1) });
+          expect(shown(rest)).toEqual(shown(ordered.slice(limit, 2 * limit)));
+        }
+      }
+    });
+
     test('150 000 in one answer', async () => {
       for (let batch = 0; batch < 15; batch += 1) {
         await subject.write(
