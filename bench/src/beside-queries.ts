@@ -11,7 +11,7 @@ const RATE = 5000;
 const CONNECTIONS = 20;
 const WINDOW = 1000;
 const MESSAGES = 25_000;
-const ROUNDS = 3;
+const ROUNDS = 9;
 
 interface Load {
   p50Ms: number;

@@ -17,6 +17,7 @@ const CHECK_EVERY_MS = 500;
 
 type Callback = (error?: Error | null) => void;
 
+/** What a client waits for. It outlives the single message: an entry made for each would be work for the collector. */
 interface Waiting {
   publishes: number;
   /** When the oldest of them began to wait, or the last one before it was answered. */
@@ -97,21 +98,19 @@ export class Acceptance {
   }
 
   #acceptAndWait(client: Client, packet: PublishPacket, callback: Callback): void {
-    const waiting = this.#waitingOf(client);
-    waiting.publishes++;
+    const waiting = this.#beginWaiting(client);
     const delivery = { clientId: client.id, messageId: packet.messageId ?? 0, isDuplicate: packet.dup };
     const submission = { source: 'mqtt' as const, topic: packet.topic, payload: bytesOf(packet), delivery };
     this.#options.acceptor.accept(submission, (error) => {
       // With an error the publisher is held: no answer, and closed when it has waited long enough.
-      if (!error) this.#settle(client, waiting, callback);
+      if (!error) this.#settle(waiting, callback);
     });
   }
 
   /** Held as readings are. One that can never be taken is told in the log, and acknowledged. */
   #takeHeartbeat(client: Client | null, packet: PublishPacket, callback: Callback): void {
-    const waiting = client === null || packet.qos === 0 ? undefined : this.#waitingOf(client);
-    if (waiting !== undefined) waiting.publishes++;
-    const settle = () => waiting && this.#settle(client!, waiting, callback);
+    const waiting = client === null || packet.qos === 0 ? undefined : this.#beginWaiting(client);
+    const settle = () => waiting && this.#settle(waiting, callback);
     this.#options.heartbeats.beat(readBeat(packet.topic, bytesOf(packet))).then(settle, (error: unknown) => {
       this.#beatLog.tell(error);
       if (!(error instanceof TidemarkError && error.retryable)) settle();
@@ -119,25 +118,28 @@ export class Acceptance {
     if (waiting === undefined) callback();
   }
 
-  #settle(client: Client, waiting: Waiting, callback: Callback): void {
+  #settle(waiting: Waiting, callback: Callback): void {
     waiting.sinceMs = this.#nowMs;
-    if (--waiting.publishes === 0) this.#waiting.delete(client);
+    waiting.publishes--;
     callback();
   }
 
-  #waitingOf(client: Client): Waiting {
-    const known = this.#waiting.get(client);
-    if (known) return known;
-    const waiting = { publishes: 0, sinceMs: this.#nowMs };
-    this.#waiting.set(client, waiting);
+  #beginWaiting(client: Client): Waiting {
+    let waiting = this.#waiting.get(client);
+    if (waiting === undefined) {
+      waiting = { publishes: 0, sinceMs: this.#nowMs };
+      this.#waiting.set(client, waiting);
+    }
+    if (waiting.publishes++ === 0) waiting.sinceMs = this.#nowMs;
     return waiting;
   }
 
   #closeTheStuck(): void {
     this.#nowMs = this.#options.clock.monotonicMs();
-    for (const [client, { sinceMs }] of this.#waiting) {
+    for (const [client, { publishes, sinceMs }] of this.#waiting) {
       if (this.#nowMs - sinceMs < MAX_HOLD_MS) continue;
       this.#waiting.delete(client);
+      if (publishes === 0) continue;
       this.#options.metrics.heldTooLong.inc();
       client.conn.destroy();
     }

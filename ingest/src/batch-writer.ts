@@ -221,8 +221,7 @@ export class BatchWriter implements Freshness {
     const { signal } = this.#stopping;
     if (this.#position < spool.endOffset) return;
     const isSaved = this.#position <= spool.cursor('store');
-    const waking = isSaved ? signal : AbortSignal.any([signal, AbortSignal.timeout(SAVE_EVERY_MS)]);
-    await spool.waitBeyond(this.#position, waking);
+    await spool.waitBeyond(this.#position, signal, isSaved ? undefined : SAVE_EVERY_MS);
     this.#takenAtMs = this.#options.clock.monotonicMs();
   }
 
@@ -239,8 +238,7 @@ export class BatchWriter implements Freshness {
     // What arrived while the batch before was written has waited already.
     const leftMs = batchAgeMs - (clock.monotonicMs() - this.#takenAtMs);
     if (leftMs <= 0) return;
-    const timer = AbortSignal.any([this.#hurry.signal, AbortSignal.timeout(Math.ceil(leftMs))]);
-    await spool.waitBeyond(this.#position + batchBytes, timer);
+    await spool.waitBeyond(this.#position + batchBytes, this.#hurry.signal, Math.ceil(leftMs));
   }
 
   async #writeNext(): Promise<void> {

@@ -189,8 +189,7 @@ export class LogFollower implements LogFollowing {
     const { signal } = this.#stopping;
     if (this.#isAtEnd()) {
       const isSaved = this.#position <= spool.cursor(cursor);
-      const waking = isSaved ? signal : AbortSignal.any([signal, AbortSignal.timeout(SAVE_EVERY_MS)]);
-      await spool.waitBeyond(this.#position, waking);
+      await spool.waitBeyond(this.#position, signal, isSaved ? undefined : SAVE_EVERY_MS);
     }
     const isUrgent = this.#caughtUpWaiters.size > 0 || signal.aborted;
     const isBehind = spool.endOffset - this.#position >= READ_BYTES;

@@ -351,8 +351,7 @@ export class Deriver {
     const { spool } = this.#options;
     const { signal } = this.#stopping;
     const isSaved = spool.cursor('derived') >= this.#position;
-    const waking = isSaved ? signal : AbortSignal.any([signal, AbortSignal.timeout(SAVE_EVERY_MS)]);
-    await spool.waitBeyond(this.#position, waking);
+    await spool.waitBeyond(this.#position, signal, isSaved ? undefined : SAVE_EVERY_MS);
     if (spool.endOffset - this.#position >= READ_BYTES) await new Promise(setImmediate);
     else await delay(GATHER_MS, undefined, { signal }).catch(() => {});
   }

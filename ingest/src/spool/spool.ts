@@ -232,9 +232,9 @@ export class Spool {
     }
   }
 
-  /** Resolves when there is something behind `offset`, when the spool stops, or when the signal aborts. */
-  waitBeyond(offset: number, signal: AbortSignal): Promise<void> {
-    return this.#waiters.until(() => this.#endOffset > offset || this.#isOver(signal), signal);
+  /** Resolves when there is something behind `offset`, when the spool stops, when the signal aborts, or after `withinMs`. */
+  waitBeyond(offset: number, signal: AbortSignal, withinMs?: number): Promise<void> {
+    return this.#waiters.until(() => this.#endOffset > offset || this.#isOver(signal), signal, withinMs);
   }
 
   /** As `waitBeyond`, when the quarantine's reader has anything to read: commits without a refusal wake nobody. */
