@@ -6,7 +6,7 @@ import * as stat from '@grafana/grafana-foundation-sdk/stat';
 import * as table from '@grafana/grafana-foundation-sdk/table';
 import * as timeseries from '@grafana/grafana-foundation-sdk/timeseries';
 import { type DashboardName, linkTo } from './links.ts';
-import { storeRef } from './targets.ts';
+import { asVariable, storeRef } from './targets.ts';
 
 /** What every panel says of itself: nothing here may be left out. */
 export interface PanelText {
@@ -117,9 +117,11 @@ export function stackedBars(text: PanelText): timeseries.PanelBuilder {
     .min(0);
 }
 
-/** One bar for each series, the value beside it. */
+/** One bar for each sensor, the value beside it. Of a single series Grafana leaves the name out, unless one is given. */
 export function bars(text: PanelText, steps: Steps = []): barGauge.PanelBuilder {
   return describe(new barGauge.PanelBuilder(), text)
+    .displayName(asVariable('__field.labels.sensor'))
+    .min(0)
     .orientation(common.VizOrientation.Horizontal)
     .displayMode(common.BarGaugeDisplayMode.Basic)
     .reduceOptions(new common.ReduceDataOptionsBuilder().calcs(['lastNotNull']))

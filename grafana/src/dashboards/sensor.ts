@@ -182,8 +182,6 @@ function completeness() {
     },
     [],
   )
-    .displayName(asVariable('__field.labels.sensor'))
-    .min(0)
     .max(1)
     .displayMode(common.BarGaugeDisplayMode.Lcd);
 }

@@ -115,16 +115,14 @@ function bySensor() {
       unit: 'short',
       targets: of(`${distinct} AS "travellers"`),
       ...half,
-    }).min(0),
+    }),
     bars({
       title: 'Mean speed by camera',
       description: 'The mean of the speeds at each camera in this time.',
       unit: 'velocityms',
       targets: of('mean("speed") AS "speed"'),
       ...half,
-    })
-      .min(0)
-      .decimals(1),
+    }).decimals(1),
   ];
 }
 
