@@ -126,7 +126,7 @@ async function addPlaces({ httpUrl, dataDir }: DemoAddress, { sensors, rate }: D
   const connection = { url: httpUrl, token: readSecret(dataDir, 'api-token') };
   const known = parseJson(await ask(connection, { path: 'locations', parameters: { limit: 1000 } }));
   if ((known as { items: { id: string }[] }).items.some(({ id }) => id === place.id)) return;
-  const expectedInterval = `${Math.max(5, Math.ceil(5 / rate))}s`;
+  const expectedInterval = `${Math.max(1, Math.ceil(1 / rate))}s`;
   const ids = Array.from({ length: Math.min(sensors, maxPlaced) }, (_, n) => `${prefix}-${n + 1}`);
   const body = {
     locations: [place],
