@@ -60,6 +60,8 @@ interface CompactionOptions {
   sums: Pick<SumTables, 'isDue'>;
   layout: Layout;
   limits: CompactionLimits;
+  /** Told why a compaction in the background failed: nobody else waits for it. */
+  onFailed: (error: unknown) => void;
   clock: Clock;
   logger: Logger;
 }
@@ -114,7 +116,7 @@ export class Compaction {
 
   /** Starts a compaction in the background when some table is over a share of its limit, or `withSums` without sums. */
   poke({ share = 1, withSums = false } = {}): void {
-    const { clock, logger, layout, sums } = this.#options;
+    const { clock, logger, layout, sums, onFailed } = this.#options;
     if (this.#running !== undefined || this.#isStopped || clock.monotonicMs() < this.#notBeforeMs) return;
     const isDue = ([type, tables]: [FieldType, TypeLayout]) =>
       this.#isHotDue(tables, share) ||
@@ -123,6 +125,7 @@ export class Compaction {
     if (![...layout.types].some(isDue)) return;
     this.#run({ share, isThorough: false }).catch((error: unknown) => {
       this.#notBeforeMs = clock.monotonicMs() + RETRY_AFTER_MS;
+      onFailed(error);
       if (!this.#isStopped) logger.error({ err: messageOf(error) }, 'compaction failed, it is tried again');
     });
   }

@@ -369,7 +369,8 @@ export class EmbeddedEngine implements Engine {
         betweenWrites: (change) => this.#writes.run(change),
         onSealed: (names) => writer.release(names),
       });
-      const compaction = new Compaction({ steps, sums, layout, limits, clock, logger });
+      const onFailed = (error: unknown) => this.#noteSyncFault(error);
+      const compaction = new Compaction({ steps, sums, layout, limits, onFailed, clock, logger });
       const reader = new Reader({ database, layout, series, beginnings, recent });
       const parts = { database, layout, series };
       const purge = new Purge({

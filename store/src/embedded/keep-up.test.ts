@@ -24,10 +24,20 @@ function compactionOf(seal: () => Promise<void>) {
     rewrite: async () => undefined,
     sumUp: async () => undefined,
   };
-  const parts = { steps, sums: { isDue: () => false }, limits: defaultLimits };
+  const onFailed = vi.fn();
+  const parts = { steps, sums: { isDue: () => false }, limits: defaultLimits, onFailed };
   const compaction = new Compaction({ ...parts, layout, clock: systemClock, logger: silentLogger });
-  return { compaction, layout, steps };
+  return { compaction, layout, steps, onFailed };
 }
+
+test('what a compaction in the background failed with is told', async () => {
+  const error = new Error('Could not fsync the log');
+  const { compaction, layout, onFailed } = compactionOf(() => Promise.reject(error));
+  activeOf(layout.of('float').hot).rows = defaultLimits.hotRows;
+  compaction.poke();
+  await vi.waitFor(() => expect(onFailed).toHaveBeenCalledExactlyOnceWith(error));
+  await compaction.stop();
+});
 
 test('a single late row is merged after some minutes, a single hot one stays', async () => {
   const { compaction, layout, steps } = compactionOf(async () => undefined);

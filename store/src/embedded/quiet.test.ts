@@ -29,7 +29,7 @@ test('rows that wait are compacted once hardly any come, and after ten minutes a
     sumUp: async () => undefined,
   };
   const clock = { monotonicMs: () => Date.now(), nowNs: () => BigInt(Date.now()) * 1_000_000n };
-  const parts = { steps, sums: { isDue: () => false }, limits: defaultLimits };
+  const parts = { steps, sums: { isDue: () => false }, limits: defaultLimits, onFailed: () => undefined };
   const compaction = new Compaction({ ...parts, layout, clock, logger: silentLogger });
   compaction.start();
   const load = async (seconds: number): Promise<void> => {
