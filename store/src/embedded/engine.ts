@@ -158,7 +158,8 @@ export class EmbeddedEngine implements Engine {
       .run(async () => {
         session.writer.close();
         // Saves the next start from replaying the log.
-        if (this.#failure === undefined) await session.database.checkpoint({ always: true });
+        if (this.#failure === undefined && !this.#isLogUnsynced && this.#unsynced === undefined)
+          await session.database.checkpoint({ always: true });
         else await session.database.leaveLogAsItIs();
       })
       .catch((error: unknown) =>
